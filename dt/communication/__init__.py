@@ -1,0 +1,1 @@
+"""How the parts meet: topics, messaging services, REST clients and the electrical wire."""

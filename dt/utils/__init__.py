@@ -1,0 +1,1 @@
+"""What every service shares: messages, quantities, settings, logs, errors and the life cycle."""

@@ -1,0 +1,264 @@
+"""How a message is checked as it is made, and how it becomes JSON and back."""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, Self, cast
+
+import msgspec
+
+from dt.utils.exceptions import MessageError
+
+Converter = Callable[[str, Any], Any]
+
+_EPOCH_MARK = "UTC epoch seconds, rounded to the millisecond"
+Timestamp = Annotated[float, _EPOCH_MARK]
+
+LATEST_TIMESTAMP = 253_402_300_799.0  # the last second of the year 9999
+LONGEST_TEXT = 4096
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
+_encoder = msgspec.json.Encoder()
+
+
+class Message:
+    """What travels on the bus and in REST: checked on construction, JSON both ways."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        """Turn what is convertible into its type and refuse the rest, naming the field."""
+        for name, exact, nullable, convert in _checks_of(type(self)):
+            value = getattr(self, name)
+            if value is None and nullable:
+                continue
+            if type(value) is exact and exact is not float and (exact is not str or len(value) <= LONGEST_TEXT):
+                continue
+            object.__setattr__(self, name, convert(name, value))
+        self.ensure_consistent()
+
+    def ensure_consistent(self) -> None:
+        """Refuse what no single field shows; subclasses say what must fit together."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Make a message of a JSON object; unknown fields are ignored, missing ones refused."""
+        if not isinstance(data, Mapping):
+            raise MessageError("$", f"must be an object, not {_name_of(data)}")
+        known = {}
+        for name, required in _fields_of(cls):
+            if name in data:
+                known[name] = data[name]
+            elif required:
+                raise MessageError(name, "is missing")
+        return cls(**known)
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Self:
+        """Decode one message; raises MessageError with the field's name."""
+        try:
+            return cast(Self, _decoder_of(cls).decode(text))
+        except MessageError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # Slower, tolerant and exact: numeric strings become numbers, and the error names the field.
+            return cls.from_dict(_parse(text))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the message as plain JSON values."""
+        return cast(dict[str, Any], msgspec.to_builtins(self))
+
+    def to_json(self) -> bytes:
+        """Encode the message as UTF-8 JSON."""
+        return _encoder.encode(self)
+
+    @classmethod
+    def validate_json(cls, text: bytes | str) -> list[str]:
+        """Return every problem found in a JSON text, each as `field: why`; empty when it is fine."""
+        try:
+            data = _parse(text)
+        except MessageError as error:
+            return [str(error)]
+        if not isinstance(data, Mapping):
+            return [f"$: must be an object, not {_name_of(data)}"]
+        problems = [f"{name}: is missing" for name, required in _fields_of(cls) if required and name not in data]
+        for name, _exact, nullable, convert in _checks_of(cls):
+            try:
+                if name in data and not (nullable and data[name] is None):
+                    convert(name, data[name])
+            except MessageError as error:
+                problems.append(str(error))
+        return problems or _whole_problems(cls, data)
+
+
+def _whole_problems(cls: type[Message], data: Mapping[str, Any]) -> list[str]:
+    try:
+        cls.from_dict(data)
+    except MessageError as error:
+        return [str(error)]
+    return []
+
+
+def _parse(text: bytes | str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MessageError("$", f"is not JSON: {error}") from error
+
+
+@cache
+def _decoder_of(cls: type[Message]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cls)
+
+
+@cache
+def _fields_of(cls: type[Message]) -> tuple[tuple[str, bool], ...]:
+    if not is_dataclass(cls):
+        msg = f"{cls.__name__} is no dataclass"
+        raise TypeError(msg)
+    return tuple((f.name, f.default is MISSING and f.default_factory is MISSING) for f in fields(cls))
+
+
+@cache
+def _checks_of(cls: type[Message]) -> tuple[tuple[str, type | None, bool, Converter], ...]:
+    """Return for each field: name, the type that needs no conversion, whether null is fine, the conversion."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return tuple((name, *_check_of(hints[name])) for name, _required in _fields_of(cls))
+
+
+def _check_of(hint: Any) -> tuple[type | None, bool, Converter]:
+    if typing.get_origin(hint) in (types.UnionType, typing.Union) and type(None) in typing.get_args(hint):
+        rest = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+        if len(rest) == 1:
+            exact, convert = _converter_of(rest[0])
+            return exact, True, convert
+    exact, convert = _converter_of(hint)
+    return exact, False, convert
+
+
+def _converter_of(hint: Any) -> tuple[type | None, Converter]:
+    if typing.get_origin(hint) is Annotated and _EPOCH_MARK in hint.__metadata__:
+        return float, _timestamp
+    simple: dict[Any, tuple[type, Converter]] = {
+        float: (float, _number),
+        int: (int, _integer),
+        bool: (bool, _boolean),
+        str: (str, _text),
+    }
+    if hint in simple:
+        return simple[hint]
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint, _choice(hint)
+    if isinstance(hint, type) and issubclass(hint, Message):
+        return hint, _nested(hint)
+    origin = typing.get_origin(hint)
+    return (dict if origin is dict else None), _structure(hint)
+
+
+def _number(name: str, value: Any) -> float:
+    if type(value) is not float:
+        value = _as_float(name, value, "a number")
+    if not math.isfinite(value):
+        raise MessageError(name, f"must be a finite number, not {value}")
+    return cast(float, value)
+
+
+def _timestamp(name: str, value: Any) -> float:
+    if type(value) is str and not _NUMBER.match(value.strip()):
+        value = _epoch_of_iso(name, value)
+    number = _number(name, value)
+    if not 0.0 <= number <= LATEST_TIMESTAMP:
+        raise MessageError(name, f"must be UTC epoch seconds from 0 to {LATEST_TIMESTAMP:.0f}, not {number:g}")
+    return round(number, 3)
+
+
+def _epoch_of_iso(name: str, value: str) -> float:
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError as error:
+        raise MessageError(name, f"must be epoch seconds or ISO 8601, not {value[:80]!r}") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _as_float(name: str, value: Any, what: str) -> float:
+    if isinstance(value, str) and _NUMBER.match(value.strip()):
+        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise MessageError(name, f"must be {what}, and this one is too large") from error
+    raise MessageError(name, f"must be {what}, not {_name_of(value)}")
+
+
+def _integer(name: str, value: Any) -> int:
+    if type(value) is int:
+        return value
+    number = _as_float(name, value, "a whole number")
+    if not math.isfinite(number) or number != int(number):
+        raise MessageError(name, f"must be a whole number, not {number}")
+    return int(number)
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if type(value) is bool:
+        return value
+    raise MessageError(name, f"must be true or false, not {_name_of(value)}")
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise MessageError(name, f"must be a text, not {_name_of(value)}")
+    if len(value) > LONGEST_TEXT:
+        raise MessageError(name, f"must have at most {LONGEST_TEXT} characters, not {len(value)}")
+    return value
+
+
+def _choice(choices: type[StrEnum]) -> Converter:
+    def convert(name: str, value: Any) -> StrEnum:
+        try:
+            return choices(value)
+        except ValueError as error:
+            allowed = ", ".join(choices)
+            raise MessageError(name, f"must be one of {allowed}, not {str(value)[:80]!r}") from error
+
+    return convert
+
+
+def _nested(cls: type[Message]) -> Converter:
+    def convert(name: str, value: Any) -> Message:
+        if isinstance(value, cls):
+            return value
+        try:
+            return cls.from_dict(value)
+        except MessageError as error:
+            raise MessageError(f"{name}.{error.field}".removesuffix(".$"), error.why) from error
+
+    return convert
+
+
+def _structure(hint: Any) -> Converter:
+    def convert(name: str, value: Any) -> Any:
+        if value == ():
+            return value
+        try:
+            return msgspec.convert(value, hint)
+        except msgspec.ValidationError as error:
+            raise MessageError(name, str(error)) from error
+
+    return convert
+
+
+def _name_of(value: Any) -> str:
+    if isinstance(value, str):
+        return f"the text {value[:80]!r}"
+    names = {bool: "a boolean", type(None): "null", dict: "an object", list: "a list", int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)

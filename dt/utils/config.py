@@ -1,0 +1,233 @@
+"""Settings: their names, types, defaults, and where each value came from."""
+
+from __future__ import annotations
+
+import os
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from dt.utils.exceptions import ConfigError
+
+
+class Config(StrEnum):
+    """The name of every setting, as the environment and `.env` spell it."""
+
+    KAFKA_URL = "KAFKA_URL"
+    KAFKA_SECURITY_PROTOCOL = "KAFKA_SECURITY_PROTOCOL"
+    KAFKA_SASL_MECHANISM = "KAFKA_SASL_MECHANISM"
+    KAFKA_SASL_USERNAME = "KAFKA_SASL_USERNAME"
+    KAFKA_SASL_PASSWORD = "KAFKA_SASL_PASSWORD"  # noqa: S105 - the setting's name
+    KAFKA_SSL_CAFILE = "KAFKA_SSL_CAFILE"
+    KAFKA_SSL_CERTFILE = "KAFKA_SSL_CERTFILE"
+    KAFKA_SSL_KEYFILE = "KAFKA_SSL_KEYFILE"
+    MESSAGING = "MESSAGING"
+    KAFKA_CLIENT = "KAFKA_CLIENT"
+    TOPIC_PREFIX = "TOPIC_PREFIX"
+    INSTANCE = "INSTANCE"
+    STORAGE = "STORAGE"
+    INFLUX_URL = "INFLUX_URL"
+    INFLUX_TOKEN = "INFLUX_TOKEN"  # noqa: S105 - the setting's name
+    INFLUX_ORG = "INFLUX_ORG"
+    INFLUX_BUCKET = "INFLUX_BUCKET"
+    DATABASE_URL = "DATABASE_URL"
+    MQTT_URL = "MQTT_URL"
+    MQTT_PREFIX = "MQTT_PREFIX"
+    FLASK_DASHBOARD_URL = "FLASK_DASHBOARD_URL"
+    FLASK_DB_URL = "FLASK_DB_URL"
+    FLASK_AI_URL = "FLASK_AI_URL"
+    FLASK_CONTROLLER_URL = "FLASK_CONTROLLER_URL"
+    FLASK_SIMULATOR_URL = "FLASK_SIMULATOR_URL"
+    FLASK_COLLECTOR_URL = "FLASK_COLLECTOR_URL"
+    FLASK_PROCESSING_URL = "FLASK_PROCESSING_URL"
+    FLASK_ALERTS_URL = "FLASK_ALERTS_URL"
+    BIND_HOST = "BIND_HOST"
+    CORS_ORIGINS = "CORS_ORIGINS"
+    MAX_BROWSERS = "MAX_BROWSERS"
+    HARDWARE = "HARDWARE"
+    RIG_FILE = "RIG_FILE"
+    WIRE_SOCKET = "WIRE_SOCKET"
+    DATA_DIR = "DATA_DIR"
+    MODELS_DIR = "MODELS_DIR"
+    LOG_DIR = "LOG_DIR"
+    LOG_LEVEL = "LOG_LEVEL"
+    DT_TOKEN = "DT_TOKEN"  # noqa: S105 - the setting's name
+    DT_PASSWORD_HASH = "DT_PASSWORD_HASH"  # noqa: S105 - the setting's name
+    DT_SECRETS_DIR = "DT_SECRETS_DIR"
+    TIMEZONE = "TIMEZONE"
+
+
+SECRETS = frozenset({Config.KAFKA_SASL_PASSWORD, Config.INFLUX_TOKEN, Config.DT_TOKEN, Config.DT_PASSWORD_HASH})
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Settings(BaseSettings):
+    """Every setting with its type and default; made once, by a service's entry point."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file_encoding="utf-8", hide_input_in_errors=True)
+
+    kafka_url: str = Field("127.0.0.1:9092", pattern=r"^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: str = ""
+    kafka_ssl_cafile: str = ""
+    kafka_ssl_certfile: str = ""
+    kafka_ssl_keyfile: str = ""
+    messaging: Literal["kafka", "memory"] = "kafka"
+    kafka_client: Literal["kafka-python"] = "kafka-python"
+    topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", max_length=100)
+    instance: str = Field("1", pattern=r"^[a-zA-Z0-9_-]{1,40}$")
+    storage: Literal["sqlite"] = "sqlite"
+    influx_url: str = ""
+    influx_token: str = ""
+    influx_org: str = ""
+    influx_bucket: str = ""
+    database_url: str = ""
+    mqtt_url: str = ""
+    mqtt_prefix: str = Field("plant-twin", pattern=r"^[^+#\s]+$")
+    flask_dashboard_url: str = "http://127.0.0.1:5000"
+    flask_db_url: str = "http://127.0.0.1:5001"
+    flask_ai_url: str = "http://127.0.0.1:5002"
+    flask_controller_url: str = "http://127.0.0.1:5003"
+    flask_simulator_url: str = "http://127.0.0.1:5004"
+    flask_collector_url: str = "http://127.0.0.1:5005"
+    flask_processing_url: str = "http://127.0.0.1:5006"
+    flask_alerts_url: str = "http://127.0.0.1:5007"
+    bind_host: str = "127.0.0.1"
+    cors_origins: str = ""
+    max_browsers: int = Field(100, ge=1, le=10_000)
+    hardware: Literal["simulated", "pi"] | None = None
+    rig_file: Path = Path("rig.toml")
+    wire_socket: Path | None = None
+    data_dir: Path = Path("data")
+    models_dir: Path | None = None
+    log_dir: Path = Path("logs")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    dt_token: str = ""
+    dt_password_hash: str = ""
+    dt_secrets_dir: str = ""
+    timezone: str = ""
+
+    @field_validator(
+        "flask_dashboard_url",
+        "flask_db_url",
+        "flask_ai_url",
+        "flask_controller_url",
+        "flask_simulator_url",
+        "flask_collector_url",
+        "flask_processing_url",
+        "flask_alerts_url",
+    )
+    @classmethod
+    def _is_http_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            msg = "must be a URL such as http://127.0.0.1:5001"
+            raise ValueError(msg)
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_sqlite(cls, value: str) -> str:
+        if value and not value.startswith("sqlite:///"):
+            msg = "must be of the form sqlite:///FILE"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def wire_path(self) -> Path:
+        """Return where the electrical wire's Unix socket is."""
+        return self.wire_socket or self.data_dir / "wire.sock"
+
+    @property
+    def models_path(self) -> Path:
+        """Return where the model registry keeps its files."""
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def database_file(self) -> Path:
+        """Return the SQLite file that DATABASE_URL names."""
+        return Path(self.database_url.removeprefix("sqlite:///")) if self.database_url else self.data_dir / "plant_twin.db"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Return whether services can be reached from this machine alone."""
+        return self.bind_host in _LOOPBACK
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """Return the origins that CORS lets in; none by default."""
+        return tuple(origin for origin in re.split(r"[,\s]+", self.cors_origins) if origin)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the first that is set win: option, environment, `.env`, secret files, default."""
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
+
+def load_settings(env_file: str | Path | None = ".env", **overrides: Any) -> Settings:
+    """Read all settings; raises ConfigError with one line that names the variable."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    unknown = set(given) - set(Settings.model_fields)
+    if unknown:
+        raise ConfigError(f"{', '.join(sorted(name.upper() for name in unknown))}: no such setting")
+    try:
+        # The keyword-only arguments of pydantic-settings begin with an underscore.
+        return Settings(_env_file=env_file, _secrets_dir=_secrets_dir(), **given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+        raise ConfigError(f"{name}: {first['msg']}") from error
+
+
+def origins_of(settings: Settings, env_file: str | Path | None = ".env") -> dict[str, str]:
+    """Return for each setting where its value came from: environment, .env, secret file, option or default."""
+    env_names = {name.upper() for name in os.environ}
+    dotenv_names = _names_in(Path(env_file)) if env_file else set()
+    secrets = _secrets_dir()
+    found = {}
+    for field in Settings.model_fields:
+        name = field.upper()
+        if name in env_names:
+            found[name] = "environment"
+        elif name in dotenv_names:
+            found[name] = str(env_file)
+        elif secrets and any((Path(secrets) / spelling).is_file() for spelling in (name, field)):
+            found[name] = f"secret file in {secrets}"
+        else:
+            found[name] = "option" if field in settings.model_fields_set else "default"
+    return found
+
+
+def _secrets_dir() -> str | None:
+    # Read before the settings are made: it says where some of them lie.
+    folder = os.environ.get(Config.DT_SECRETS_DIR)
+    return folder if folder and Path(folder).is_dir() else None
+
+
+def _names_in(path: Path) -> set[str]:
+    if not path.is_file():
+        return set()
+    found = re.findall(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=", path.read_text("utf-8"), re.MULTILINE)
+    return {name.upper() for name in found}
+
+
+__all__ = ["SECRETS", "Config", "Settings", "load_settings", "origins_of"]

@@ -1,0 +1,492 @@
+"""The messages of the product: what travels on the bus and in REST, checked on construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from dt.utils.codec import Message, Timestamp
+from dt.utils.exceptions import MessageError
+from dt.utils.quantities import Quantity, Unit
+
+__all__ = [
+    "ActionCommand",
+    "ActionResult",
+    "AlertCondition",
+    "AlertEvent",
+    "AlertState",
+    "CameraFrame",
+    "Command",
+    "DBIdQuery",
+    "DBTimestampQuery",
+    "DeadLetter",
+    "Grant",
+    "HealthReport",
+    "HealthStatus",
+    "Message",
+    "Origin",
+    "Outcome",
+    "Plant",
+    "PlantLimits",
+    "Prediction",
+    "Quality",
+    "Refusal",
+    "RegistryRecord",
+    "SensorData",
+    "SensorDescriptor",
+    "Severity",
+    "Timestamp",
+    "Verdict",
+]
+
+MAX_QUERY_ROWS = 100_000
+
+
+class Origin(StrEnum):
+    """Where a message comes from; only what is live raises alerts, notices or actions."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
+    SIMULATED = "simulated"
+
+
+class Verdict(StrEnum):
+    """How far a reading can be believed."""
+
+    GOOD = "good"
+    SUSPECT = "suspect"
+    BAD = "bad"
+
+
+class Severity(StrEnum):
+    """How much an alert matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class AlertState(StrEnum):
+    """Where an alert stands."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+
+
+class Command(StrEnum):
+    """What an actuator can be asked for."""
+
+    DOSE = "dose"
+    ON = "on"
+    OFF = "off"
+    LEVEL = "level"
+
+
+class Outcome(StrEnum):
+    """What became of a command."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    RECOMMENDED = "recommended"
+
+
+class HealthStatus(StrEnum):
+    """How a service or sensor does."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality(Message):
+    """What the quality gates said of a reading: verdict, the check that decided, and why."""
+
+    verdict: Verdict
+    check: str | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorData(Message):
+    """One reading: one value of one quantity, one sensor, one instant (event time)."""
+
+    sensor_id: str
+    data_type: Quantity
+    value: float
+    unit: Unit
+    timestamp: Timestamp
+    correlation_id: str
+    zone_id: str
+    plant_id: str | None = None
+    boot_id: str = ""
+    sequence: int = 0
+    clock_synced: bool = True
+    raw_value: float | None = None
+    quality: Quality | None = None
+    calibration: int | None = None
+    caused_by: tuple[str, ...] = ()
+    late: bool = False
+    revision: int = 0
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse readings that nobody could be asked about."""
+        _require_text(self, "sensor_id", "correlation_id", "zone_id")
+        _require_at_least(self, "sequence", 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorDescriptor(Message):
+    """A sensor as the rig declares it; `read_interval` in seconds, `calibration` as its kind defines it."""
+
+    sensor_id: str
+    zone_id: str
+    data_type: Quantity
+    kind: str
+    read_interval: float
+    plant_id: str | None = None
+    name: str = ""
+    pin: str | None = None
+    address: int | None = None
+    calibration: dict[str, Any] | None = None
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse nameless sensors and impossible cadences or addresses."""
+        _require_text(self, "sensor_id", "zone_id", "kind")
+        if self.read_interval <= 0:
+            raise MessageError("read_interval", f"must be more than 0 s, not {self.read_interval:g}")
+        if self.address is not None and not 0x03 <= self.address <= 0x77:
+            raise MessageError("address", f"must be an I2C address from 0x03 to 0x77, not {self.address:#x}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DBTimestampQuery(Message):
+    """Readings of one quantity with since <= timestamp < until."""
+
+    data_type: Quantity
+    since: Timestamp
+    until: Timestamp
+    plant_id: str | None = None
+    sensor_id: str | None = None
+    verdicts: tuple[Verdict, ...] | None = None
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a range that ends before it starts."""
+        if self.until < self.since:
+            raise MessageError("until", f"must not be before since ({self.since}), and is {self.until}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DBIdQuery(Message):
+    """The latest readings of one sensor."""
+
+    sensor_id: str
+    limit: int = 100
+    data_type: Quantity | None = None
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a limit outside what one answer can hold."""
+        _require_text(self, "sensor_id")
+        if not 1 <= self.limit <= MAX_QUERY_ROWS:
+            raise MessageError("limit", f"must be from 1 to {MAX_QUERY_ROWS}, not {self.limit}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionCommand(Message):
+    """A request to an actuator; `dose_ml` for dose, `duration_s` for on, `level` (0..1) for level."""
+
+    action_id: str
+    actuator_id: str
+    command: Command
+    issuer: str
+    timestamp: Timestamp
+    correlation_id: str
+    plant_id: str | None = None
+    dose_ml: float | None = None
+    duration_s: float | None = None
+    level: float | None = None
+    reason: str = ""
+    caused_by: tuple[str, ...] = ()
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a command without its amount, or with one that cannot be."""
+        _require_text(self, "action_id", "actuator_id", "issuer", "correlation_id")
+        needed = {Command.DOSE: "dose_ml", Command.ON: "duration_s", Command.LEVEL: "level"}.get(self.command)
+        if needed is not None and getattr(self, needed) is None:
+            raise MessageError(needed, f"is missing; {self.command} needs it")
+        for name in ("dose_ml", "duration_s"):
+            amount = getattr(self, name)
+            if amount is not None and amount <= 0:
+                raise MessageError(name, f"must be more than 0, not {amount:g}")
+        if self.level is not None and not 0.0 <= self.level <= 1.0:
+            raise MessageError("level", f"must be from 0 to 1, not {self.level:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal(Message):
+    """Why a command was not carried out: the invariant, its value, its limit and what was missing."""
+
+    invariant: str
+    value: float | None = None
+    limit: float | None = None
+    margin: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionResult(Message):
+    """What became of a command; `command` is the command itself, so that the trail is whole."""
+
+    action_id: str
+    actuator_id: str
+    outcome: Outcome
+    timestamp: Timestamp
+    correlation_id: str
+    delivered_ml: float | None = None
+    on_s: float | None = None
+    refusal: Refusal | None = None
+    command: ActionCommand | None = None
+    plant_id: str | None = None
+    caused_by: tuple[str, ...] = ()
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a result that nobody could match to its command."""
+        _require_text(self, "action_id", "actuator_id", "correlation_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertCondition(Message):
+    """Something that is wrong, or no longer is; `key` says what it is about."""
+
+    key: str
+    severity: Severity
+    description: str
+    active: bool
+    timestamp: Timestamp
+    correlation_id: str
+    plant_id: str | None = None
+    zone_id: str | None = None
+    advice: str = ""
+    recommended_dose_ml: float | None = None
+    caused_by: tuple[str, ...] = ()
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse nameless conditions and negative doses."""
+        _require_text(self, "key", "correlation_id")
+        if self.recommended_dose_ml is not None and self.recommended_dose_ml < 0:
+            raise MessageError("recommended_dose_ml", f"must be 0 or more, not {self.recommended_dose_ml:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertEvent(Message):
+    """One step of an alert's life: the condition's fields, the state that it entered, and by whom."""
+
+    alert_id: str
+    key: str
+    severity: Severity
+    description: str
+    active: bool
+    state: AlertState
+    by: str
+    timestamp: Timestamp
+    correlation_id: str
+    plant_id: str | None = None
+    zone_id: str | None = None
+    advice: str = ""
+    recommended_dose_ml: float | None = None
+    caused_by: tuple[str, ...] = ()
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse an event that belongs to no alert."""
+        _require_text(self, "alert_id", "key", "by", "correlation_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction(Message):
+    """What a model expects of one quantity: mean and bands at each of `times`, in the quantity's unit."""
+
+    prediction_id: str
+    plant_id: str
+    model: str
+    version: str
+    quantity: Quantity
+    made_at: Timestamp
+    times: tuple[float, ...]
+    mean: tuple[float, ...]
+    bands: dict[str, tuple[tuple[float, float], ...]]
+    correlation_id: str
+    caused_by: tuple[str, ...] = ()
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse means and bands that do not match the times."""
+        _require_text(self, "prediction_id", "plant_id", "model", "correlation_id")
+        if len(self.mean) != len(self.times):
+            raise MessageError("mean", f"must have {len(self.times)} values as times has, not {len(self.mean)}")
+        for level, band in self.bands.items():
+            if len(band) != len(self.times):
+                raise MessageError(f"bands.{level}", f"must have {len(self.times)} pairs, not {len(band)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraFrame(Message):
+    """A picture: headers of the raw record (whose value is the JPEG), JSON with `url` and `sha256` once processed."""
+
+    sensor_id: str
+    zone_id: str
+    timestamp: Timestamp
+    correlation_id: str
+    width: int
+    height: int
+    plant_id: str | None = None
+    flags: tuple[str, ...] = ()
+    url: str | None = None
+    sha256: str | None = None
+    canopy_cover: float | None = None
+    size_bytes: int | None = None
+    boot_id: str = ""
+    sequence: int = 0
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a picture without a camera or without pixels."""
+        _require_text(self, "sensor_id", "zone_id", "correlation_id")
+        _require_at_least(self, "width", 1)
+        _require_at_least(self, "height", 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantLimits(Message):
+    """Where a plant is comfortable; soil moisture in m3/m3."""
+
+    soil_moisture_low: float = 0.25
+    soil_moisture_target: float = 0.35
+    soil_moisture_high: float = 0.45
+
+    def ensure_consistent(self) -> None:
+        """Refuse limits out of order."""
+        if not 0.0 <= self.soil_moisture_low < self.soil_moisture_target < self.soil_moisture_high <= 1.0:
+            raise MessageError(
+                "soil_moisture_target",
+                f"must lie between low ({self.soil_moisture_low:g}) and high ({self.soil_moisture_high:g}), all from 0 to 1",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plant(Message):
+    """A plant: where it stands, in which pot (litres), and its limits; archived when its readings come from a file."""
+
+    plant_id: str
+    zone_id: str
+    name: str = ""
+    species: str = ""
+    pot_volume_l: float = 1.0
+    limits: PlantLimits = field(default_factory=PlantLimits)
+    archived: bool = False
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a plant without name or pot."""
+        _require_text(self, "plant_id", "zone_id")
+        if not 0.0 < self.pot_volume_l <= 1000.0:
+            raise MessageError("pot_volume_l", f"must be more than 0 and at most 1000 l, not {self.pot_volume_l:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant(Message):
+    """A person's leave for a policy to act on its own, until it is withdrawn or ends."""
+
+    actuator_id: str
+    by: str
+    since: Timestamp
+    until: Timestamp | None = None
+    note: str = ""
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a grant that nobody gave."""
+        _require_text(self, "actuator_id", "by")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryRecord(Message):
+    """A record as it stands now: a sensor, plant, policy or grant, in `body` as its own JSON."""
+
+    record_id: str
+    kind: str
+    timestamp: Timestamp
+    body: dict[str, Any]
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport(Message):
+    """How a service, or one sensor of it, does."""
+
+    service: str
+    status: HealthStatus
+    timestamp: Timestamp
+    sensor_id: str | None = None
+    why: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter(Message):
+    """A record that nobody could use: reason, where it stood, its first 4 KiB (base64) and SHA-256."""
+
+    reason: str
+    why: str
+    topic: str
+    partition: int
+    offset: int
+    size_bytes: int
+    head_base64: str
+    sha256: str
+    timestamp: Timestamp
+    key: str | None = None
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+
+
+def _require_text(message: Message, *names: str) -> None:
+    for name in names:
+        if not getattr(message, name):
+            raise MessageError(name, "must not be empty")
+
+
+def _require_at_least(message: Message, name: str, low: int) -> None:
+    if getattr(message, name) < low:
+        raise MessageError(name, f"must be {low} or more, not {getattr(message, name)}")
