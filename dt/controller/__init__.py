@@ -1,0 +1,1 @@
+"""Actuators: one gate for every command, and a guard that owns the pins."""

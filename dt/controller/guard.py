@@ -1,0 +1,254 @@
+"""The guard's state machine: which output is on, since when, and why it must go off.
+
+It knows neither disk nor socket. Whoever owns the pins calls `tick` from one thread, and only `tick` touches a pin;
+every other method just notes a wish and returns at once. All durations are monotonic seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dt.controller.guard_types import COMMAND_LIFE_S, Denial, Ended, GuardClock, GuardConfig, Order, OutputConfig
+
+SetPin = Callable[[str, bool], None]
+"""Drive the output of an actuator on (True) or to its safe state (False); raises OSError when it cannot."""
+
+TICK_S = 0.05
+_CLEAN = frozenset({"done", "stopped"})
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    order: Order
+    started_at_s: float | None = None
+    stop_why: str | None = None
+
+
+class Guard:
+    """Lets an output be on while a lease holds, no longer than ordered and allowed, with its pause in between."""
+
+    def __init__(
+        self,
+        *,
+        config: GuardConfig,
+        set_pin: SetPin,
+        clock: GuardClock,
+        stopped_by: str | None = None,
+        ended_ago_s: Mapping[str, float] | None = None,
+    ) -> None:
+        self._config = config
+        self._set_pin = set_pin
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._runs: dict[str, _Run] = {}
+        self._unsafe: set[str] = set()
+        self._lease: tuple[str, float] | None = None
+        self._stopped_by = stopped_by
+        now = clock.monotonic()
+        self._off_at = {actuator_id: now - ago_s for actuator_id, ago_s in (ended_ago_s or {}).items()}
+        for output in config.outputs:
+            set_pin(output.actuator_id, False)
+
+    # -- wishes: from any thread, never blocking on disk or pin -------------------------------------------------
+
+    def renew(self, owner: str) -> Denial | None:
+        """Prolong the owner's lease; another owner gets it only when it has lapsed."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._lease is not None and self._lease[0] != owner and self._lease_left_s(now) > 0:
+                return _denial("S11", f"the lease is held by {self._lease[0]}", self._lease_left_s(now), 0.0)
+            self._lease = (owner, now + self._config.lease_s)
+            return None
+
+    def release(self, owner: str) -> None:
+        """Give the lease back: every output goes off at the next tick."""
+        with self._lock:
+            if self._lease is not None and self._lease[0] == owner:
+                self._lease = None
+        self._wake.set()
+
+    def admit(self, order: Order) -> Denial | None:
+        """Return why the order may not start now, or None."""
+        with self._lock:
+            return self._why_not(order, self._clock.monotonic())
+
+    def start(self, order: Order) -> Denial | None:
+        """Make a charged order due at the next tick, if it still may start."""
+        with self._lock:
+            denial = self._why_not(order, self._clock.monotonic())
+            if denial is None:
+                self._runs[order.actuator_id] = _Run(order=order)
+        self._wake.set()
+        return denial
+
+    def off(self, actuator_id: str, why: str) -> bool:
+        """End the run of an output at the next tick; False when none was running."""
+        with self._lock:
+            run = self._runs.get(actuator_id)
+            if run is not None and run.stop_why is None:
+                run.stop_why = why
+        self._wake.set()
+        return run is not None
+
+    def emergency_stop(self, by: str) -> None:
+        """End everything at the next tick and let nothing start until `release_stop`."""
+        with self._lock:
+            self._stopped_by = self._stopped_by or by
+        self._wake.set()
+
+    def release_stop(self) -> None:
+        """Let outputs start again; whoever calls has recorded the person."""
+        with self._lock:
+            self._stopped_by = None
+
+    # -- the pin thread -----------------------------------------------------------------------------------------
+
+    def tick(self) -> list[Ended]:
+        """Switch what is due, on or off, and return the runs that ended."""
+        with self._lock:
+            self._wake.clear()
+            self._retry_unsafe()
+            return [ended for run in list(self._runs.values()) if (ended := self._step(run)) is not None]
+
+    def wait(self, longest_s: float = TICK_S) -> None:
+        """Block until the next instant at which `tick` has something to do, at most `longest_s`."""
+        with self._lock:
+            now = self._clock.monotonic()
+            ends = [self._ends_at(run) - now for run in self._runs.values() if run.started_at_s is not None]
+        self._wake.wait(max(0.0, min([longest_s, *ends])))
+
+    # -- what it is like ----------------------------------------------------------------------------------------
+
+    @property
+    def stopped_by(self) -> str | None:
+        """Who pressed the emergency stop, or None."""
+        return self._stopped_by
+
+    def is_quiet(self) -> bool:
+        """True when every output is known to be in its safe state."""
+        with self._lock:
+            return not self._unsafe and all(run.started_at_s is None for run in self._runs.values())
+
+    def outputs(self) -> dict[str, dict[str, object]]:
+        """Return every output's state: on, action, seconds on and of pause left."""
+        with self._lock:
+            now = self._clock.monotonic()
+            return {output.actuator_id: self._output_state(output, now) for output in self._config.outputs}
+
+    def has_lease(self) -> bool:
+        """True while somebody renews the lease."""
+        with self._lock:
+            return self._lease_left_s(self._clock.monotonic()) > 0
+
+    # -- helpers; the lock is held ------------------------------------------------------------------------------
+
+    def _why_not(self, order: Order, now: float) -> Denial | None:
+        output = self._config.output(order.actuator_id)
+        if output is None:
+            return _denial("S1", f"there is no output {order.actuator_id}")
+        if self._stopped_by is not None:
+            return _denial("S9", f"emergency stop by {self._stopped_by}")
+        age_s = now - order.issued_at_s
+        if age_s > COMMAND_LIFE_S or now > order.start_by_s:
+            return _denial("S10", "the command has expired", age_s, COMMAND_LIFE_S)
+        if self._lease_left_s(now) <= 0:
+            return _denial("S11", "nobody holds the lease", self._lease_left_s(now), self._config.lease_s)
+        if not 0 < order.on_s <= output.max_on_s:
+            return _denial("S1", "longer than the output may be on", order.on_s, output.max_on_s)
+        if order.actuator_id in self._runs or order.actuator_id in self._unsafe:
+            return _denial("S2", "the output is on", 0.0, output.pause_s)
+        return self._why_pause(output, now)
+
+    def _why_pause(self, output: OutputConfig, now: float) -> Denial | None:
+        off_for_s = now - self._off_at.get(output.actuator_id, float("-inf"))
+        if off_for_s >= output.pause_s:
+            return None
+        margin = off_for_s - output.pause_s
+        return Denial(invariant="S2", why="the pause is not over", value=off_for_s, limit=output.pause_s, margin=margin)
+
+    def _lease_left_s(self, now: float) -> float:
+        return 0.0 if self._lease is None else self._lease[1] - now
+
+    def _ends_at(self, run: _Run) -> float:
+        output = self._config.output(run.order.actuator_id)
+        longest_s = 0.0 if output is None else output.max_on_s
+        return (run.started_at_s or 0.0) + min(run.order.on_s, longest_s)
+
+    def _step(self, run: _Run) -> Ended | None:
+        now = self._clock.monotonic()
+        stop_why = self._stop_why(run, now)
+        if run.started_at_s is None:
+            if stop_why is None and now > run.order.start_by_s:
+                stop_why = "expired before it could start"
+            return self._raise(run) if stop_why is None else self._finish(run, "expired", stop_why, 0.0)
+        if stop_why is not None:
+            return self._lower(run, "stopped", stop_why)
+        if now >= self._ends_at(run):
+            return self._lower(run, "done", "its time is over")
+        return None
+
+    def _stop_why(self, run: _Run, now: float) -> str | None:
+        if self._stopped_by is not None:
+            return f"S9: emergency stop by {self._stopped_by}"
+        if self._lease_left_s(now) <= 0:
+            return "S11: the lease was not renewed"
+        return run.stop_why
+
+    def _raise(self, run: _Run) -> Ended | None:
+        run.started_at_s = self._clock.monotonic()
+        try:
+            self._set_pin(run.order.actuator_id, True)
+        except OSError as error:
+            self._unsafe.add(run.order.actuator_id)
+            self._retry_unsafe()
+            return self._finish(run, "failed", f"the pin could not be set: {error}", None)
+        return None
+
+    def _lower(self, run: _Run, outcome: str, why: str) -> Ended:
+        try:
+            self._set_pin(run.order.actuator_id, False)
+        except OSError as error:
+            self._unsafe.add(run.order.actuator_id)
+            return self._finish(run, "failed", f"the pin could not be set: {error}", None)
+        return self._finish(run, outcome, why, self._clock.monotonic() - (run.started_at_s or 0.0))
+
+    def _finish(self, run: _Run, outcome: str, why: str, on_s: float | None) -> Ended:
+        actuator_id = run.order.actuator_id
+        del self._runs[actuator_id]
+        if run.started_at_s is not None:
+            self._off_at[actuator_id] = self._clock.monotonic()
+        clean = outcome in _CLEAN or on_s == 0.0
+        return Ended(
+            action_id=run.order.action_id, actuator_id=actuator_id, outcome=outcome, why=why, on_s=on_s, clean=clean
+        )
+
+    def _retry_unsafe(self) -> None:
+        for actuator_id in list(self._unsafe):
+            try:
+                self._set_pin(actuator_id, False)
+            except OSError:
+                continue  # stays unsafe: refused in _why_not, and the process's parent watches the heartbeat
+            self._unsafe.discard(actuator_id)
+            self._off_at[actuator_id] = self._clock.monotonic()
+
+    def _output_state(self, output: OutputConfig, now: float) -> dict[str, object]:
+        run = self._runs.get(output.actuator_id)
+        is_on = run is not None and run.started_at_s is not None
+        off_for_s = now - self._off_at.get(output.actuator_id, float("-inf"))
+        return {
+            "desired": run is not None,
+            "on": is_on or output.actuator_id in self._unsafe,
+            "action_id": run.order.action_id if run is not None else None,
+            "on_s": round(now - (run.started_at_s or now), 3) if run is not None and is_on else 0.0,
+            "pause_left_s": max(0.0, round(output.pause_s - off_for_s, 3)) if off_for_s < output.pause_s else 0.0,
+            "max_on_s": output.max_on_s,
+            "pause_s": output.pause_s,
+        }
+
+
+def _denial(invariant: str, why: str, value: float | None = None, limit: float | None = None) -> Denial:
+    margin = None if value is None or limit is None else limit - value
+    return Denial(invariant=invariant, why=why, value=value, limit=limit, margin=margin)
