@@ -23,7 +23,7 @@ _EPOCH_MARK = "UTC epoch seconds, rounded to the millisecond"
 Timestamp = Annotated[float, _EPOCH_MARK]
 
 LATEST_TIMESTAMP = 253_402_300_799.0  # the last second of the year 9999
-LONGEST_TEXT = 4096
+LONGEST_TEXT = 8192
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 _encoder = msgspec.json.Encoder()
