@@ -209,11 +209,10 @@ class MemoryMessaging:
         if self._chaos is not None:
             self._chaos.shuffle(places)
             room = self._chaos.size(room)
+        share = max(1, room // max(1, len(places)))  # of each, so that topics advance together
         batch: list[Record] = []
-        for place in places:
-            batch += self._log.read(place, offsets[place], room - len(batch))
-            if len(batch) >= room:
-                break
+        for place in places[:room]:
+            batch += self._log.read(place, offsets[place], share)
         return batch
 
     def _commit(self, member: MemorySubscription, records: Sequence[Record], outputs: Sequence[Outgoing]) -> None:

@@ -1,0 +1,211 @@
+"""`rig.toml`: the zones, plants, sensors and actuators that are there, each entry checked with its line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dt.utils.codec import Message
+from dt.utils.dataclasses import Plant, SensorDescriptor
+from dt.utils.exceptions import ConfigError, MessageError
+
+_Entry = TypeVar("_Entry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone(Message):
+    """A box, shelf or room whose air and light its plants share; latitude and longitude in degrees."""
+
+    zone_id: str
+    name: str = ""
+    timezone: str = "UTC"
+    latitude: float = 52.0
+    longitude: float = 0.0
+
+    def ensure_consistent(self) -> None:
+        """Refuse places off the globe and time zones that nobody knows."""
+        for name, most in (("latitude", 90.0), ("longitude", 180.0)):
+            if abs(getattr(self, name)) > most:
+                raise MessageError(name, f"must be from {-most:g} to {most:g}, not {getattr(self, name):g}")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise MessageError("timezone", f"must be an IANA zone such as Europe/Rome, not {self.timezone!r}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActuatorDescriptor(Message):
+    """An actuator as the rig declares it; `options` holds what its kind defines (flow_ml_s, max_on_s, ...)."""
+
+    actuator_id: str
+    kind: str
+    zone_id: str
+    pin: str
+    plant_id: str | None = None
+    name: str = ""
+    active_high: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def ensure_consistent(self) -> None:
+        """Refuse pins that no Raspberry Pi has."""
+        pin_number(self.pin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rig:
+    """Everything that one rig file declares."""
+
+    path: Path
+    zones: Mapping[str, Zone]
+    plants: Mapping[str, Plant]
+    sensors: tuple[SensorDescriptor, ...]
+    actuators: tuple[ActuatorDescriptor, ...]
+
+
+def pin_number(pin: str) -> int:
+    """Return the BCM number of `GPIO17` or `D17`; raises MessageError (field `pin`).
+
+    >>> pin_number("GPIO17")
+    17
+    """
+    match = re.fullmatch(r"(?:GPIO|D)(\d{1,2})", pin)
+    if match is None or not 0 <= int(match[1]) <= 27:
+        raise MessageError("pin", f"must be GPIO0 to GPIO27, not {pin!r}")
+    return int(match[1])
+
+
+def load_rig(path: Path) -> Rig:
+    """Read a rig file; raises ConfigError with the file, the line and the field."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"RIG_FILE: {path}: {error.strerror}") from error
+    return parse_rig(text, path)
+
+
+def parse_rig(text: str, path: Path = Path("rig.toml")) -> Rig:
+    """Read a rig from its text, as `load_rig` does."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    reader = _Reader(path, text)
+    zones = {
+        zone.zone_id: zone
+        for zone in reader.tables(data, "zones", lambda name, entry: Zone.from_dict({**entry, "zone_id": name}))
+    }
+    plants = {
+        plant.plant_id: plant
+        for plant in reader.tables(data, "plants", lambda name, entry: Plant.from_dict(_plant(name, entry, zones)))
+    }
+    sensors = reader.rows(data, "sensors", lambda entry: SensorDescriptor.from_dict(_sensor(entry, zones, plants)))
+    actuators = reader.rows(
+        data, "actuators", lambda entry: ActuatorDescriptor.from_dict(_actuator(entry, zones, plants))
+    )
+    reader.refuse_doubles("sensors", [sensor.sensor_id for sensor in sensors])
+    reader.refuse_doubles("actuators", [actuator.actuator_id for actuator in actuators])
+    return Rig(path=path, zones=zones, plants=plants, sensors=tuple(sensors), actuators=tuple(actuators))
+
+
+class _Reader:
+    """Makes entries, and says on which line a bad one begins."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._lines = text.splitlines()
+
+    def tables(
+        self, data: Mapping[str, Any], section: str, make: Callable[[str, dict[str, Any]], _Entry]
+    ) -> list[_Entry]:
+        """Return the entries of `[section.name]` tables."""
+        entries = data.get(section, {})
+        if not isinstance(entries, dict):
+            raise ConfigError(f"{self._path}: {section} must be tables such as [{section}.name]")
+        return [
+            self._made(lambda name=name, entry=entry: make(name, _table(entry)), self._table_line(section, name))  # type: ignore[misc]
+            for name, entry in entries.items()
+        ]
+
+    def rows(self, data: Mapping[str, Any], section: str, make: Callable[[dict[str, Any]], _Entry]) -> list[_Entry]:
+        """Return the entries of `[[section]]` rows."""
+        entries = data.get(section, [])
+        if not isinstance(entries, list):
+            raise ConfigError(f"{self._path}: {section} must be rows, each under [[{section}]]")
+        return [
+            self._made(lambda entry=entry: make(_table(entry)), self._row_line(section, index))  # type: ignore[misc]
+            for index, entry in enumerate(entries)
+        ]
+
+    def refuse_doubles(self, section: str, names: list[str]) -> None:
+        """Refuse the second entry of a name."""
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                line = self._row_line(section, index)
+                raise ConfigError(f"{self._path}:{line}: id: {name!r} stands there twice")
+
+    def _made(self, make: Callable[[], _Entry], line: int) -> _Entry:
+        try:
+            return make()
+        except MessageError as error:
+            raise ConfigError(f"{self._path}:{line}: {error}") from error
+
+    def _table_line(self, section: str, name: str) -> int:
+        heads = (f"[{section}.{name}]", f'[{section}."{name}"]')
+        return self._first(lambda line: line in heads)
+
+    def _row_line(self, section: str, index: int) -> int:
+        heads = [number for number, line in enumerate(self._lines, 1) if line.strip() == f"[[{section}]]"]
+        return heads[index] if index < len(heads) else 1
+
+    def _first(self, fits: Callable[[str], bool]) -> int:
+        return next((number for number, line in enumerate(self._lines, 1) if fits(line.strip())), 1)
+
+
+def _table(entry: object) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise MessageError("$", "must be a table")
+    return entry
+
+
+def _plant(name: str, entry: dict[str, Any], zones: Mapping[str, Zone]) -> dict[str, Any]:
+    return {**_renamed(entry, zone="zone_id"), "plant_id": name, "zone_id": _known("zone", entry.get("zone"), zones)}
+
+
+def _sensor(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[str, Plant]) -> dict[str, Any]:
+    made = _renamed(entry, id="sensor_id", zone="zone_id", plant="plant_id", quantity="data_type", every_s="read_interval")
+    return {**made, **_place(entry, zones, plants)}
+
+
+def _actuator(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[str, Plant]) -> dict[str, Any]:
+    own = {"id", "kind", "zone", "plant", "pin", "name", "active_high"}
+    made = _renamed({k: v for k, v in entry.items() if k in own}, id="actuator_id", zone="zone_id", plant="plant_id")
+    return {**made, **_place(entry, zones, plants), "options": {k: v for k, v in entry.items() if k not in own}}
+
+
+def _place(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[str, Plant]) -> dict[str, Any]:
+    """Return zone and plant of an entry; one that names a plant stands in the plant's zone."""
+    if "plant" in entry:
+        plant_id = _known("plant", entry["plant"], plants)
+        return {"plant_id": plant_id, "zone_id": plants[plant_id].zone_id}
+    return {"plant_id": None, "zone_id": _known("zone", entry.get("zone"), zones)}
+
+
+def _renamed(entry: Mapping[str, Any], **names: str) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in entry.items()}
+
+
+def _known(what: str, name: object, there: Mapping[str, Any]) -> str:
+    if name is None:
+        raise MessageError(what, "is missing")
+    if not isinstance(name, str) or name not in there:
+        raise MessageError(what, f"{name!r} is not declared; there are: {_listed(there) or 'none'}")
+    return name
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
