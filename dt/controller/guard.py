@@ -16,7 +16,6 @@ SetPin = Callable[[str, bool], None]
 """Drive the output of an actuator on (True) or to its safe state (False); raises OSError when it cannot."""
 
 TICK_S = 0.05
-_CLEAN = frozenset({"done", "stopped"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,10 +42,12 @@ class Guard:
         self._clock = clock
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self._quiet = threading.Event()
         self._runs: dict[str, _Run] = {}
         self._unsafe: set[str] = set()
         self._lease: tuple[str, float] | None = None
         self._stopped_by = stopped_by
+        self._closing = False
         now = clock.monotonic()
         self._off_at = {actuator_id: now - ago_s for actuator_id, ago_s in (ended_ago_s or {}).items()}
         for output in config.outputs:
@@ -81,6 +82,7 @@ class Guard:
             denial = self._why_not(order, self._clock.monotonic())
             if denial is None:
                 self._runs[order.actuator_id] = _Run(order=order)
+                self._quiet.clear()
         self._wake.set()
         return denial
 
@@ -104,6 +106,11 @@ class Guard:
         with self._lock:
             self._stopped_by = None
 
+    def shut(self) -> None:
+        """End everything for good: the guard goes away, and no order may start."""
+        self._closing = True
+        self._wake.set()
+
     # -- the pin thread -----------------------------------------------------------------------------------------
 
     def tick(self) -> list[Ended]:
@@ -111,7 +118,10 @@ class Guard:
         with self._lock:
             self._wake.clear()
             self._retry_unsafe()
-            return [ended for run in list(self._runs.values()) if (ended := self._step(run)) is not None]
+            ended = [one for run in list(self._runs.values()) if (one := self._step(run)) is not None]
+            if not self._runs and not self._unsafe:
+                self._quiet.set()
+            return ended
 
     def wait(self, longest_s: float = TICK_S) -> None:
         """Block until the next instant at which `tick` has something to do, at most `longest_s`."""
@@ -132,11 +142,20 @@ class Guard:
         with self._lock:
             return not self._unsafe and all(run.started_at_s is None for run in self._runs.values())
 
+    def wait_until_quiet(self, timeout_s: float) -> bool:
+        """Block until the pin thread has every output in its safe state; False when that took too long."""
+        return self._quiet.wait(timeout_s) and self.is_quiet()
+
     def outputs(self) -> dict[str, dict[str, object]]:
         """Return every output's state: on, action, seconds on and of pause left."""
         with self._lock:
             now = self._clock.monotonic()
             return {output.actuator_id: self._output_state(output, now) for output in self._config.outputs}
+
+    def has_unsafe(self) -> bool:
+        """True while an output could not be driven to its safe state."""
+        with self._lock:
+            return bool(self._unsafe)
 
     def has_lease(self) -> bool:
         """True while somebody renews the lease."""
@@ -149,6 +168,8 @@ class Guard:
         output = self._config.output(order.actuator_id)
         if output is None:
             return _denial("S1", f"there is no output {order.actuator_id}")
+        if self._closing:
+            return _denial("S10", "the guard is stopping")
         if self._stopped_by is not None:
             return _denial("S9", f"emergency stop by {self._stopped_by}")
         age_s = now - order.issued_at_s
@@ -181,9 +202,11 @@ class Guard:
         now = self._clock.monotonic()
         stop_why = self._stop_why(run, now)
         if run.started_at_s is None:
-            if stop_why is None and now > run.order.start_by_s:
-                stop_why = "expired before it could start"
-            return self._raise(run) if stop_why is None else self._finish(run, "expired", stop_why, 0.0)
+            if stop_why is not None:
+                return self._finish(run, "stopped", stop_why, 0.0)
+            if now > run.order.start_by_s:
+                return self._finish(run, "expired", "S10: expired before it could start", 0.0)
+            return self._raise(run)
         if stop_why is not None:
             return self._lower(run, "stopped", stop_why)
         if now >= self._ends_at(run):
@@ -191,6 +214,8 @@ class Guard:
         return None
 
     def _stop_why(self, run: _Run, now: float) -> str | None:
+        if self._closing:
+            return "S10: the guard is stopping"
         if self._stopped_by is not None:
             return f"S9: emergency stop by {self._stopped_by}"
         if self._lease_left_s(now) <= 0:
@@ -220,7 +245,7 @@ class Guard:
         del self._runs[actuator_id]
         if run.started_at_s is not None:
             self._off_at[actuator_id] = self._clock.monotonic()
-        clean = outcome in _CLEAN or on_s == 0.0
+        clean = on_s is not None
         return Ended(
             action_id=run.order.action_id, actuator_id=actuator_id, outcome=outcome, why=why, on_s=on_s, clean=clean
         )

@@ -1,0 +1,124 @@
+"""The guard proper: owns the pins while its parent hears its heartbeat and its parent's pipe stays open."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dt.controller.guard import Guard
+from dt.controller.guard_clock import SystemGuardClock
+from dt.controller.guard_desk import GuardDesk
+from dt.controller.guard_pins import PinError, Pins
+from dt.controller.guard_sockets import GuardDoors
+from dt.controller.guard_types import GuardConfig
+from dt.controller.ledger import Ledger
+
+READY, GO, BEAT = b"R", b"G", b"."
+EXIT_PINS = 4
+_READBACK_EVERY_S = 0.5
+_CHECKPOINT_EVERY_S = 60.0
+_AFTER_ERROR_S = 0.5
+
+_log = logging.getLogger("dt.controller.guard")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Pulse:
+    """What the pin thread shares with the others."""
+
+    beat_fd: int
+    is_ending: bool = False  # a plain flag: a signal handler must take no lock
+    reported: dict[str, bool] = field(default_factory=dict)
+
+    def beat(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self.beat_fd, BEAT)
+
+
+def run_child(config: GuardConfig, folder: Path, beat_fd: int, orders_fd: int) -> int:
+    """Claim the pins when the parent says go, serve until told to end, and return the exit code."""
+    os.set_blocking(beat_fd, False)
+    clock = SystemGuardClock()
+    ledger = Ledger(Path(config.ledger_path), clock)
+    os.write(beat_fd, READY)
+    if os.read(orders_fd, 1) != GO:
+        return 0
+    try:
+        pins = Pins(config.outputs)
+    except PinError as error:
+        _log.error("%s", error)
+        return EXIT_PINS
+    pulse = _Pulse(beat_fd=beat_fd)
+    guard = Guard(
+        config=config, set_pin=pins.set, clock=clock, stopped_by=ledger.stopped_by(), ended_ago_s=ledger.ended_ago_s()
+    )
+    desk = GuardDesk(config=config, guard=guard, ledger=ledger)
+    _end_on(pulse, orders_fd)
+    keeper = threading.Thread(target=_keep_ledger, args=(desk, pulse), name="ledger", daemon=True)
+    keeper.start()
+    doors = GuardDoors(desk, folder, lambda: pulse.reported)
+    try:
+        return _own_pins(desk, pins, pulse)
+    finally:
+        doors.close()
+        pins.close()
+        desk.wake()
+        keeper.join(1.0)
+        desk.close()
+
+
+def _own_pins(desk: GuardDesk, pins: Pins, pulse: _Pulse) -> int:
+    """The pin thread: never touches the disk."""
+    guard = desk.guard
+    next_readback_s = 0.0
+    while not pulse.is_ending:
+        desk.note_ended(guard.tick())
+        pulse.beat()
+        if guard.has_unsafe():
+            return EXIT_PINS
+        if time.monotonic() >= next_readback_s:
+            next_readback_s = time.monotonic() + _READBACK_EVERY_S
+            try:
+                pulse.reported = pins.read()
+            except PinError as error:
+                _log.error("%s", error)
+                return EXIT_PINS
+        guard.wait()
+    guard.shut()
+    desk.note_ended(guard.tick())
+    return 0
+
+
+def _keep_ledger(desk: GuardDesk, pulse: _Pulse) -> None:
+    """The ledger thread: writes down what the pin thread noted."""
+    next_checkpoint_s = time.monotonic() + _CHECKPOINT_EVERY_S
+    while not pulse.is_ending:
+        desk.settle_next(timeout_s=_CHECKPOINT_EVERY_S)
+        if desk.ledger_error is not None:
+            _log.error("the ledger cannot be written: %s", desk.ledger_error)
+            time.sleep(_AFTER_ERROR_S)
+        elif time.monotonic() >= next_checkpoint_s:
+            next_checkpoint_s = time.monotonic() + _CHECKPOINT_EVERY_S
+            desk.checkpoint()
+
+
+def _end_on(pulse: _Pulse, orders_fd: int) -> None:
+    """End in good order by SIGTERM, SIGINT, or when the parent's end of the pipe closes."""
+
+    def end(*_: object) -> None:
+        pulse.is_ending = True
+
+    def watch_parent() -> None:
+        while os.read(orders_fd, 64):
+            pass
+        end()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    threading.Thread(target=watch_parent, name="parent", daemon=True).start()

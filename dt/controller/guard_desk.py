@@ -1,0 +1,213 @@
+"""Guard and ledger together: what an order goes through before it may move a pin, and after.
+
+`run` and the other slow calls block on the disk; `guard` and `note_ended` never do, so the pin thread uses only these.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from dt.controller.guard import Guard
+from dt.controller.guard_types import MAX_NOTE_CHARS, Answer, Denial, Ended, GuardConfig, Order
+from dt.controller.ledger import Ledger
+
+
+_Noted = Ended | str | list[str] | None  # settle it | latch a stop in this name | mark as reported | just wake up
+
+
+class GuardDesk:
+    """Takes orders one at a time: known already? allowed? charged on disk? then it may start."""
+
+    def __init__(self, *, config: GuardConfig, guard: Guard, ledger: Ledger) -> None:
+        self.config = config
+        self.guard = guard
+        self._ledger = ledger
+        self._slow = threading.Lock()
+        self._noted: queue.SimpleQueue[_Noted] = queue.SimpleQueue()
+        self.ledger_error: str | None = None
+        self._unreported = {str(entry["action_id"]): entry for entry in ledger.unreported()}
+
+    # -- slow: these wait for the disk --------------------------------------------------------------------------
+
+    def run(self, order: Order) -> Answer:
+        """Let an order start after it was charged; a known `action_id` gets its entry back and starts nothing."""
+        with self._slow:
+            try:
+                return self._run(order)
+            except sqlite3.Error as error:
+                self.ledger_error = str(error)
+                return Answer(accepted=False, denial=Denial(invariant="S3", why=f"the ledger cannot be written: {error}"))
+
+    def record(self, order: Order, outcome: str, why: str) -> Answer:
+        """Keep a command that was refused or answered elsewhere, so that it runs at most never."""
+        with self._slow:
+            known = self._ledger.entry(order.action_id)
+            if known is not None:
+                return Answer(accepted=False, entry=known)
+            output = self.config.output(order.actuator_id)
+            entry = self._ledger.refuse(order, output, outcome, why)
+            self._unreported[order.action_id] = entry
+            return Answer(accepted=True, entry=entry)
+
+    def release_stop(self, by: str) -> None:
+        """Release the emergency stop in a person's name: on disk first, then in effect."""
+        with self._slow:
+            self._write_noted()
+            self._ledger.release_stop(by)
+            self.guard.release_stop()
+
+    def refill(self, reservoir: str, by: str) -> None:
+        """Count a reservoir as full."""
+        with self._slow:
+            self._ledger.refill(reservoir, by)
+
+    def entries(self, limit: int) -> list[dict[str, Any]]:
+        """Return the ledger's latest entries, newest first."""
+        with self._slow:
+            return self._ledger.entries(limit)
+
+    def entry(self, action_id: str) -> dict[str, Any] | None:
+        """Return what is known of an action, or None."""
+        with self._slow:
+            return self._ledger.entry(action_id)
+
+    def budget(self, actuator_id: str) -> dict[str, float | None]:
+        """Return what the plant of an actuator has had and may have, and what its reservoir holds, in ml."""
+        output = self.config.output(actuator_id)
+        if output is None:
+            return {"spent_ml": 0.0, "budget_ml": None, "reservoir_left_ml": None}
+        budget = self.config.budgets.get(output.plant_id or "")
+        capacity_ml = self.config.reservoirs.get(output.reservoir or "")
+        with self._slow:
+            return {
+                "spent_ml": self._ledger.spent_ml(output.plant_id or ""),
+                "budget_ml": budget.ml_per_day if budget else None,
+                "reservoir_left_ml": None
+                if capacity_ml is None
+                else max(0.0, capacity_ml - self._ledger.drawn_ml(output.reservoir or "")),
+            }
+
+    def settle_next(self, *, block: bool = True, timeout_s: float | None = None) -> bool:
+        """Write down one thing that the fast side noted; False when there was none, or when it is time to end."""
+        try:
+            noted = self._noted.get(block, timeout_s)
+        except queue.Empty:
+            return False
+        with self._slow:
+            self._write(noted)
+        return noted is not None
+
+    def checkpoint(self) -> None:
+        """Let the ledger note the time; about once a minute."""
+        with self._slow:
+            self._ledger.checkpoint()
+
+    def close(self) -> None:
+        """Write down all that is noted and close the ledger."""
+        with self._slow:
+            self._write_noted()
+            self._ledger.close()
+
+    # -- fast: these never touch the disk -----------------------------------------------------------------------
+
+    def note_ended(self, ended: Sequence[Ended]) -> None:
+        """Take the runs that a tick ended, to be settled by `settle_next`."""
+        for one in ended:
+            self._noted.put(one)
+
+    def emergency_stop(self, by: str) -> None:
+        """Stop everything now; the latch reaches the disk by `settle_next`."""
+        self.guard.emergency_stop(by)
+        self._noted.put(by)
+
+    def renew(self, owner: str, reported: Sequence[str] = ()) -> dict[str, Any]:
+        """Prolong the lease, take note of published results, and return the status."""
+        denial = self.guard.renew(owner)
+        gone = [action_id for action_id in reported if self._unreported.pop(action_id, None) is not None]
+        if gone:
+            self._noted.put(gone)
+        return self.status() | {"denial": None if denial is None else asdict(denial)}
+
+    def status(self) -> dict[str, Any]:
+        """Return outputs, emergency stop, and the ended runs that nobody has published."""
+        return {
+            "stopped_by": self.guard.stopped_by,
+            "has_lease": self.guard.has_lease(),
+            "outputs": self.guard.outputs(),
+            "ledger_error": self.ledger_error,
+            "ended": list(self._unreported.copy().values())[:100],
+        }
+
+    def wake(self) -> None:
+        """End a blocking `settle_next`."""
+        self._noted.put(None)
+
+    # -- helpers; the slow lock is held -------------------------------------------------------------------------
+
+    def _run(self, order: Order) -> Answer:
+        known = self._ledger.entry(order.action_id)
+        if known is not None:
+            return Answer(accepted=False, entry=known)
+        denial = _why_malformed(order) or self.guard.admit(order) or self._charge(order)
+        return self._start(order) if denial is None else self._deny(order, denial)
+
+    def _charge(self, order: Order) -> Denial | None:
+        output = self.config.output(order.actuator_id)
+        if output is None:
+            return Denial(invariant="S1", why="there is no such output")
+        budget = self.config.budgets.get(output.plant_id or "")
+        capacity_ml = self.config.reservoirs.get(output.reservoir or "")
+        return self._ledger.charge(order, output, budget.ml_per_day if budget else None, capacity_ml)
+
+    def _start(self, order: Order) -> Answer:
+        denial = self.guard.start(order)
+        if denial is None:
+            return Answer(accepted=True)
+        outcome = "expired" if denial.invariant == "S10" else "refused"
+        self._settle(
+            Ended(
+                action_id=order.action_id, actuator_id=order.actuator_id, outcome=outcome, on_s=0.0, clean=True,
+                why=json.dumps(asdict(denial)),
+            )
+        )  # fmt: skip
+        return Answer(accepted=False, denial=denial)
+
+    def _deny(self, order: Order, denial: Denial) -> Answer:
+        outcome = "expired" if denial.invariant == "S10" else "refused"
+        entry = self._ledger.refuse(order, self.config.output(order.actuator_id), outcome, json.dumps(asdict(denial)))
+        self._unreported[order.action_id] = entry
+        return Answer(accepted=False, denial=denial)
+
+    def _write_noted(self) -> None:
+        for _ in range(self._noted.qsize()):
+            self._write(self._noted.get())
+
+    def _write(self, noted: _Noted) -> None:
+        try:
+            if isinstance(noted, Ended):
+                self._settle(noted)
+            elif isinstance(noted, str):
+                self._ledger.latch_stop(noted)
+            elif noted is not None:
+                self._ledger.mark_reported(noted)
+            self.ledger_error = None
+        except sqlite3.Error as error:
+            self.ledger_error = str(error)
+            self._noted.put(noted)
+
+    def _settle(self, ended: Ended) -> None:
+        output = self.config.output(ended.actuator_id)
+        if output is not None:
+            self._unreported[ended.action_id] = self._ledger.settle(ended, output)
+
+
+def _why_malformed(order: Order) -> Denial | None:
+    if not order.action_id or len(order.note) > MAX_NOTE_CHARS:
+        return Denial(invariant="S10", why="an order needs an action_id and a note of at most 16 KiB")
+    return None

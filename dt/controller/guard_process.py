@@ -1,0 +1,199 @@
+"""The guard process: a parent that watches, and its child that owns pins and ledger (`guard_child.py`).
+
+    python -m dt.controller.guard_process --config FILE --socket-dir DIR [--until-stdin-closes]
+
+A dead process leaves a Pi's outputs as they were. So the parent listens to the child's heartbeat: when it falls silent
+the parent kills the child, claims the pins itself and drives them to their safe state, all within a second; it holds
+them there until a new child is ready to take over. With `--until-stdin-closes` it ends, outputs safe, as soon as the
+process that started it is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from dt.controller.guard_child import EXIT_PINS, GO, READY, run_child
+from dt.controller.guard_pins import PinError, Pins
+from dt.controller.guard_types import GuardConfig, GuardConfigError
+
+SILENCE_S = 0.6
+EXIT_BUSY = 3
+_START_S = 20.0
+_END_S = 1.0
+_CLAIM_EVERY_S = 0.05
+_BUSY_WAIT_S = 3.0
+_LONGEST_PAUSE_S = 5.0
+
+_log = logging.getLogger("dt.controller.guard")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run as the parent (or, by an inner option, as its child) and return the exit code."""
+    options = _parse(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    try:
+        config = GuardConfig.from_json(options.config.read_text(encoding="utf-8"))
+    except (OSError, GuardConfigError) as error:
+        sys.stderr.write(f"dt.controller.guard_process: {error}\n")
+        return 2
+    if options.beat_fd is not None:
+        return run_child(config, options.socket_dir, options.beat_fd, sys.stdin.fileno())
+    options.socket_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _only_one(options.socket_dir) as is_alone:
+        if not is_alone:
+            sys.stderr.write(f"dt.controller.guard_process: another guard serves {options.socket_dir}\n")
+            return EXIT_BUSY
+        return _Parent(config, options.config, options.socket_dir, ends_with_stdin=options.until_stdin_closes).run()
+
+
+class _Parent:
+    """Holds the pins safe whenever no child does."""
+
+    def __init__(self, config: GuardConfig, config_file: Path, folder: Path, *, ends_with_stdin: bool) -> None:
+        self._config = config
+        self._command = [sys.executable, "-m", "dt.controller.guard_process", "--config", str(config_file)]
+        self._command += ["--socket-dir", str(folder)]
+        self._ends_with_stdin = ends_with_stdin
+        self._signal_in, self._signal_out = os.pipe()
+        self._pins: Pins | None = None
+        self._is_ending = False
+
+    def run(self) -> int:
+        """Keep a child running until told to end; the outputs are safe when this returns."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        pause_s = 0.0
+        while not self._is_ending:
+            self._hold_pins()
+            self._listen([], pause_s)
+            if self._is_ending:
+                break
+            lived_s = self._watch_one_child()
+            pause_s = 0.0 if lived_s > _LONGEST_PAUSE_S else min(_LONGEST_PAUSE_S, pause_s * 2 + 0.1)
+        self._hold_pins()
+        self._give_pins_back()
+        return 0
+
+    def _end(self, *_: object) -> None:
+        self._is_ending = True
+        os.write(self._signal_out, b"!")
+
+    def _hold_pins(self) -> None:
+        """Claim every pin in its safe state, however long that takes."""
+        said = ""
+        while self._pins is None:
+            try:
+                self._pins = Pins(self._config.outputs)
+            except PinError as error:
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("%s; trying again", said)
+                self._listen([], _CLAIM_EVERY_S)
+                if self._is_ending:
+                    return
+
+    def _give_pins_back(self) -> None:
+        if self._pins is not None:
+            self._pins.close()
+            self._pins = None
+
+    def _watch_one_child(self) -> float:
+        """Start a child, hand over the pins when it is ready, and return after it is gone and the pins are safe."""
+        beat_in, beat_out = os.pipe()
+        started_s = time.monotonic()
+        child = subprocess.Popen(  # noqa: S603 - this very program
+            [*self._command, "--beat-fd", str(beat_out)], stdin=subprocess.PIPE, pass_fds=[beat_out], bufsize=0
+        )
+        os.close(beat_out)
+        try:
+            why = self._follow(child, beat_in)
+        finally:
+            self._end_child(child)
+            os.close(beat_in)
+            self._hold_pins()
+        if not self._is_ending:
+            _log.error("%s; outputs are safe, starting it again", why)
+        return time.monotonic() - started_s
+
+    def _follow(self, child: subprocess.Popen[bytes], beat_in: int) -> str:
+        """Return why the child has to go: it fell silent, ended, or we are told to end."""
+        patience_s = _START_S
+        while beat_in in self._listen([beat_in], patience_s):
+            beats = os.read(beat_in, 4096)
+            if not beats:
+                return "the guard ended" if child.poll() != EXIT_PINS else "the guard lost its pins"
+            if beats.startswith(READY):
+                self._give_pins_back()
+                with contextlib.suppress(BrokenPipeError):
+                    self._write_go(child)
+            else:
+                patience_s = SILENCE_S
+        return f"the guard was silent for {patience_s:g} s"
+
+    @staticmethod
+    def _write_go(child: subprocess.Popen[bytes]) -> None:
+        if child.stdin is not None:
+            child.stdin.write(GO)
+
+    def _end_child(self, child: subprocess.Popen[bytes]) -> None:
+        """Let the child end in good order when we were told to, else kill it: a hung one keeps the pins claimed."""
+        if self._is_ending and child.stdin is not None:
+            child.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_END_S)
+        child.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_END_S)
+        if child.stdin is not None:
+            child.stdin.close()
+
+    def _listen(self, files: list[int], timeout_s: float) -> list[int]:
+        """Return which files can be read; none of them after the time-out, or when it is time to end."""
+        if self._is_ending:
+            return []
+        stdin = [sys.stdin.fileno()] if self._ends_with_stdin else []
+        readable, _, _ = select.select([*files, *stdin, self._signal_in], [], [], timeout_s)
+        if any(fd in readable and not os.read(fd, 4096) for fd in stdin):
+            self._is_ending = True
+        return [] if self._is_ending else [fd for fd in files if fd in readable]
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path):  # type: ignore[no-untyped-def]
+    """Yield True when no other guard serves the folder; waits a moment for one that is ending."""
+    give_up_s = time.monotonic() + _BUSY_WAIT_S
+    with (folder / "guard.lock").open("w", encoding="ascii") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up_s:
+                    yield False
+                    return
+                time.sleep(_CLAIM_EVERY_S)
+        yield True
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m dt.controller.guard_process", description="Owns the actuators' pins.")
+    parser.add_argument("--config", type=Path, required=True, help="JSON file of outputs, limits, budgets and ledger")
+    parser.add_argument("--socket-dir", type=Path, required=True, help="folder of the two Unix sockets")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end, outputs safe, at the end of stdin")
+    parser.add_argument("--beat-fd", type=int, default=None, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

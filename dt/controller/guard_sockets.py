@@ -1,0 +1,162 @@
+"""The guard's two doors: one socket for orders and the lease, one for the emergency stop alone.
+
+One JSON object a line, answered by one JSON object a line. Sockets have mode 0600.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dt.controller.guard_desk import GuardDesk
+from dt.controller.guard_types import Order
+
+ORDERS_SOCKET = "guard.sock"
+STOP_SOCKET = "stop.sock"
+MAX_LINE_BYTES = 65_536
+_LONGEST_ADDRESS = 100  # sun_path takes 108 bytes
+_QUIET_WAIT_S = 1.0
+
+Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+@contextlib.contextmanager
+def socket_address(path: Path) -> Iterator[str]:
+    """Yield an address for a socket file, however long its path is."""
+    if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+class LineServer:
+    """Answers JSON lines on a Unix socket, one thread a connection."""
+
+    def __init__(self, path: Path, handler: Handler) -> None:
+        self._handler = handler
+        self._path = path
+        path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with socket_address(path) as address:
+            old_mask = os.umask(0o177)
+            try:
+                self._socket.bind(address)
+            finally:
+                os.umask(old_mask)
+        self._socket.listen(16)
+        threading.Thread(target=self._accept, name=f"accept {path.name}", daemon=True).start()
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rwb") as stream, contextlib.suppress(OSError):
+            while line := stream.readline(MAX_LINE_BYTES):
+                stream.write(json.dumps(self._answer(line)).encode() + b"\n")
+                stream.flush()
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            if not isinstance(request, dict):
+                return {"error": "a request is a JSON object"}
+            return self._handler(request)
+        except (KeyError, TypeError, ValueError) as error:
+            return {"error": f"{type(error).__name__}: {error}"}
+
+
+class GuardDoors:
+    """Both sockets of a desk, in a folder of mode 0700."""
+
+    def __init__(self, desk: GuardDesk, folder: Path, reported: Callable[[], Mapping[str, bool]]) -> None:
+        self._desk = desk
+        self._reported = reported
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        self._stop = LineServer(folder / STOP_SOCKET, self._emergency_stop)
+        self._orders = LineServer(folder / ORDERS_SOCKET, self._order)
+
+    def close(self) -> None:
+        """Close both."""
+        self._orders.close()
+        self._stop.close()
+
+    def _emergency_stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        self._desk.emergency_stop(str(request.get("by") or "somebody"))
+        return {"stopped": True, "quiet": self._desk.guard.wait_until_quiet(_QUIET_WAIT_S)}
+
+    def _order(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        handler = _OPERATIONS.get(str(request.get("op")))
+        if handler is None:
+            return {"error": f"unknown op {request.get('op')!r}"}
+        answer = handler(self._desk, request)
+        return answer | {"reported": dict(self._reported())} if "outputs" in answer else answer
+
+
+def _run(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
+    return asdict(desk.run(Order(**request["order"])))
+
+
+def _record(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
+    return asdict(desk.record(Order(**request["order"]), str(request["outcome"]), str(request["why"])))
+
+
+def _renew(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
+    return desk.renew(str(request["owner"]), [str(one) for one in request.get("published", [])])
+
+
+def _release(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
+    desk.guard.release(str(request["owner"]))
+    return {"released": True}
+
+
+def _off(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
+    return {"was_on": desk.guard.off(str(request["actuator_id"]), str(request.get("why") or "switched off"))}
+
+
+def _release_stop(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
+    desk.release_stop(str(request["by"]))
+    return {"stopped": False}
+
+
+def _refill(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
+    desk.refill(str(request["reservoir"]), str(request["by"]))
+    return {"refilled": True}
+
+
+_OPERATIONS: Mapping[str, Callable[[GuardDesk, Mapping[str, Any]], dict[str, Any]]] = {
+    "run": _run,
+    "record": _record,
+    "renew": _renew,
+    "release": _release,
+    "off": _off,
+    "release_stop": _release_stop,
+    "refill": _refill,
+    "status": lambda desk, _request: desk.status(),
+    "budget": lambda desk, request: dict(desk.budget(str(request["actuator_id"]))),
+    "entries": lambda desk, request: {"entries": desk.entries(int(request.get("limit", 200)))},
+    "entry": lambda desk, request: {"entry": desk.entry(str(request["action_id"]))},
+}

@@ -1,0 +1,244 @@
+"""The ledger: every run and refusal on disk, charged and synced before a pin goes high.
+
+One SQLite file with one owner. All methods may block on the disk; none may be called by the thread that owns the pins.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dt.controller.guard_clock import LedgerTime, TimeMark, kernel_clock_is_synchronised, machine_boot_id
+from dt.controller.guard_types import BUDGET_WINDOW_S, Denial, Ended, GuardClock, Order, OutputConfig
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    action_id    TEXT PRIMARY KEY,
+    actuator_id  TEXT NOT NULL,
+    plant_id     TEXT,
+    reservoir    TEXT,
+    on_s         REAL NOT NULL,
+    charged_ml   REAL NOT NULL,
+    kept_ml      REAL NOT NULL,
+    began_s      REAL NOT NULL,
+    ended_s      REAL,
+    measured_s   REAL,
+    outcome      TEXT,
+    why          TEXT NOT NULL DEFAULT '',
+    wall         REAL NOT NULL,
+    ended_wall   REAL,
+    note         TEXT NOT NULL DEFAULT '',
+    reported     INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX IF NOT EXISTS entries_by_end ON entries (ended_s);
+CREATE TABLE IF NOT EXISTS refills (reservoir TEXT NOT NULL, at_s REAL NOT NULL, wall REAL NOT NULL, by TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS stops (wall REAL NOT NULL, by TEXT NOT NULL, kind TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS mark (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    ledger_s REAL NOT NULL, boot_id TEXT NOT NULL, monotonic_s REAL NOT NULL, wall_s REAL NOT NULL, synced INTEGER NOT NULL
+) STRICT;
+"""
+_KEEP_S = 90 * 86_400.0
+_ROUNDING_ML = 1e-6
+
+
+class Ledger:
+    """Who got how much water and when, by the ledger's own time."""
+
+    def __init__(
+        self,
+        path: Path,
+        clock: GuardClock,
+        *,
+        is_synced: Callable[[], bool] = kernel_clock_is_synchronised,
+        boot_id: str | None = None,
+    ) -> None:
+        self._clock = clock
+        self._is_synced = is_synced
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+        path.chmod(0o600)
+        self._time = LedgerTime(
+            clock, boot_id=machine_boot_id() if boot_id is None else boot_id, synced=is_synced(), mark=self._last_mark()
+        )
+        self._recover()
+
+    def close(self) -> None:
+        """Leave the mark of this instant and close the file."""
+        self.checkpoint()
+        self._db.close()
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def charge(self, order: Order, output: OutputConfig, budget_ml: float | None, capacity_ml: float | None) -> Denial | None:
+        """Write the whole run off the budgets, on disk when this returns; or say which budget lacks how much."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            ml = order.on_s * output.flow_ml_s
+            denial = self._why_not(output, ml, budget_ml, capacity_ml)
+            if denial is None:
+                self._insert(order, output, ml)
+                self._write_mark()
+        return denial
+
+    def settle(self, ended: Ended, output: OutputConfig) -> dict[str, Any]:
+        """Close a run: a measured, clean stop pays back what was not delivered; anything else pays back nothing."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            paid_ml = (ended.on_s or 0.0) * output.flow_ml_s if ended.clean else None
+            self._db.execute(
+                "UPDATE entries SET kept_ml = coalesce(?, charged_ml), ended_s = ?, measured_s = ?, outcome = ?, why = ?,"
+                " ended_wall = ? WHERE action_id = ? AND outcome IS NULL",
+                (paid_ml, self._time.now(), ended.on_s, ended.outcome, ended.why, self._clock.wall(), ended.action_id),
+            )
+            self._write_mark()
+        return self.entry(ended.action_id) or {}
+
+    def refuse(self, order: Order, output: OutputConfig | None, outcome: str, why: str) -> dict[str, Any]:
+        """Record a command that moved nothing; the same `action_id` will never run."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            now, wall = self._time.now(), self._clock.wall()
+            plant_id = output.plant_id if output is not None else None
+            self._db.execute(
+                "INSERT OR IGNORE INTO entries (action_id, actuator_id, plant_id, on_s, charged_ml, kept_ml, began_s, ended_s,"
+                " measured_s, outcome, why, wall, ended_wall, note) VALUES (?, ?, ?, ?, 0, 0, ?, ?, 0, ?, ?, ?, ?, ?)",
+                (order.action_id, order.actuator_id, plant_id, order.on_s, now, now, outcome, why, wall, wall, order.note),
+            )
+        return self.entry(order.action_id) or {}
+
+    def mark_reported(self, action_ids: Iterable[str]) -> None:
+        """Note that the results of these runs have been published."""
+        with self._db:
+            self._db.executemany("UPDATE entries SET reported = 1 WHERE action_id = ?", [(one,) for one in action_ids])
+
+    def refill(self, reservoir: str, by: str) -> None:
+        """Count a reservoir as full from now on."""
+        with self._db:
+            self._db.execute("INSERT INTO refills VALUES (?, ?, ?, ?)", (reservoir, self._time.now(), self._clock.wall(), by))
+
+    def latch_stop(self, by: str) -> None:
+        """Keep the emergency stop over restarts."""
+        self._note_stop(by, "stop")
+
+    def release_stop(self, by: str) -> None:
+        """Record that a person released the emergency stop."""
+        self._note_stop(by, "release")
+
+    def checkpoint(self) -> None:
+        """Note the time (call about once a minute) and forget what is older than 90 days."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._time.note_sync(synced=self._is_synced())
+            self._write_mark()
+            self._db.execute(
+                "DELETE FROM entries WHERE ended_s < ? AND reported = 1 AND reservoir IS NULL", (self._time.now() - _KEEP_S,)
+            )
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def entry(self, action_id: str) -> dict[str, Any] | None:
+        """Return what is known of an action, or None."""
+        row = self._db.execute("SELECT * FROM entries WHERE action_id = ?", (action_id,)).fetchone()
+        return None if row is None else dict(row)
+
+    def entries(self, limit: int = 200) -> list[dict[str, Any]]:
+        """Return the latest entries, newest first."""
+        rows = self._db.execute("SELECT * FROM entries ORDER BY rowid DESC LIMIT ?", (limit,))
+        return [dict(row) for row in rows]
+
+    def unreported(self) -> list[dict[str, Any]]:
+        """Return the ended runs whose results nobody has published yet, oldest first."""
+        rows = self._db.execute("SELECT * FROM entries WHERE reported = 0 AND outcome IS NOT NULL ORDER BY ended_s LIMIT 1000")
+        return [dict(row) for row in rows]
+
+    def spent_ml(self, plant_id: str) -> float:
+        """Return what a plant was charged in the last 24 h; a running dose counts in full."""
+        row = self._db.execute(
+            "SELECT coalesce(sum(kept_ml), 0) FROM entries WHERE plant_id = ? AND (ended_s IS NULL OR ended_s > ?)",
+            (plant_id, self._time.now() - BUDGET_WINDOW_S),
+        ).fetchone()
+        return float(row[0])
+
+    def drawn_ml(self, reservoir: str) -> float:
+        """Return what a reservoir gave since it was last refilled."""
+        row = self._db.execute(
+            "SELECT coalesce(sum(kept_ml), 0) FROM entries WHERE reservoir = ?"
+            " AND began_s >= coalesce((SELECT max(at_s) FROM refills WHERE reservoir = ?), 0)",
+            (reservoir, reservoir),
+        ).fetchone()
+        return float(row[0])
+
+    def ended_ago_s(self) -> dict[str, float]:
+        """Return for each actuator how long ago its last run ended."""
+        now = self._time.now()
+        rows = self._db.execute(
+            "SELECT actuator_id, max(ended_s) FROM entries WHERE measured_s IS NULL OR measured_s > 0 GROUP BY actuator_id"
+        )
+        return {str(row[0]): now - float(row[1]) for row in rows if row[1] is not None}
+
+    def stopped_by(self) -> str | None:
+        """Return who pressed the emergency stop that nobody has released, or None."""
+        row = self._db.execute("SELECT by, kind FROM stops ORDER BY rowid DESC LIMIT 1").fetchone()
+        return None if row is None or row["kind"] == "release" else str(row["by"])
+
+    # -- helpers ------------------------------------------------------------------------------------------------
+
+    def _why_not(
+        self, output: OutputConfig, ml: float, budget_ml: float | None, capacity_ml: float | None
+    ) -> Denial | None:
+        if budget_ml is not None and output.plant_id is not None:
+            value = self.spent_ml(output.plant_id) + ml
+            if value > budget_ml + _ROUNDING_ML:
+                return _short(f"{output.plant_id} has had its water of 24 h", value, budget_ml)
+        if capacity_ml is not None and output.reservoir is not None:
+            value = self.drawn_ml(output.reservoir) + ml
+            if value > capacity_ml + _ROUNDING_ML:
+                return _short(f"reservoir {output.reservoir} does not hold as much", value, capacity_ml)
+        return None
+
+    def _insert(self, order: Order, output: OutputConfig, ml: float) -> None:
+        self._db.execute(
+            "INSERT INTO entries (action_id, actuator_id, plant_id, reservoir, on_s, charged_ml, kept_ml, began_s, wall, note)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                order.action_id, order.actuator_id, output.plant_id, output.reservoir, order.on_s, ml, ml,
+                self._time.now(), self._clock.wall(), order.note,
+            ),
+        )  # fmt: skip
+
+    def _note_stop(self, by: str, kind: str) -> None:
+        with self._db:
+            self._db.execute("INSERT INTO stops VALUES (?, ?, ?)", (self._clock.wall(), by, kind))
+
+    def _write_mark(self) -> None:
+        mark = self._time.mark(synced=self._is_synced())
+        self._db.execute(
+            "INSERT OR REPLACE INTO mark VALUES (1, :ledger_s, :boot_id, :monotonic_s, :wall_s, :synced)", asdict(mark)
+        )
+
+    def _last_mark(self) -> TimeMark | None:
+        row = self._db.execute("SELECT ledger_s, boot_id, monotonic_s, wall_s, synced FROM mark").fetchone()
+        return None if row is None else TimeMark(**{**dict(row), "synced": bool(row["synced"])})
+
+    def _recover(self) -> None:
+        """Close the runs that a crash left open: charged in full, ended now."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(
+                "UPDATE entries SET ended_s = ?, ended_wall = ?, outcome = 'failed', why = 'S10: the guard died while it ran'"
+                " WHERE outcome IS NULL",
+                (self._time.now(), self._clock.wall()),
+            )
+            self._write_mark()
+
+
+def _short(why: str, value: float, limit: float) -> Denial:
+    return Denial(invariant="S3", why=why, value=round(value, 3), limit=limit, margin=round(limit - value, 3))

@@ -1,0 +1,158 @@
+"""The guard as real processes on pins that keep their level when a process dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import time
+
+from guard_box import GuardBox, guard_box, order, start_guard, wait_until
+
+from dt.controller.guard_process import EXIT_BUSY
+
+
+def _start_pump(box: GuardBox, action_id: str = "a-1") -> None:
+    box.keep_lease()
+    answer = box.client.run(order(action_id))
+    assert answer.accepted, answer
+    wait_until(lambda: box.board.pin_read(17))
+
+
+def test_s11_a_killed_guard_has_its_pins_off_within_a_second() -> None:
+    """The parent reclaims the pins of a guard that died by kill -9, and starts a new one with everything off."""
+    with guard_box() as box:
+        _start_pump(box)
+        old = box.child()
+
+        old.send_signal(signal.SIGKILL)
+
+        assert wait_until(lambda: not box.board.pin_read(17)) < 1.0
+        wait_until(lambda: box.is_serving() and box.child().pid != old.pid)
+        assert not any(state["on"] for state in box.client.status()["outputs"].values())
+
+
+def test_s11_a_paused_guard_has_its_pins_off_within_a_second() -> None:
+    """A guard that hangs (SIGSTOP) is killed and its pins are driven safe."""
+    with guard_box() as box:
+        _start_pump(box)
+
+        box.child().send_signal(signal.SIGSTOP)
+
+        assert wait_until(lambda: not box.board.pin_read(17)) < 1.0
+
+
+def test_s11_killed_parent_takes_the_guard_and_its_outputs_down() -> None:
+    """Without its parent the guard switches everything off and ends."""
+    with guard_box() as box:
+        _start_pump(box)
+        child = box.child()
+
+        box.process.kill()
+
+        assert wait_until(lambda: not box.board.pin_read(17)) < 1.0
+        wait_until(lambda: not child.is_running())
+
+
+def test_s11_outputs_go_off_when_the_lease_is_not_renewed() -> None:
+    """A hung controller is one that does not renew its lease."""
+    with guard_box() as box:
+        _start_pump(box)
+
+        box.keeping.set()
+
+        assert wait_until(lambda: not box.board.pin_read(17)) < 1.0
+
+
+def test_s11_a_spawned_guard_ends_with_whoever_spawned_it() -> None:
+    """The end of stdin means that the controller is gone: outputs off, no stray process."""
+    with guard_box(ends_with_stdin=True) as box:
+        _start_pump(box)
+        child = box.child()
+        assert box.process.stdin is not None
+
+        box.process.stdin.close()
+
+        assert wait_until(lambda: not box.board.pin_read(17)) < 1.0
+        assert box.process.wait(5.0) == 0
+        assert not child.is_running()
+
+
+def test_s03_a_killed_guard_refunds_nothing() -> None:
+    """The whole dose stays charged after a crash in the middle of it, and the run is closed as failed."""
+    with guard_box() as box:
+        _start_pump(box)
+        old = box.child()
+
+        old.send_signal(signal.SIGKILL)
+        wait_until(lambda: box.is_serving() and box.child().pid != old.pid)
+
+        assert box.client.budget("pump-0")["spent_ml"] == 20.0
+        assert (box.client.entry("a-1") or {})["outcome"] == "failed"
+
+
+def test_s10_a_command_does_not_run_again_after_a_restart() -> None:
+    """The action_id is remembered on disk; pause and pins are kept too."""
+    with guard_box() as box:
+        _start_pump(box)
+        old = box.child()
+        old.send_signal(signal.SIGKILL)
+        wait_until(lambda: box.is_serving() and box.child().pid != old.pid)
+        wait_until(lambda: box.client.status()["has_lease"])
+
+        again = box.client.run(order("a-1"))
+        other = box.client.run(order("a-2"))
+
+        assert not again.accepted
+        assert (again.entry or {})["outcome"] == "failed"
+        assert other.denial is not None
+        assert other.denial.invariant == "S2"
+        assert not box.board.pin_read(17)
+
+
+def test_s09_the_emergency_stop_takes_effect_within_200_ms_and_latches() -> None:
+    """By the socket of its own; a restarted guard is still stopped until a person releases it."""
+    with guard_box() as box:
+        _start_pump(box)
+        asked = time.monotonic()
+
+        assert box.client.emergency_stop("anna")
+
+        off_at = next(at for at, pin, level in reversed(box.board.changes) if pin == 17 and not level)
+        assert off_at - asked < 0.2
+        wait_until(lambda: (box.client.entry("a-1") or {})["outcome"] == "stopped")
+        old = box.child()
+        old.send_signal(signal.SIGKILL)
+        wait_until(lambda: box.is_serving() and box.child().pid != old.pid)
+        assert box.client.status()["stopped_by"] == "anna"
+        box.client.release_stop("anna")
+        assert box.client.status()["stopped_by"] is None
+
+
+def test_sockets_are_for_their_owner_alone() -> None:
+    """Nobody else on the machine can order or stop."""
+    with guard_box() as box:
+        for name in ("guard.sock", "stop.sock"):
+            assert stat.S_IMODE(os.stat(box.folder / name).st_mode) == 0o600
+
+
+def test_a_second_guard_for_the_same_folder_gives_up() -> None:
+    """Two guards would fight over pins and ledger."""
+    with guard_box() as box:
+        second = start_guard(box.folder)
+        assert second.stdin is not None
+        with second.stdin:
+            assert second.wait(10.0) == EXIT_BUSY
+        assert box.is_serving()
+
+
+def test_the_guard_ends_cleanly_on_sigterm() -> None:
+    """Pins off, sockets gone, exit code 0."""
+    with guard_box() as box:
+        _start_pump(box)
+
+        box.process.send_signal(signal.SIGTERM)
+
+        assert box.process.wait(5.0) == 0
+        assert not box.board.pin_read(17)
+        assert not (box.folder / "guard.sock").exists()
