@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import queue
 import socket
 import threading
 from collections.abc import Callable
@@ -41,6 +42,8 @@ class WireClient:
         self._setups: dict[int, tuple[Direction, Pull]] = {}
         self._edges: dict[int, list[EdgeCallback]] = {}
         self._edges_lock = threading.Lock()  # never held during a call: the reader needs it to go on reading
+        self._events: queue.SimpleQueue[tuple[int, bool] | None] = queue.SimpleQueue()
+        self._dispatcher: threading.Thread | None = None
         self._closed = threading.Event()
 
     def i2c(self, address: int, out: bytes, count: int) -> bytes:
@@ -66,8 +69,9 @@ class WireClient:
         return cast("bool", self._call("pin_read", pin))
 
     def pin_edges(self, pin: int, callback: EdgeCallback) -> Callable[[], None]:
-        """Call back with the new level, on this client's own thread; what is returned ends that."""
+        """Call back with the new level, on a thread of this client's own; what is returned ends that."""
         self._call("pin_edges", pin)
+        self._start_dispatcher()
         with self._edges_lock:
             self._edges.setdefault(pin, []).append(callback)
 
@@ -88,6 +92,7 @@ class WireClient:
     def close(self) -> None:
         """Hang up for good; pins keep their levels."""
         self._closed.set()
+        self._events.put(None)
         with self._lock:
             link, self._link = self._link, None
         if link is not None:
@@ -122,10 +127,25 @@ class WireClient:
             return [pin for pin, callbacks in self._edges.items() if callbacks]
 
     def _on_edge(self, pin: int, level: bool) -> None:
-        with self._edges_lock:
-            callbacks = list(self._edges.get(pin, ()))
-        for callback in callbacks:
-            callback(level)
+        self._events.put((pin, level))
+
+    def _start_dispatcher(self) -> None:
+        """A callback may call the wire itself, so it never runs on the thread that reads the answers."""
+        with self._lock:
+            if self._dispatcher is None:
+                self._dispatcher = threading.Thread(target=self._dispatch, name="wire-edges", daemon=True)
+                self._dispatcher.start()
+
+    def _dispatch(self) -> None:
+        while (event := self._events.get()) is not None:
+            pin, level = event
+            with self._edges_lock:
+                callbacks = list(self._edges.get(pin, ()))
+            for callback in callbacks:
+                try:
+                    callback(level)
+                except Exception:
+                    log.exception("edge callback of pin %d failed", pin)
 
     def _on_break(self) -> None:
         """Who waits for edges makes no calls, so the connection is sought again for them."""

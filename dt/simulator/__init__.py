@@ -1,0 +1,1 @@
+"""The plant box: physics, chips and wiring of a simulated rig; its truth stays its own."""

@@ -1,0 +1,1 @@
+"""Chips of the box, register by register, as the unmodified drivers expect them."""
