@@ -149,6 +149,11 @@ class BoxWire:
             pins = {str(pin): {"direction": str(p.direction), "duty": p.duty} for pin, p in sorted(self._pins.items())}
             return {**self.box.state(), "pins": pins}
 
+    def snapshot(self) -> dict[str, object]:
+        """Return what keeps the box over a restart."""
+        with self._caught_up():
+            return self.box.snapshot()
+
     def push(self, pin: int, level: bool | None) -> None:
         """Drive an input from outside, as a finger on a button does; None lets go."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
+from typing import Any
 
 from dt.simulator.air import (
     evaporation_ml_s,
@@ -21,6 +22,12 @@ _WET_STEP_S = 1.0  # while water runs or stands on the soil
 _LONGEST_GAP_S = 30 * 86_400.0
 _SOIL_LAG_S = 2.5 * 3600
 _SMALLEST_STEP_S = 1e-3
+
+_SOIL_STATE = (
+    *("top_ml", "bottom_ml", "pond_ml", "saucer_ml"),
+    *("poured_ml", "transpired_ml", "evaporated_ml", "spilled_ml"),
+)
+_AIR_STATE = ("now_s", "reservoir_ml", "air_degc", "soil_degc", "vapour_g_m3")
 
 PUMP = "pump"
 LAMP = "lamp"
@@ -109,6 +116,23 @@ class Box:
                 "spilled": soil.spilled_ml,
             },
         }
+
+    def snapshot(self) -> dict[str, object]:
+        """Return what must be kept for the box to live on after a restart; outputs are not: restart means off."""
+        soil = {name: getattr(self.soil, name) for name in _SOIL_STATE}
+        return {"soil": soil, **{name: getattr(self, name) for name in _AIR_STATE}}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take up what `snapshot` returned; raises KeyError, TypeError or ValueError when it is something else."""
+        soil = {name: float(snapshot["soil"][name]) for name in _SOIL_STATE}
+        air = {name: float(snapshot[name]) for name in _AIR_STATE}
+        if not all(map(math.isfinite, [*soil.values(), *air.values()])):
+            msg = "a box holds finite amounts"
+            raise ValueError(msg)
+        for name, value in soil.items():
+            setattr(self.soil, name, value)
+        for name, value in air.items():
+            setattr(self, name, value)
 
     def _step(self, dt_s: float, poured_ml: float) -> None:
         spec, soil = self.spec, self.soil

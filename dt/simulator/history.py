@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from dt.simulator.box import Box
 from dt.simulator.sensing import Senses, vwc_from_counts
 from dt.simulator.spec import BoxSpec
+from dt.simulator.weather import Weather
 from dt.utils.quantities import Quantity, Unit
 
 _DAY_S = 86_400.0
-_LAST_WATERING_DAYS = (3.6, 2.6, 1.7, 1.0)  # tried in this order until one fits
-_EARLIER_WATERINGS_EVERY_DAYS = 4.3
+_LAST_WATERING_DAYS = (3.0, 2.0, 1.2, 0.5)  # tried in this order until one fits
+_EARLIER_WATERINGS_EVERY_DAYS = 3.5
+_HOME_AT_H = 18.4
 _WATERED_TO_VWC = 0.43
 _MARGIN_VWC = 0.006
 _TOLERANCE_VWC = 0.0015
@@ -64,7 +66,7 @@ def prepare_demo_box(spec: BoxSpec, since_s: float, until_s: float, dry_vwc: flo
     """
     target_vwc = (spec.pot.limits.soil_moisture_low if dry_vwc is None else dry_vwc) - _MARGIN_VWC
     for days in _LAST_WATERING_DAYS:
-        last_s = max(since_s + 3600.0, until_s - days * _DAY_S)
+        last_s = max(since_s + 3600.0, _evening_before(spec, until_s - days * _DAY_S))
         pours = _earlier_pours(spec, since_s, last_s)
         at_last = _made(spec, since_s, pours)
         at_last.advance(last_s)
@@ -88,10 +90,10 @@ def _earlier_pours(spec: BoxSpec, since_s: float, last_s: float) -> list[tuple[f
     """Somebody fills the pot up every few days until the last watering."""
     gap_s = _EARLIER_WATERINGS_EVERY_DAYS * _DAY_S
     times = []
-    at_s = last_s - gap_s
+    at_s = _evening_before(spec, last_s - gap_s)
     while at_s > since_s + 0.5 * _DAY_S:
         times.append(at_s)
-        at_s -= gap_s
+        at_s = _evening_before(spec, at_s - gap_s)
     box = Box(spec, since_s)
     pours = []
     for at_s in reversed(times):
@@ -100,6 +102,12 @@ def _earlier_pours(spec: BoxSpec, since_s: float, last_s: float) -> list[tuple[f
         box.pour(at_s, amount_ml)
         pours.append((at_s, amount_ml))
     return pours
+
+
+def _evening_before(spec: BoxSpec, at_s: float) -> float:
+    """People water when they come home."""
+    hours = (Weather(spec.site, spec.seed).local_hour(at_s) - _HOME_AT_H) % 24.0
+    return at_s - 3600.0 * hours
 
 
 def _amount_that_leads_to(at_last: Box, until_s: float, target_vwc: float) -> float | None:

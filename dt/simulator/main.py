@@ -1,0 +1,123 @@
+"""The simulator service: a box behind the wire's socket, and its truth over HTTP for evaluation."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from flask import Flask, Response
+
+from dt.communication.wire import WireServer
+from dt.simulator.board import BoxWire, box_spec, wiring
+from dt.simulator.box import Box
+from dt.utils.clock import Clock, SystemClock
+from dt.utils.config import Settings, load_settings
+from dt.utils.exceptions import ConfigError
+from dt.utils.http import create_api, json_response, server_for
+from dt.utils.logger import configure_logging, get_logger
+from dt.utils.rig import load_rig
+from dt.utils.secrets import ensure_token
+from dt.utils.service import Service, run_service
+
+_SAVES_EVERY_S = 10.0
+_SETTLES_S = 2 * 86_400.0
+
+log = get_logger("dt.simulator")
+
+
+class SimulatorService(Service):
+    """Runs one box in real time; its soil survives a restart, its outputs do not."""
+
+    def __init__(self, settings: Settings, clock: Clock, box: Box | None = None) -> None:
+        super().__init__("simulator", clock)
+        self._settings = settings
+        self._rig = load_rig(settings.rig_file)
+        self._kept = settings.data_dir / "box.json"
+        self._stop = threading.Event()
+        self.box = box or Box(box_spec(self._rig), clock.wall() - _SETTLES_S)
+        self._is_given = box is not None
+        self.wire = BoxWire(self.box, clock, wiring(self._rig))
+
+    def on_start(self) -> None:
+        """Take up the box where it was left, listen on the wire and on HTTP."""
+        if not self._is_given:
+            self._take_up()
+        server = WireServer(self.wire, self._settings.wire_path)
+        server.start()
+        self.closing("wire", server.stop)
+        token = ensure_token(self._settings)
+        http = server_for(self._app(token), self._settings, self._settings.flask_simulator_url)
+        http.start()
+        self.closing("http", http.stop)
+        if not self._is_given:
+            self._stop.clear()
+            keeper = threading.Thread(target=self._keep, name="box keeper", daemon=True)
+            keeper.start()
+            self.closing("keeper", lambda: self._end_keeping(keeper))
+
+    def health(self) -> dict[str, object]:
+        """Return where the wire is; the truth is at /state."""
+        return {"wire": str(self._settings.wire_path)}
+
+    def _app(self, token: str) -> Flask:
+        app = create_api(self, self._settings, token, __name__)
+
+        @app.get("/state")
+        def state() -> Response:
+            return json_response(self.wire.state())
+
+        return app
+
+    def _take_up(self) -> None:
+        try:
+            self.box.restore(_decode(self._kept))
+        except FileNotFoundError:
+            log.info("a new box begins")
+        except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+            log.warning("%s is unusable (%s); a new box begins", self._kept, error)
+
+    def _keep(self) -> None:
+        while not self.clock.wait(self._stop, _SAVES_EVERY_S):
+            self._save()
+
+    def _end_keeping(self, keeper: threading.Thread) -> None:
+        self._stop.set()
+        keeper.join(2.0)
+        self._save()
+
+    def _save(self) -> None:
+        aside = self._kept.with_suffix(".new")
+        try:
+            aside.write_bytes(msgspec.json.encode(self.wire.snapshot()))
+            os.replace(aside, self._kept)
+        except OSError as error:
+            log.warning("the box cannot be kept in %s: %s", self._kept, error)
+
+
+def create_service(settings: Settings, clock: Clock, box: Box | None = None) -> SimulatorService:
+    """Assemble the service around a new box, or around one that was prepared; opens nothing yet."""
+    return SimulatorService(settings, clock, box)
+
+
+def main() -> int:
+    """Read settings, run until a signal, return the exit code."""
+    try:
+        settings = load_settings()
+        configure_logging(settings.log_dir, settings.log_level)
+        service = create_service(settings, SystemClock())
+    except ConfigError as error:
+        sys.stderr.write(f"dt.simulator: {error}\n")
+        return 2
+    return run_service(service)
+
+
+def _decode(path: Path) -> dict[str, Any]:
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
