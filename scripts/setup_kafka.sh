@@ -141,7 +141,6 @@ install_user() {
   check_java
   install_jars
   configure
-  format_storage
   say "start it with: scripts/setup_kafka.sh --user $ROOT start"
 }
 

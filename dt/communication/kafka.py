@@ -1,0 +1,189 @@
+"""The log on Apache Kafka, by kafka-python."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from dt.communication.kafka_errors import translated
+from dt.communication.kafka_options import KafkaOptions
+from dt.communication.kafka_reading import read_partitions
+from dt.communication.kafka_sender import LIMIT_BYTES, RecordSender, Sendable
+from dt.communication.kafka_subscription import KafkaSubscription, Work, connected
+from dt.communication.kafka_work import HandlerWork, TransformWork
+from dt.communication.memory_log import UnknownTopicError
+from dt.communication.messaging import Handler, Outgoing, Start, Transformer, headers_of
+from dt.communication.messaging import Record as LogRecord
+from dt.communication.topics import TOPIC_TABLE, TopicSpec
+from dt.utils.clock import Clock, SystemClock
+from dt.utils.codec import Message
+from dt.utils.config import Settings
+from dt.utils.exceptions import MessageTooLargeError, MessagingError
+
+_BATCH_OVERHEAD = 128  # what the broker counts beside key, value and headers: batch header, lengths, offsets
+_HEADER_OVERHEAD = 10
+_CLOSE_TIMEOUT_S = 3.0
+
+
+class KafkaMessaging:
+    """`MessagingService` on Apache Kafka; may be made before the broker is there."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        service: str,
+        clock: Clock | None = None,
+        *,
+        table: Mapping[str, TopicSpec] = TOPIC_TABLE,
+        limit_bytes: int = LIMIT_BYTES,
+        blocks_at_most_s: float = 30.0,
+    ) -> None:
+        self._options = KafkaOptions.of(settings, service)
+        self._clock = clock or SystemClock()
+        self._table = table
+        self._sender = RecordSender(self._connect, limit_bytes=limit_bytes, blocks_at_most_s=blocks_at_most_s)
+        self._subscriptions: list[KafkaSubscription] = []
+        self._lock = threading.Lock()
+        self._is_closed = False
+        _quieten(logging.getLogger("kafka"))
+
+    def publish(
+        self,
+        topic: str,
+        value: Message | bytes | None,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Queue one record; blocks under back-pressure; raises MessageTooLargeError or MessagingError."""
+        if isinstance(value, Message):
+            headers = {**headers_of(value), **(headers or {})}
+            value = value.to_json()
+        self.publish_batch([Outgoing(topic, value, key, headers or {})])
+
+    def publish_batch(self, batch: Sequence[Outgoing]) -> None:
+        """Queue several records in order; all are checked before the first is queued."""
+        self._require_open()
+        self._sender.put(self._encode(batch))
+
+    def flush(self, timeout_s: float = 10.0) -> None:
+        """Return when everything queued is durable; raises MessagingError with what was refused or is still waiting."""
+        self._sender.flush(timeout_s)
+
+    def subscribe(
+        self,
+        topics: Sequence[str],
+        group: str,
+        handler: Handler,
+        *,
+        start: Start = Start.EARLIEST,
+        max_batch: int = 1000,
+    ) -> KafkaSubscription:
+        """Give batches to the handler in a thread; offsets are committed after it returns."""
+        work = HandlerWork(
+            handler,
+            start,
+            self._options.prefix,
+            lambda letter: self._sender.put(self._encode([letter])),
+            self._sender.settle,
+            self._clock,
+        )
+        return self._join(topics, group, max_batch, work)
+
+    def transform(
+        self,
+        topics: Sequence[str],
+        group: str,
+        transformer: Transformer,
+        *,
+        state_topic: str | None = None,
+        max_batch: int = 1000,
+    ) -> KafkaSubscription:
+        """Consume, transform and produce: outputs, state and offsets in one transaction."""
+        work = TransformWork(transformer, state_topic, group, self._options, self._encode, self._clock)
+        return self._join(topics, group, max_batch, work)
+
+    def read_all(self, topic: str) -> list[LogRecord]:
+        """Return the committed records of a topic up to its present end."""
+        self._require_open()
+        self._spec(topic)
+        prefix = self._options.prefix
+        try:
+            return read_partitions(self._options.consumer(), prefix + topic, None, len(prefix))
+        except (KafkaError, OSError) as error:
+            raise translated(error, f"reading {topic}") from error
+
+    def health(self) -> dict[str, object]:
+        """Return whether a broker answers, what waits to be sent, and each group's state."""
+        return {
+            "connected": not self._is_closed and self._options.is_reachable(),
+            "kind": "kafka",
+            "servers": ",".join(self._options.servers),
+            "waiting": self._sender.pending,
+            "groups": {
+                member.group: "assigned" if member.is_assigned else "waiting" if member.is_running else "stopped"
+                for member in self._subscriptions
+            },
+        }
+
+    def close(self) -> None:
+        """Stop all subscriptions, send what waits, and let go; takes at most five seconds or so."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        stopping = [threading.Thread(target=member.stop) for member in self._subscriptions]
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
+        self._sender.close(_CLOSE_TIMEOUT_S)
+
+    def _join(self, topics: Sequence[str], group: str, max_batch: int, work: Work) -> KafkaSubscription:
+        for topic in topics:
+            self._spec(topic)
+        with self._lock:
+            self._require_open()
+            member = KafkaSubscription(self._options, topics, group, max_batch, work, self._clock)
+            self._subscriptions.append(member)
+            return member
+
+    def _connect(self, should_end: object) -> KafkaProducer | None:
+        return connected(self._options, should_end, self._clock, lambda: KafkaProducer(**self._options.producer()))
+
+    def _encode(self, batch: Sequence[Outgoing]) -> list[Sendable]:
+        """Return records as the client takes them; refuses unknown topics and what is too large for one."""
+        prefix = self._options.prefix
+        table = self._table
+        encoded = []
+        for outgoing in batch:
+            topic, value, key, headers = outgoing.topic, outgoing.value, outgoing.key, outgoing.headers
+            spec = table.get(topic) or self._spec(topic)
+            raw_key = None if key is None else key.encode()
+            size = _BATCH_OVERHEAD + (len(value) if value else 0) + (len(raw_key) if raw_key else 0)
+            for name, content in headers.items():
+                size += len(name) + len(content) + _HEADER_OVERHEAD
+            if size > spec.max_message_bytes:
+                raise MessageTooLargeError(topic, size, spec.max_message_bytes)
+            encoded.append(Sendable(prefix + topic, value, raw_key, list(headers.items()), size))
+        return encoded
+
+    def _spec(self, topic: str) -> TopicSpec:
+        try:
+            return self._table[topic]
+        except KeyError:
+            raise UnknownTopicError(f"{topic}: no such topic") from None
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise MessagingError("the log is closed")
+
+
+def _quieten(logger: logging.Logger) -> None:
+    """Keep the client's own chatter out of the logs, unless someone has set its level."""
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)

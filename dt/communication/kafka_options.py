@@ -1,0 +1,130 @@
+"""How the Kafka clients are set up: addresses, TLS and login from the settings, sizes and times chosen by measurement."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from dt.utils.config import Settings
+
+_MIB = 1024 * 1024
+_REACH_TIMEOUT_S = 1.0
+
+BOOTSTRAP_TIMEOUT_MS = 5_000
+SESSION_TIMEOUT_MS = 15_000  # a member that hangs loses its partitions after this
+TRANSACTION_TIMEOUT_MS = 10_000  # what a dead instance has open blocks committed readers for this long at most
+NEVER_MS = 2**31 - 1  # records wait for the broker as long as it takes; back-pressure bounds how many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaOptions:
+    """Everything that the clients of one service need to know."""
+
+    servers: tuple[str, ...]
+    service: str
+    instance: str
+    prefix: str
+    security: dict[str, Any]
+
+    @classmethod
+    def of(cls, settings: Settings, service: str) -> KafkaOptions:
+        """Take addresses, prefix, TLS and SASL from the settings."""
+        return cls(
+            servers=tuple(settings.kafka_url.split(",")),
+            service=service,
+            instance=settings.instance,
+            prefix=settings.topic_prefix,
+            security=_security(settings),
+        )
+
+    def client(self, role: str) -> dict[str, Any]:
+        """Return what every client takes: addresses, security, reconnecting."""
+        return {
+            "bootstrap_servers": list(self.servers),
+            "client_id": f"{self.service}-{self.instance}-{role}",
+            "reconnect_backoff_ms": 50,
+            "reconnect_backoff_max_ms": 1_000,
+            "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
+            **self.security,
+        }
+
+    def producer(self) -> dict[str, Any]:
+        """Return an idempotent producer's options; few large batches cost half of many small ones."""
+        return {
+            **self.client("producer"),
+            "metrics_enabled": False,
+            "allow_auto_create_topics": False,
+            "enable_idempotence": True,
+            "batch_size": 256 * 1024,
+            "linger_ms": 2,
+            "max_request_size": 4 * _MIB,
+            "max_block_ms": 2_000,
+            "metadata_max_age_ms": 30_000,
+            "delivery_timeout_ms": NEVER_MS,
+        }
+
+    def transactional(self, group: str) -> dict[str, Any]:
+        """Return a transactional producer's options; its id outlives the process, so a successor ends what it left open."""
+        return {
+            **self.producer(),
+            "client_id": f"{self.service}-{self.instance}-transactions",
+            "transactional_id": f"{self.prefix}{group}-{self.instance}",
+            "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
+            "linger_ms": 50,  # the commit sends what waits
+            "max_block_ms": 10_000,
+        }
+
+    def consumer(self) -> dict[str, Any]:
+        """Return a reader's options: committed records only, large fetches, offsets committed by hand."""
+        return {
+            **self.client("consumer"),
+            "metrics_enabled": False,
+            "allow_auto_create_topics": False,
+            "isolation_level": "read_committed",
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "fetch_max_bytes": 8 * _MIB,
+            "max_partition_fetch_bytes": _MIB,
+            "metadata_max_age_ms": 10_000,  # a topic or partition made later is seen within this
+        }
+
+    def group(self, group: str, max_batch: int) -> dict[str, Any]:
+        """Return a group member's options; its static identity lets a restarted process take over at once."""
+        return {
+            **self.consumer(),
+            "group_id": f"{self.prefix}{group}",
+            "group_instance_id": self.member(group),
+            "session_timeout_ms": SESSION_TIMEOUT_MS,
+            "max_poll_records": max_batch,
+        }
+
+    def member(self, group: str) -> str:
+        """Return the static identity of this instance in a group."""
+        return f"{self.prefix}{group}-{self.instance}"
+
+    def is_reachable(self) -> bool:
+        """Return whether any broker's port can be connected to."""
+        return any(_answers(server) for server in self.servers)
+
+
+def _security(settings: Settings) -> dict[str, Any]:
+    options: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol}
+    if settings.kafka_security_protocol.startswith("SASL"):
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl_plain_username"] = settings.kafka_sasl_username
+        options["sasl_plain_password"] = settings.kafka_sasl_password
+    if settings.kafka_security_protocol.endswith("SSL"):
+        options["ssl_cafile"] = settings.kafka_ssl_cafile or None
+        options["ssl_certfile"] = settings.kafka_ssl_certfile or None
+        options["ssl_keyfile"] = settings.kafka_ssl_keyfile or None
+    return options
+
+
+def _answers(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=_REACH_TIMEOUT_S):
+            return True
+    except OSError:
+        return False

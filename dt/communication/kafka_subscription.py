@@ -1,0 +1,283 @@
+"""A member of a consumer group in a thread of its own: reads, delivers, commits, and begins anew after any trouble."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Protocol, TypeVar
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient, MemberToRemove
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from dt.communication.delivery import Delivery
+from dt.communication.kafka_errors import FENCED
+from dt.communication.kafka_options import KafkaOptions
+from dt.communication.kafka_reading import record_of
+from dt.communication.messaging import Record
+from dt.utils.clock import Clock
+from dt.utils.exceptions import MessagingError
+from dt.utils.logger import get_logger
+
+_POLL_MS = 200
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+
+log = get_logger(__name__)
+
+_T = TypeVar("_T")
+Offsets = dict[TopicPartition, OffsetAndMetadata]
+
+
+class Work(Protocol):
+    """What a member does with its records; called in its thread alone."""
+
+    def assigned(self, consumer: KafkaConsumer) -> None:
+        """Prepare for the partitions that the member has now."""
+        ...
+
+    def attempt(self, records: Sequence[Record]) -> None:
+        """Handle a batch, all or nothing, or idempotently."""
+        ...
+
+    def bury(self, record: Record, error: Exception) -> None:
+        """Keep a record that nobody can use as a dead letter, durably."""
+        ...
+
+    def handled(self, consumer: KafkaConsumer, records: Sequence[Record], should_end: Callable[[], bool]) -> None:
+        """Commit the offsets of a batch that was dealt with."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what the work itself opened."""
+        ...
+
+
+class KafkaSubscription:
+    """A running member of a group; survives broker outages and rebalances."""
+
+    def __init__(
+        self,
+        options: KafkaOptions,
+        topics: Sequence[str],
+        group: str,
+        max_batch: int,
+        work: Work,
+        clock: Clock,
+    ) -> None:
+        self.group = group
+        self._options = options
+        self._topics = [options.prefix + topic for topic in topics]
+        self._max_batch = max_batch
+        self._work = work
+        self._clock = clock
+        self._stop = threading.Event()
+        self._members = _Membership()
+        self._settled_generation = -1
+        self._lag = _Question()
+        self._consumer: KafkaConsumer | None = None
+        self._delivery = Delivery(work.attempt, work.bury, self._rest)
+        self._thread = threading.Thread(target=self._run, name=f"read {group}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether records are still being taken."""
+        return self._thread.is_alive() and not self._stop.is_set()
+
+    @property
+    def is_assigned(self) -> bool:
+        """Return whether the group has given this member partitions, and it is ready for them."""
+        return self._members.has_partitions and self._settled_generation == self._members.generation
+
+    def lag(self) -> int:
+        """Return how many records of this member's partitions are not committed; 0 while it has none."""
+        return self._lag.ask(1.0) if self.is_running else self._lag.last
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End after the batch in hand is dealt with, and leave the group."""
+        self._stop.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while not self._stop.is_set():
+            began = self._clock.monotonic()
+            try:
+                self._read()
+            except FENCED as error:
+                log.error("another process reads %s as instance %s (see INSTANCE): %s", self.group, self._options.instance, error)
+                break
+            except Exception as error:  # noqa: BLE001 - whatever the client met, the stream must go on
+                log.warning("reading %s begins anew: %s: %s", self.group, type(error).__name__, error)
+                known = isinstance(error, (KafkaError, MessagingError, OSError))
+                log.debug("it failed by", exc_info=None if known else error)
+            pause_s = _FIRST_PAUSE_S if self._clock.monotonic() - began > _LONGEST_PAUSE_S else min(2 * pause_s, _LONGEST_PAUSE_S)
+            self._clock.wait(self._stop, pause_s)
+        self._members.forget()
+        self._work.close()
+
+    def _read(self) -> None:
+        consumer = connected(self._options, self._stop.is_set, self._clock, lambda: self._make_consumer())
+        if consumer is None:
+            return
+        self._consumer = consumer
+        try:
+            while not self._stop.is_set():
+                self._step(consumer)
+        finally:
+            self._consumer = None
+            consumer.close(autocommit=False, timeout_ms=1_000)
+        self._leave()
+
+    def _make_consumer(self) -> KafkaConsumer:
+        self._members.forget()
+        self._settled_generation = -1
+        consumer = KafkaConsumer(**self._options.group(self.group, self._max_batch))
+        consumer.subscribe(topics=self._topics, listener=self._members)
+        return consumer
+
+    def _step(self, consumer: KafkaConsumer) -> None:
+        polled = consumer.poll(timeout_ms=_POLL_MS)
+        generation = self._members.generation
+        if self._settled_generation != generation:
+            self._work.assigned(consumer)
+            self._settled_generation = generation
+        if polled:
+            records = self._merged(polled)
+            if self._delivery.deliver(records):
+                self._work.handled(consumer, records, self._should_drop)
+        if self._lag.is_asked:
+            self._lag.answer(_behind(consumer))
+
+    def _merged(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> list[Record]:
+        """Return records in the order in which the log took them; within a partition its order always holds."""
+        cut = len(self._options.prefix)
+        runs = [[record_of(raw, cut) for raw in run] for run in polled.values()]
+        return runs[0] if len(runs) == 1 else list(heapq.merge(*runs, key=attrgetter("timestamp")))
+
+    def _should_drop(self) -> bool:
+        return self._stop.is_set() or self._members.generation != self._settled_generation
+
+    def _rest(self, pause_s: float) -> bool:
+        """Wait as a living member of the group; True when the batch in hand is no longer to be delivered."""
+        consumer = self._consumer
+        if consumer is None or self._should_drop():
+            return True
+        until = self._clock.monotonic() + pause_s
+        try:
+            consumer.pause(*consumer.assignment())
+            while self._clock.monotonic() < until and not self._should_drop():
+                consumer.poll(timeout_ms=20)
+            consumer.resume(*consumer.assignment())
+        except KafkaError as error:
+            log.warning("%s lost its place while it waited: %s", self.group, error)
+            self._members.forget()
+        return self._should_drop()
+
+    def _leave(self) -> None:
+        """Give the partitions back at once; the client itself never does so for a member with a static identity."""
+        if not self._options.is_reachable():
+            return
+        try:
+            admin = KafkaAdminClient(**self._options.client("leave"))
+            try:
+                member = MemberToRemove(group_instance_id=self._options.member(self.group))
+                admin.remove_group_members(f"{self._options.prefix}{self.group}", [member])
+            finally:
+                admin.close()
+        except KafkaError as error:
+            log.info("%s could not leave its group, which notices by itself: %s", self.group, error)
+
+
+class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
+    """Counts the group's changes as this member sees them."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self.has_partitions = False
+
+    def on_partitions_revoked(self, revoked: object) -> None:
+        """Note that the batch in hand belongs to nobody now."""
+        del revoked
+        self.forget()
+
+    def on_partitions_assigned(self, assigned: Sequence[object]) -> None:
+        """Note what the member has from now on."""
+        self.generation += 1
+        self.has_partitions = bool(assigned)
+
+    def forget(self) -> None:
+        """Have no partitions."""
+        self.generation += 1
+        self.has_partitions = False
+
+
+class _Question:
+    """A number that one thread asks for and another works out when it has time."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        self._asked = threading.Event()
+        self._answered = threading.Event()
+
+    @property
+    def is_asked(self) -> bool:
+        """Return whether someone waits."""
+        return self._asked.is_set()
+
+    def ask(self, timeout_s: float) -> int:
+        """Return a fresh answer, or the last one when it takes too long."""
+        self._answered.clear()
+        self._asked.set()
+        self._answered.wait(timeout_s)
+        return self.last
+
+    def answer(self, value: int) -> None:
+        """Give it to who waits."""
+        self.last = value
+        self._asked.clear()
+        self._answered.set()
+
+
+def connected(options: KafkaOptions, should_end: Callable[[], bool], clock: Clock, make: Callable[[], _T]) -> _T | None:
+    """Return what `make` makes once the broker answers, however long that takes; None when told to end."""
+    nobody = threading.Event()
+    pause_s = _FIRST_PAUSE_S
+    is_told = False
+    while not should_end():
+        if options.is_reachable():
+            try:
+                return make()
+            except KafkaError as error:
+                log.warning("the broker at %s answers, but not well: %s", ",".join(options.servers), error)
+        elif not is_told:
+            log.warning("no broker at %s; waiting for it", ",".join(options.servers))
+            is_told = True
+        clock.wait(nobody, pause_s)
+        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+    return None
+
+
+def offsets_after(records: Sequence[Record], prefix: str) -> Offsets:
+    """Return what to commit once these records are dealt with."""
+    last: dict[tuple[str, int], int] = {}
+    for record in records:
+        last[record.topic, record.partition] = record.offset
+    return {
+        TopicPartition(prefix + topic, number): OffsetAndMetadata(offset + 1, "", -1)
+        for (topic, number), offset in last.items()
+    }
+
+
+def _behind(consumer: KafkaConsumer) -> int:
+    places = list(consumer.assignment())
+    if not places:
+        return 0
+    ends = consumer.end_offsets(places)
+    return sum(max(0, ends[place] - (consumer.position(place, timeout_ms=1_000) or 0)) for place in places)
