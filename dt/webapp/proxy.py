@@ -1,0 +1,107 @@
+"""`/api/…`: the services' REST under the dashboard's own origin, read by all who may see the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+from flask import Blueprint, Response, request
+
+from dt.utils.http import Problem
+from dt.utils.logger import get_logger
+from dt.webapp.sessions import Sessions
+
+CONNECT_WITHIN_S = 2.0
+ANSWER_WITHIN_S = 15.0
+_READS = ("plants", "sensors", "series", "alerts", "actions", "predictions", "dead_letters", "frames", "gaps")
+_QUERIES = ("data/timestamp", "data/id")
+_PICTURE = re.compile(r"[0-9a-f]{64}\.jpg")
+_ID = re.compile(r"[\w.:/-]{1,200}")
+_PASSED_ON = ("Content-Type", "ETag", "Last-Modified", "Retry-After")
+_A_YEAR = "private, max-age=31536000, immutable"  # a picture's name is its content's hash
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A service behind the dashboard: how people call it, where it is, and the token it asks for."""
+
+    name: str
+    url: str
+    token: str
+
+    def ask(self, method: str, path: str, query: str = "", body: bytes | None = None) -> requests.Response:
+        """Return the answer, whatever its status; raises Problem 502 or 504 that names the service."""
+        url = f"{self.url}{path}" + (f"?{query}" if query else "")
+        headers = {"Authorization": f"Bearer {self.token}", "Accept-Encoding": "identity"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            answer = requests.request(
+                method, url, data=body, headers=headers, timeout=(CONNECT_WITHIN_S, ANSWER_WITHIN_S), allow_redirects=False
+            )
+        except requests.Timeout as error:
+            raise self._problem(504, f"The {self.name} service did not answer in time.") from error
+        except requests.RequestException as error:
+            log.debug("%s: %s", url, error)
+            raise self._problem(502, f"The {self.name} service does not answer.") from error
+        if answer.status_code in (401, 403):
+            raise self._problem(502, f"The {self.name} service refused the dashboard's token.")
+        return answer
+
+    def _problem(self, status: int, detail: str) -> Problem:
+        return Problem(status, "Bad gateway" if status == 502 else "Gateway time-out", detail, service=self.name)
+
+
+def database_api(database: Backend, sessions: Sessions) -> Blueprint:
+    """Return the routes that the database service answers."""
+    api = Blueprint("database_api", __name__)
+
+    def read(path: str) -> Response:
+        return _passed(database.ask("GET", path, request.query_string.decode("latin-1")))
+
+    def query(path: str) -> Response:
+        return _passed(database.ask("POST", path, body=request.get_data()))
+
+    for name in _READS:
+        api.add_url_rule(f"/api/{name}", name, read, defaults={"path": f"/{name}"})
+    for name in _QUERIES:
+        api.add_url_rule(f"/api/{name}", name.replace("/", "_"), query, defaults={"path": f"/{name}"}, methods=["POST"])
+
+    @api.get("/api/trace/<path:correlation_id>")
+    def trace(correlation_id: str) -> Response:
+        return read(f"/trace/{_checked(_ID, correlation_id)}")
+
+    @api.get("/api/frames/<name>")
+    @api.get("/frames/<name>")
+    def picture(name: str) -> Response:
+        response = read(f"/frames/{_checked(_PICTURE, name)}")
+        if response.status_code == 200:
+            response.headers["Cache-Control"] = _A_YEAR
+        return response
+
+    @api.post("/api/alerts/<alert_id>/<any(acknowledge, resolve):step>")
+    def settle(alert_id: str, step: str) -> Response:
+        sessions.require_writer()
+        return _passed(database.ask("POST", f"/alerts/{_checked(_ID, alert_id)}/{step}", body=request.get_data() or b"{}"))
+
+    return api
+
+
+def _checked(pattern: re.Pattern[str], text: str) -> str:
+    if pattern.fullmatch(text) is None or ".." in text:
+        raise Problem(404, "Not Found", "there is no such thing")
+    return text
+
+
+def _passed(answer: requests.Response) -> Response:
+    headers: Mapping[str, str] = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
+    response = Response(answer.content, status=answer.status_code, headers=dict(headers))
+    response.headers.setdefault("Cache-Control", "no-store")
+    link = answer.headers.get("Link")
+    if link:
+        response.headers["Link"] = link.replace("</", "</api/", 1)
+    return response

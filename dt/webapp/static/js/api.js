@@ -1,0 +1,107 @@
+/** The dashboard's own `/api`: JSON in and out, problems as errors with words for people. */
+
+export class ApiError extends Error {
+  /** @param {string} message @param {number} status 0 when nobody answered */
+  constructor(message, status) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+  }
+}
+
+export class Api {
+  #fetch;
+  #csrf = "";
+
+  /** @param {typeof fetch} fetcher */
+  constructor(fetcher = (...args) => globalThis.fetch(...args)) {
+    this.#fetch = fetcher;
+  }
+
+  /** @param {AbortSignal} [signal] */
+  async session(signal) {
+    const session = await this.#ask("/api/session", { signal });
+    this.#csrf = session.csrf;
+    return session;
+  }
+
+  /** @param {string} password */
+  login(password) {
+    return this.#send("/api/login", { password });
+  }
+
+  logout() {
+    return this.#send("/api/logout", {});
+  }
+
+  /** @param {AbortSignal} [signal] */
+  async plants(signal) {
+    return itemsOf(await this.#ask("/api/plants", { signal }));
+  }
+
+  /** @param {AbortSignal} [signal] */
+  async sensors(signal) {
+    return itemsOf(await this.#ask("/api/sensors", { signal }));
+  }
+
+  /** Records, newest first. @param {"alerts" | "actions" | "frames"} kind @param {Record<string, string | number>} query @param {AbortSignal} [signal] */
+  async records(kind, query, signal) {
+    return itemsOf(await this.#ask(`/api/${kind}?${new URLSearchParams(strings(query))}`, { signal }));
+  }
+
+  /** @param {Record<string, string | number>} query @param {AbortSignal} [signal] */
+  series(query, signal) {
+    return this.#ask(`/api/series?${new URLSearchParams(strings(query))}`, { signal });
+  }
+
+  /** The newest readings of one sensor. @param {string} sensorId @param {number} limit @param {AbortSignal} [signal] */
+  latest(sensorId, limit, signal) {
+    return this.#send("/api/data/id", { sensor_id: sensorId, limit }, signal);
+  }
+
+  /** What the live feed would have sent on connecting. @param {AbortSignal} [signal] */
+  live(signal) {
+    return this.#ask("/api/live", { signal });
+  }
+
+  /** @param {string} correlationId @param {AbortSignal} [signal] */
+  async trace(correlationId, signal) {
+    return (await this.#ask(`/api/trace/${encodeURIComponent(correlationId)}`, { signal })).events;
+  }
+
+  /** @param {string} path @param {unknown} body @param {AbortSignal} [signal] */
+  #send(path, body, signal) {
+    const headers = { "Content-Type": "application/json", "X-CSRF-Token": this.#csrf };
+    return this.#ask(path, { method: "POST", headers, body: JSON.stringify(body), signal });
+  }
+
+  /** @param {string} path @param {RequestInit} options */
+  async #ask(path, options) {
+    let response;
+    try {
+      response = await this.#fetch(path, { credentials: "same-origin", ...options });
+    } catch (error) {
+      if (/** @type {Error} */ (error).name === "AbortError") throw error;
+      throw new ApiError("The dashboard does not answer.", 0);
+    }
+    const body = await response.json().catch(() => null);
+    if (!response.ok) throw new ApiError(body?.detail ?? body?.title ?? `The dashboard answered ${response.status}.`, response.status);
+    return body;
+  }
+}
+
+/** Lists come as `{"items": []}` or as bare arrays. @param {any} answer @returns {any[]} */
+export function itemsOf(answer) {
+  return Array.isArray(answer) ? answer : (answer?.items ?? []);
+}
+
+/** The page's address of a picture that the database serves. @param {string} url @returns {string} */
+export function pictureUrl(url) {
+  const name = url.split("/").pop() ?? "";
+  return `/api/frames/${encodeURIComponent(name)}`;
+}
+
+/** @param {Record<string, string | number>} query @returns {Record<string, string>} */
+function strings(query) {
+  return Object.fromEntries(Object.entries(query).map(([name, value]) => [name, String(value)]));
+}

@@ -1,0 +1,161 @@
+/** What Plotly is asked to draw, from plain values: no DOM, no Plotly. */
+import { numberWithUnit, number } from "./format.js";
+import { QUANTITIES, unitSign } from "./quantities.js";
+import { gapAfter } from "./series.js";
+
+/**
+ * @typedef {import("./series.js").Series} Series
+ * @typedef {{color: string, band: string, grid: string, text: string, dose: string, alert: string, limit: string, hover: string, edge: string}} Palette
+ * @typedef {{t: number, label: string}} Mark
+ * @typedef {object} ChartInput
+ * @property {string} quantity
+ * @property {string} unit
+ * @property {Series} series
+ * @property {[number, number]} window   epoch seconds shown
+ * @property {Palette} palette
+ * @property {Mark[]} doses
+ * @property {Mark[]} alerts
+ * @property {number | null} dryLimit
+ */
+
+/** @param {ChartInput} input @returns {{data: object[], layout: object}} */
+export function figure(input) {
+  const line = broken(input.series);
+  const data = [...band(line, input.palette), mean(line, input)];
+  if (input.doses.length) data.push(marks("Pump dose", input.doses, input, "triangle-down", input.palette.dose));
+  if (input.alerts.length) data.push(marks("Alert", input.alerts, input, "diamond", input.palette.alert));
+  return { data, layout: layout(input) };
+}
+
+/**
+ * The value of a series at an instant, from its nearest bucket; null when there is none.
+ * @param {Series} series @param {number} t @returns {number | null}
+ */
+export function valueAt(series, t) {
+  if (series.t.length === 0) return null;
+  let low = 0;
+  let high = series.t.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (series.t[middle] < t) low = middle + 1;
+    else high = middle;
+  }
+  const before = Math.max(0, low - 1);
+  return t - series.t[before] < series.t[low] - t ? series.mean[before] : series.mean[low];
+}
+
+/**
+ * The chart in one sentence, for those who do not see it.
+ * @param {string} quantity @param {string} unit @param {string} range words
+ * @param {ReturnType<typeof import("./series.js").extremes>} found @param {(t: number) => string} time
+ */
+export function summary(quantity, unit, range, found, time) {
+  const label = QUANTITIES[quantity].label;
+  if (!found) return `${label}, ${range}: no readings.`;
+  const say = (/** @type {number} */ value) => numberWithUnit(value, quantity, unit);
+  return `${label}, ${range}: latest ${say(found.last)}, lowest ${say(found.low)} at ${time(found.lowAt)}, `
+    + `highest ${say(found.high)} at ${time(found.highAt)}.`;
+}
+
+/** @param {number} t epoch seconds @returns {string} local time in the form that Plotly takes as it is */
+export function localStamp(t) {
+  const at = new Date(t * 1000);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 23);
+}
+
+/** Insert nothing where nobody measured, so that no line is drawn there. @param {Series} series */
+function broken(series) {
+  const gap = gapAfter(series);
+  /** @type {{x: string[], min: (number | null)[], mean: (number | null)[], max: (number | null)[]}} */
+  const line = { x: [], min: [], mean: [], max: [] };
+  series.t.forEach((t, i) => {
+    if (i > 0 && t - series.t[i - 1] > gap) put(line, localStamp(series.t[i - 1] + 1), null, null, null);
+    put(line, localStamp(t), series.min[i], series.mean[i], series.max[i]);
+  });
+  return line;
+}
+
+function put(line, x, min, mean, max) {
+  line.x.push(x);
+  line.min.push(min);
+  line.mean.push(mean);
+  line.max.push(max);
+}
+
+function band(line, palette) {
+  const shared = { x: line.x, type: "scatter", mode: "lines", hoverinfo: "skip", showlegend: false };
+  return [
+    { ...shared, name: "highest", y: line.max, line: { width: 0, color: palette.color } },
+    { ...shared, name: "lowest", y: line.min, line: { width: 0, color: palette.color }, fill: "tonexty", fillcolor: palette.band },
+  ];
+}
+
+function mean(line, { quantity, unit, palette }) {
+  const digits = QUANTITIES[quantity].digits;
+  return {
+    x: line.x, y: line.mean, type: "scatter", mode: "lines", name: QUANTITIES[quantity].label, showlegend: false,
+    line: { width: 2, color: palette.color, shape: "linear" },
+    hovertemplate: `%{y:,.${digits}f} ${unitSign(unit)}<extra></extra>`,
+  };
+}
+
+function marks(name, list, { series, quantity }, symbol, color) {
+  const floor = QUANTITIES[quantity].floor ?? 0;
+  return {
+    x: list.map((mark) => localStamp(mark.t)),
+    y: list.map((mark) => valueAt(series, mark.t) ?? floor),
+    text: list.map((mark) => mark.label),
+    type: "scatter", mode: "markers", name, showlegend: false, cliponaxis: false,
+    marker: { symbol, size: 11, color, line: { width: 1.5, color: "rgba(255,255,255,0.9)" } },
+    hovertemplate: "%{text}<extra></extra>",
+  };
+}
+
+function layout({ quantity, unit, series, window, palette, dryLimit }) {
+  const axis = {
+    gridcolor: palette.grid, zeroline: false, linecolor: palette.grid, tickcolor: palette.grid,
+    tickfont: { color: palette.text, size: 11 }, fixedrange: true, automargin: false,
+  };
+  return {
+    margin: { l: 46, r: 14, t: 8, b: 26 },
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: "inherit", size: 12, color: palette.text },
+    hovermode: "x unified", dragmode: false, showlegend: false,
+    hoverlabel: { bgcolor: palette.hover, bordercolor: palette.edge, font: { color: palette.text, size: 12 } },
+    xaxis: { ...axis, type: "date", range: window.map(localStamp), showgrid: false, nticks: 6, tickformatstops: TICKS },
+    yaxis: { ...axis, range: yRange(series, quantity, dryLimit), nticks: 5, tickformat: quantity === "light_intensity" ? "~s" : "" },
+    ...limitLine(dryLimit, unit, palette),
+  };
+}
+
+const TICKS = [
+  { dtickrange: [null, 3_600_000 * 11], value: "%H:%M" },
+  { dtickrange: [3_600_000 * 11, 86_400_000], value: "%H:%M\n%-d %b" },
+  { dtickrange: [86_400_000, null], value: "%-d %b" },
+];
+
+/** The values with some air around them, never below what can be. */
+function yRange(series, quantity, dryLimit) {
+  const lows = dryLimit === null ? series.min : [...series.min, dryLimit];
+  const highs = dryLimit === null ? series.max : [...series.max, dryLimit];
+  if (lows.length === 0) return [0, 1];
+  const low = lows.reduce((a, b) => Math.min(a, b));
+  const high = highs.reduce((a, b) => Math.max(a, b));
+  const least = 4 * 10 ** -QUANTITIES[quantity].digits;
+  const air = Math.max((high - low) * 0.12, least);
+  const floor = QUANTITIES[quantity].floor;
+  return [floor === null ? low - air : Math.max(floor, low - air), high + air];
+}
+
+function limitLine(dryLimit, unit, palette) {
+  if (dryLimit === null) return { shapes: [], annotations: [] };
+  const shape = {
+    type: "line", xref: "paper", x0: 0, x1: 1, y0: dryLimit, y1: dryLimit, layer: "below",
+    line: { color: palette.limit, width: 1.5, dash: "dash" },
+  };
+  const note = {
+    xref: "paper", x: 0.005, y: dryLimit, xanchor: "left", yanchor: "bottom", showarrow: false,
+    text: `dry limit ${number(dryLimit, "soil_moisture")} ${unitSign(unit)}`, font: { size: 11, color: palette.limit },
+  };
+  return { shapes: [shape], annotations: [note] };
+}

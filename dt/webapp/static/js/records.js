@@ -1,0 +1,93 @@
+/** Alerts, actions and causal chains in words. Pure functions on the messages' own JSON. */
+import { plain, span, words } from "./format.js";
+import { QUANTITIES, unitSign } from "./quantities.js";
+
+/**
+ * What was asked of an actuator.
+ * @param {Record<string, any> | null | undefined} command @returns {string}
+ */
+export function commandWords(command) {
+  if (!command) return "Command";
+  if (command.command === "dose") return `Dose ${plain(command.dose_ml)} ml`;
+  if (command.command === "on") return `On for ${plain(command.duration_s)} s`;
+  if (command.command === "level") return `Level ${plain(command.level * 100)} %`;
+  return words(command.command);
+}
+
+/**
+ * What became of it.
+ * @param {Record<string, any>} result an ActionResult @returns {string}
+ */
+export function outcomeWords(result) {
+  const parts = [];
+  if (typeof result.delivered_ml === "number") parts.push(`${plain(result.delivered_ml)} ml delivered`);
+  if (typeof result.on_s === "number" && result.on_s > 0) parts.push(`on for ${plain(result.on_s)} s`);
+  return parts.join(", ");
+}
+
+/** What an invariant protects, for people who do not know its number. @type {Readonly<Record<string, string>>} */
+const INVARIANTS = Object.freeze({
+  S1: "longest time on", S2: "pause between doses", S3: "water per day", S4: "trustworthy soil moisture", S5: "upper moisture limit",
+  S6: "exclusions", S7: "effect of the last dose", S8: "heater cut-off", S9: "emergency stop", S10: "once only, and in time",
+  S11: "control loop alive", S12: "trustworthy clock", S14: "a person's grant",
+});
+
+/** @param {string} invariant such as "S2" or "s02" @returns {string} */
+export function invariantWords(invariant) {
+  const id = invariant.toUpperCase().replace(/^S0+/, "S");
+  return INVARIANTS[id] ? `${id} · ${INVARIANTS[id]}` : invariant;
+}
+
+/**
+ * The numbers behind a refusal, as rows of name and value.
+ * @param {Record<string, any>} refusal @returns {[string, string][]}
+ */
+export function refusalRows(refusal) {
+  /** @type {[string, string][]} */
+  const rows = [["Invariant", invariantWords(refusal.invariant)]];
+  for (const name of ["value", "limit", "margin"]) {
+    if (typeof refusal[name] === "number") rows.push([words(name), plain(refusal[name])]);
+  }
+  return rows;
+}
+
+/**
+ * One line for one event of a trace.
+ * @param {{kind: string, body: Record<string, any>}} event @returns {string}
+ */
+export function eventWords({ kind, body }) {
+  if (typeof body?.data_type === "string" && typeof body.value === "number") return readingWords(body);
+  if (body?.outcome) return `${commandWords(body.command)}: ${body.outcome}${suffix(outcomeWords(body) || body.refusal?.why)}`;
+  if (body?.state && body.description) return `${words(body.state)}: ${body.description}`;
+  if (body?.description) return body.description;
+  if (typeof body?.command === "string") return `${commandWords(body)}${suffix(body.reason)}`;
+  if (body?.width && body?.height) return `${body.width} × ${body.height} picture`;
+  return words(kind);
+}
+
+/**
+ * The chain with the time since its first event.
+ * @param {{kind: string, timestamp: number, id: string, caused_by: unknown, body: any}[]} events
+ */
+export function chain(events) {
+  const start = events.length ? Math.min(...events.map((event) => event.timestamp)) : 0;
+  return events.map((event, i) => ({
+    kind: words(event.kind),
+    text: eventWords(event),
+    timestamp: event.timestamp,
+    since: i === 0 && event.timestamp === start ? "" : span(event.timestamp - start),
+    body: event.body,
+  }));
+}
+
+/** @param {Record<string, any>} reading */
+function readingWords(reading) {
+  const label = QUANTITIES[reading.data_type]?.label ?? words(reading.data_type);
+  const verdict = reading.quality?.verdict;
+  return `${label} ${plain(reading.value)} ${unitSign(reading.unit)}${verdict ? ` (${verdict})` : ""} from ${reading.sensor_id}`;
+}
+
+/** @param {string | undefined} text */
+function suffix(text) {
+  return text ? ` – ${text}` : "";
+}
