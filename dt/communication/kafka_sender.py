@@ -218,26 +218,30 @@ class RecordSender:
 
     def _begin_anew(self, error: Exception) -> None:
         """Put what was not acknowledged back in front; where one record was refused, find and leave out that one."""
-        kept = self._not_taken()
-        if isinstance(error, REFUSALS):
-            self._sift(kept, error)
+        kept, refusal = self._not_taken()
+        if refusal is not None:
+            self._sift(kept, refusal)
             return
         log.warning("the producer is made anew, %d records are sent again: %s", len(kept), error)
         self._put_back(kept)
 
-    def _not_taken(self) -> list[Sendable]:
-        """Return the records without acknowledgement, and count the others as done."""
-        kept, count, size = [], 0, 0
+    def _not_taken(self) -> tuple[list[Sendable], Exception | None]:
+        """Return the records without acknowledgement and the first refusal among them; count the others as done."""
+        kept: list[Sendable] = []
+        refusal: Exception | None = None
+        count = size = 0
         for future, item in self._unacknowledged:
             if future.is_done and not future.failed():
                 count += 1
                 size += item.size
-            else:
-                kept.append(item)
+                continue
+            kept.append(item)
+            if refusal is None and isinstance(future.exception, REFUSALS):
+                refusal = future.exception
         self._unacknowledged.clear()
         self._armed = None
         self._note_done(count, size)
-        return kept
+        return kept, refusal
 
     def _sift(self, items: list[Sendable], error: Exception) -> None:
         """Halve until each refused record is alone; order is kept because pieces are sent one after the other."""
@@ -246,7 +250,7 @@ class RecordSender:
             piece, failure = pieces.pop()
             if failure is None:
                 kept, failure = self._try(piece)
-                if isinstance(failure, REFUSALS):
+                if failure is not None:
                     pieces.append((kept, failure))
                 elif kept:
                     self._put_back(kept + [item for rest, _ in reversed(pieces) for item in rest])
@@ -262,10 +266,10 @@ class RecordSender:
             self._queue[:0] = items
 
     def _try(self, items: list[Sendable]) -> tuple[list[Sendable], Exception | None]:
+        """Send these with a producer of their own; return what was not taken, and a refusal among it."""
         producer = self._connect(self._should_end)
         if producer is None:
             return items, None
-        failure: Exception | None = None
         try:
             for item in items:
                 future = self._send_one(producer, item)
@@ -277,10 +281,10 @@ class RecordSender:
                     if self._unacknowledged and not self._head_is_done():
                         self._work.wait(1.0)
         except KafkaError as error:
-            failure = error
+            log.debug("a piece of %d records failed: %s", len(items), error)
         finally:
             let_go(producer)
-        return self._not_taken(), failure
+        return self._not_taken()
 
     def _refuse(self, item: Sendable, error: Exception) -> None:
         text = f"{item.topic}, key {item.key!r}, {item.size} bytes: {type(error).__name__}: {error}"

@@ -140,6 +140,7 @@ class KafkaSubscription:
         self._settled_generation = -1
         consumer = KafkaConsumer(**self._options.group(self.group, self._max_batch))
         consumer.subscribe(topics=self._topics, listener=self._members)
+        consumer.topics()  # partitions are known before the group is joined, or it would share out nothing first
         return consumer
 
     def _step(self, consumer: KafkaConsumer) -> None:
