@@ -1,0 +1,1 @@
+"""Readings on their way: processing judges them, the database keeps them."""

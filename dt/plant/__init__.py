@@ -1,0 +1,1 @@
+"""Plant, soil and air science: pure functions with their sources."""

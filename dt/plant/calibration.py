@@ -1,0 +1,57 @@
+"""Raw counts to a quantity: straight lines between the points that a person measured."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from dt.utils.exceptions import MessageError
+
+_MOST_POINTS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Counts, ascending, with the value that each stands for; outside them the last line goes on."""
+
+    version: int
+    counts: tuple[float, ...]
+    values: tuple[float, ...]
+
+    def apply(self, count: float) -> float:
+        """Return the value that a count stands for.
+
+        >>> soil = Calibration(version=1, counts=(320.0, 600.0, 1000.0), values=(0.02, 0.25, 0.60))
+        >>> round(soil.apply(460.0), 3), round(soil.apply(1000.0), 3), round(soil.apply(1040.0), 3)
+        (0.135, 0.6, 0.635)
+        """
+        after = min(max(bisect_right(self.counts, count), 1), len(self.counts) - 1)
+        low, high = self.counts[after - 1], self.counts[after]
+        start, end = self.values[after - 1], self.values[after]
+        return start + (end - start) * (count - low) / (high - low)
+
+    def covers(self, count: float) -> bool:
+        """Return whether a count lies between the measured points."""
+        return self.counts[0] <= count <= self.counts[-1]
+
+
+def parse_calibration(data: Mapping[str, Any]) -> Calibration:
+    """Read `{"version": 1, "points": [[count, value], ...]}`; raises MessageError naming the part that is wrong."""
+    try:
+        version = msgspec.convert(data.get("version", 1), int)
+    except msgspec.ValidationError as error:
+        raise MessageError("calibration.version", str(error)) from error
+    try:
+        points = msgspec.convert(data.get("points"), list[tuple[float, float]])
+    except msgspec.ValidationError as error:
+        raise MessageError("calibration.points", f"must be pairs of count and value: {error}") from error
+    if not 2 <= len(points) <= _MOST_POINTS:
+        raise MessageError("calibration.points", f"must be from 2 to {_MOST_POINTS} pairs, not {len(points)}")
+    counts, values = zip(*points, strict=True)
+    if any(later <= earlier for earlier, later in zip(counts, counts[1:], strict=False)):
+        raise MessageError("calibration.points", "must have ascending counts, each once")
+    return Calibration(version=version, counts=counts, values=values)
