@@ -92,7 +92,7 @@ class KafkaMessaging:
             self._sender.settle,
             self._clock,
         )
-        return self._join(topics, group, max_batch, work)
+        return self._join(topics, group, max_batch, start, work)
 
     def transform(
         self,
@@ -105,7 +105,7 @@ class KafkaMessaging:
     ) -> KafkaSubscription:
         """Consume, transform and produce: outputs, state and offsets in one transaction."""
         work = TransformWork(transformer, state_topic, group, self._options, self._encode, self._clock)
-        return self._join(topics, group, max_batch, work)
+        return self._join(topics, group, max_batch, Start.EARLIEST, work)
 
     def read_all(self, topic: str) -> list[LogRecord]:
         """Return the committed records of a topic up to its present end."""
@@ -143,12 +143,12 @@ class KafkaMessaging:
             thread.join()
         self._sender.close(_CLOSE_TIMEOUT_S)
 
-    def _join(self, topics: Sequence[str], group: str, max_batch: int, work: Work) -> KafkaSubscription:
+    def _join(self, topics: Sequence[str], group: str, max_batch: int, start: Start, work: Work) -> KafkaSubscription:
         for topic in topics:
             self._spec(topic)
         with self._lock:
             self._require_open()
-            member = KafkaSubscription(self._options, topics, group, max_batch, work, self._clock)
+            member = KafkaSubscription(self._options, topics, group, max_batch, start, work, self._clock)
             self._subscriptions.append(member)
             return member
 

@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from dt.communication.messaging import Start
 from dt.utils.config import Settings
 
 _MIB = 1024 * 1024
@@ -43,6 +44,7 @@ class KafkaOptions:
         return {
             "bootstrap_servers": list(self.servers),
             "client_id": f"{self.service}-{self.instance}-{role}",
+            "retry_backoff_ms": 20,  # it also holds back the first look at a topic
             "reconnect_backoff_ms": 50,
             "reconnect_backoff_max_ms": 1_000,
             "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
@@ -89,13 +91,15 @@ class KafkaOptions:
             "metadata_max_age_ms": 10_000,  # a topic or partition made later is seen within this
         }
 
-    def group(self, group: str, max_batch: int) -> dict[str, Any]:
+    def group(self, group: str, max_batch: int, start: Start) -> dict[str, Any]:
         """Return a group member's options; its static identity lets a restarted process take over at once."""
         return {
             **self.consumer(),
             "group_id": f"{self.prefix}{group}",
             "group_instance_id": self.member(group),
+            "auto_offset_reset": start.value,
             "session_timeout_ms": SESSION_TIMEOUT_MS,
+            "heartbeat_interval_ms": 1_000,  # a member hears of a rebalance within this
             "max_poll_records": max_batch,
         }
 

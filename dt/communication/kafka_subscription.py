@@ -18,7 +18,7 @@ from dt.communication.delivery import Delivery
 from dt.communication.kafka_errors import FENCED
 from dt.communication.kafka_options import KafkaOptions
 from dt.communication.kafka_reading import record_of
-from dt.communication.messaging import Record
+from dt.communication.messaging import Record, Start
 from dt.utils.clock import Clock
 from dt.utils.exceptions import MessagingError
 from dt.utils.logger import get_logger
@@ -66,6 +66,7 @@ class KafkaSubscription:
         topics: Sequence[str],
         group: str,
         max_batch: int,
+        start: Start,
         work: Work,
         clock: Clock,
     ) -> None:
@@ -73,6 +74,7 @@ class KafkaSubscription:
         self._options = options
         self._topics = [options.prefix + topic for topic in topics]
         self._max_batch = max_batch
+        self._start = start
         self._work = work
         self._clock = clock
         self._stop = threading.Event()
@@ -138,7 +140,7 @@ class KafkaSubscription:
     def _make_consumer(self) -> KafkaConsumer:
         self._members.forget()
         self._settled_generation = -1
-        consumer = KafkaConsumer(**self._options.group(self.group, self._max_batch))
+        consumer = KafkaConsumer(**self._options.group(self.group, self._max_batch, self._start))
         consumer.subscribe(topics=self._topics, listener=self._members)
         consumer.topics()  # partitions are known before the group is joined, or it would share out nothing first
         return consumer

@@ -49,7 +49,6 @@ class HandlerWork:
             return
         new = [place for place in consumer.assignment() if consumer.committed(place) is None]
         if new:
-            consumer.seek_to_end(*new)
             consumer.commit({place: _offset(consumer.position(place)) for place in new}, timeout_ms=_COMMIT_TIMEOUT_MS)
 
     def attempt(self, records: Sequence[Record]) -> None:
