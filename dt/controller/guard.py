@@ -168,6 +168,10 @@ class Guard:
         output = self._config.output(order.actuator_id)
         if output is None:
             return _denial("S1", f"there is no output {order.actuator_id}")
+        return self._why_nothing(order, now) or self._why_not_this(order, output, now)
+
+    def _why_nothing(self, order: Order, now: float) -> Denial | None:
+        """Return what keeps every output off."""
         if self._closing:
             return _denial("S10", "the guard is stopping")
         if self._stopped_by is not None:
@@ -177,6 +181,10 @@ class Guard:
             return _denial("S10", "the command has expired", age_s, COMMAND_LIFE_S)
         if self._lease_left_s(now) <= 0:
             return _denial("S11", "nobody holds the lease", self._lease_left_s(now), self._config.lease_s)
+        return None
+
+    def _why_not_this(self, order: Order, output: OutputConfig, now: float) -> Denial | None:
+        """Return what keeps this output off."""
         if not 0 < order.on_s <= output.max_on_s:
             return _denial("S1", "longer than the output may be on", order.on_s, output.max_on_s)
         if order.actuator_id in self._runs or order.actuator_id in self._unsafe:

@@ -93,16 +93,22 @@ class InProcessGuard:
         owner: str = "controller",
         threaded: bool = True,
         is_synced: Callable[[], bool] = kernel_clock_is_synchronised,
+        on_close: Callable[[], None] | None = None,
     ) -> None:
         ledger = Ledger(Path(config.ledger_path), clock, is_synced=is_synced)
         self.guard = Guard(
-            config=config, set_pin=set_pin, clock=clock, stopped_by=ledger.stopped_by(), ended_ago_s=ledger.ended_ago_s()
+            config=config,
+            set_pin=set_pin,
+            clock=clock,
+            stopped_by=ledger.stopped_by(),
+            ended_ago_s=ledger.ended_ago_s(),
         )
         self._desk = GuardDesk(config=config, guard=self.guard, ledger=ledger)
         self._owner = owner
         self._ending = threading.Event()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._tick_on, self._settle_on)]
         self._is_threaded = threaded
+        self._on_close = on_close
         if threaded:
             for thread in self._threads:
                 thread.start()
@@ -178,6 +184,8 @@ class InProcessGuard:
                 thread.join(2.0)
         self._desk.note_ended(self.guard.tick())
         self._desk.close()
+        if self._on_close is not None:
+            self._on_close()
 
     def _reported(self) -> dict[str, bool]:
         return {actuator_id: bool(state["on"]) for actuator_id, state in self.guard.outputs().items()}

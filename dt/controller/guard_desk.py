@@ -17,7 +17,6 @@ from dt.controller.guard import Guard
 from dt.controller.guard_types import MAX_NOTE_CHARS, Answer, Denial, Ended, GuardConfig, Order
 from dt.controller.ledger import Ledger
 
-
 _Noted = Ended | str | list[str] | None  # settle it | latch a stop in this name | mark as reported | just wake up
 
 
@@ -42,7 +41,9 @@ class GuardDesk:
                 return self._run(order)
             except sqlite3.Error as error:
                 self.ledger_error = str(error)
-                return Answer(accepted=False, denial=Denial(invariant="S3", why=f"the ledger cannot be written: {error}"))
+                return Answer(
+                    accepted=False, denial=Denial(invariant="S3", why=f"the ledger cannot be written: {error}")
+                )
 
     def record(self, order: Order, outcome: str, why: str) -> Answer:
         """Keep a command that was refused or answered elsewhere, so that it runs at most never."""

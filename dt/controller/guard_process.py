@@ -20,7 +20,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dt.controller.guard_child import EXIT_PINS, GO, READY, run_child
@@ -50,9 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.beat_fd is not None:
         return run_child(config, options.socket_dir, options.beat_fd, sys.stdin.fileno())
     options.socket_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _only_one(options.socket_dir) as is_alone:
+    wait_s = _BUSY_WAIT_S if options.until_stdin_closes else float("inf")  # a supervised one stands by
+    with _only_one(options.socket_dir, wait_s) as is_alone:
         if not is_alone:
-            sys.stderr.write(f"dt.controller.guard_process: another guard serves {options.socket_dir}\n")
+            _log.info("another guard serves %s", options.socket_dir)
             return EXIT_BUSY
         return _Parent(config, options.config, options.socket_dir, ends_with_stdin=options.until_stdin_closes).run()
 
@@ -74,16 +75,17 @@ class _Parent:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         pause_s = 0.0
-        while not self._is_ending:
-            self._hold_pins()
-            self._listen([], pause_s)
-            if self._is_ending:
-                break
+        self._hold_pins()
+        while self._goes_on(pause_s):
             lived_s = self._watch_one_child()
             pause_s = 0.0 if lived_s > _LONGEST_PAUSE_S else min(_LONGEST_PAUSE_S, pause_s * 2 + 0.1)
         self._hold_pins()
         self._give_pins_back()
         return 0
+
+    def _goes_on(self, pause_s: float) -> bool:
+        self._listen([], pause_s)
+        return not self._is_ending
 
     def _end(self, *_: object) -> None:
         self._is_ending = True
@@ -112,7 +114,7 @@ class _Parent:
         """Start a child, hand over the pins when it is ready, and return after it is gone and the pins are safe."""
         beat_in, beat_out = os.pipe()
         started_s = time.monotonic()
-        child = subprocess.Popen(  # noqa: S603 - this very program
+        child = subprocess.Popen(
             [*self._command, "--beat-fd", str(beat_out)], stdin=subprocess.PIPE, pass_fds=[beat_out], bufsize=0
         )
         os.close(beat_out)
@@ -170,9 +172,9 @@ class _Parent:
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path):  # type: ignore[no-untyped-def]
-    """Yield True when no other guard serves the folder; waits a moment for one that is ending."""
-    give_up_s = time.monotonic() + _BUSY_WAIT_S
+def _only_one(folder: Path, wait_s: float) -> Iterator[bool]:
+    """Yield True as soon as no other guard serves the folder, False when one still does after `wait_s`."""
+    give_up_s = time.monotonic() + wait_s
     with (folder / "guard.lock").open("w", encoding="ascii") as lock:
         while True:
             try:
@@ -187,7 +189,9 @@ def _only_one(folder: Path):  # type: ignore[no-untyped-def]
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m dt.controller.guard_process", description="Owns the actuators' pins.")
+    parser = argparse.ArgumentParser(
+        prog="python -m dt.controller.guard_process", description="Owns the actuators' pins."
+    )
     parser.add_argument("--config", type=Path, required=True, help="JSON file of outputs, limits, budgets and ledger")
     parser.add_argument("--socket-dir", type=Path, required=True, help="folder of the two Unix sockets")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end, outputs safe, at the end of stdin")

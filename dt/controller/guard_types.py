@@ -55,7 +55,10 @@ class Denial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Switch one output on for `on_s` seconds; `issued_at_s` and `start_by_s` are monotonic, `note` comes back with the end."""
+    """Switch one output on for `on_s` seconds.
+
+    `issued_at_s` and `start_by_s` are monotonic; `note` comes back with the end.
+    """
 
     action_id: str
     actuator_id: str

@@ -34,11 +34,14 @@ CREATE TABLE IF NOT EXISTS entries (
     reported     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS entries_by_end ON entries (ended_s);
-CREATE TABLE IF NOT EXISTS refills (reservoir TEXT NOT NULL, at_s REAL NOT NULL, wall REAL NOT NULL, by TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS refills (
+    reservoir TEXT NOT NULL, at_s REAL NOT NULL, wall REAL NOT NULL, by TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS stops (wall REAL NOT NULL, by TEXT NOT NULL, kind TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS mark (
     only INTEGER PRIMARY KEY CHECK (only = 1),
-    ledger_s REAL NOT NULL, boot_id TEXT NOT NULL, monotonic_s REAL NOT NULL, wall_s REAL NOT NULL, synced INTEGER NOT NULL
+    ledger_s REAL NOT NULL, boot_id TEXT NOT NULL, monotonic_s REAL NOT NULL, wall_s REAL NOT NULL,
+    synced INTEGER NOT NULL
 ) STRICT;
 """
 _KEEP_S = 90 * 86_400.0
@@ -77,7 +80,9 @@ class Ledger:
 
     # -- writing ------------------------------------------------------------------------------------------------
 
-    def charge(self, order: Order, output: OutputConfig, budget_ml: float | None, capacity_ml: float | None) -> Denial | None:
+    def charge(
+        self, order: Order, output: OutputConfig, budget_ml: float | None, capacity_ml: float | None
+    ) -> Denial | None:
         """Write the whole run off the budgets, on disk when this returns; or say which budget lacks how much."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
@@ -89,13 +94,13 @@ class Ledger:
         return denial
 
     def settle(self, ended: Ended, output: OutputConfig) -> dict[str, Any]:
-        """Close a run: a measured, clean stop pays back what was not delivered; anything else pays back nothing."""
+        """Close a run: only a measured, clean stop pays back what was not delivered."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             paid_ml = (ended.on_s or 0.0) * output.flow_ml_s if ended.clean else None
             self._db.execute(
-                "UPDATE entries SET kept_ml = coalesce(?, charged_ml), ended_s = ?, measured_s = ?, outcome = ?, why = ?,"
-                " ended_wall = ? WHERE action_id = ? AND outcome IS NULL",
+                "UPDATE entries SET kept_ml = coalesce(?, charged_ml), ended_s = ?, measured_s = ?, outcome = ?,"
+                " why = ?, ended_wall = ? WHERE action_id = ? AND outcome IS NULL",
                 (paid_ml, self._time.now(), ended.on_s, ended.outcome, ended.why, self._clock.wall(), ended.action_id),
             )
             self._write_mark()
@@ -108,9 +113,22 @@ class Ledger:
             now, wall = self._time.now(), self._clock.wall()
             plant_id = output.plant_id if output is not None else None
             self._db.execute(
-                "INSERT OR IGNORE INTO entries (action_id, actuator_id, plant_id, on_s, charged_ml, kept_ml, began_s, ended_s,"
-                " measured_s, outcome, why, wall, ended_wall, note) VALUES (?, ?, ?, ?, 0, 0, ?, ?, 0, ?, ?, ?, ?, ?)",
-                (order.action_id, order.actuator_id, plant_id, order.on_s, now, now, outcome, why, wall, wall, order.note),
+                "INSERT OR IGNORE INTO entries (action_id, actuator_id, plant_id, on_s, charged_ml, kept_ml, began_s,"
+                " ended_s, measured_s, outcome, why, wall, ended_wall, note)"
+                " VALUES (?, ?, ?, ?, 0, 0, ?, ?, 0, ?, ?, ?, ?, ?)",
+                (
+                    order.action_id,
+                    order.actuator_id,
+                    plant_id,
+                    order.on_s,
+                    now,
+                    now,
+                    outcome,
+                    why,
+                    wall,
+                    wall,
+                    order.note,
+                ),
             )
         return self.entry(order.action_id) or {}
 
@@ -122,7 +140,9 @@ class Ledger:
     def refill(self, reservoir: str, by: str) -> None:
         """Count a reservoir as full from now on."""
         with self._db:
-            self._db.execute("INSERT INTO refills VALUES (?, ?, ?, ?)", (reservoir, self._time.now(), self._clock.wall(), by))
+            self._db.execute(
+                "INSERT INTO refills VALUES (?, ?, ?, ?)", (reservoir, self._time.now(), self._clock.wall(), by)
+            )
 
     def latch_stop(self, by: str) -> None:
         """Keep the emergency stop over restarts."""
@@ -139,7 +159,8 @@ class Ledger:
             self._time.note_sync(synced=self._is_synced())
             self._write_mark()
             self._db.execute(
-                "DELETE FROM entries WHERE ended_s < ? AND reported = 1 AND reservoir IS NULL", (self._time.now() - _KEEP_S,)
+                "DELETE FROM entries WHERE ended_s < ? AND reported = 1 AND reservoir IS NULL",
+                (self._time.now() - _KEEP_S,),
             )
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -156,7 +177,9 @@ class Ledger:
 
     def unreported(self) -> list[dict[str, Any]]:
         """Return the ended runs whose results nobody has published yet, oldest first."""
-        rows = self._db.execute("SELECT * FROM entries WHERE reported = 0 AND outcome IS NOT NULL ORDER BY ended_s LIMIT 1000")
+        rows = self._db.execute(
+            "SELECT * FROM entries WHERE reported = 0 AND outcome IS NOT NULL ORDER BY ended_s LIMIT 1000"
+        )
         return [dict(row) for row in rows]
 
     def spent_ml(self, plant_id: str) -> float:
@@ -180,7 +203,8 @@ class Ledger:
         """Return for each actuator how long ago its last run ended."""
         now = self._time.now()
         rows = self._db.execute(
-            "SELECT actuator_id, max(ended_s) FROM entries WHERE measured_s IS NULL OR measured_s > 0 GROUP BY actuator_id"
+            "SELECT actuator_id, max(ended_s) FROM entries WHERE measured_s IS NULL OR measured_s > 0"
+            " GROUP BY actuator_id"
         )
         return {str(row[0]): now - float(row[1]) for row in rows if row[1] is not None}
 
@@ -206,8 +230,8 @@ class Ledger:
 
     def _insert(self, order: Order, output: OutputConfig, ml: float) -> None:
         self._db.execute(
-            "INSERT INTO entries (action_id, actuator_id, plant_id, reservoir, on_s, charged_ml, kept_ml, began_s, wall, note)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO entries (action_id, actuator_id, plant_id, reservoir, on_s, charged_ml, kept_ml, began_s,"
+            " wall, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 order.action_id, order.actuator_id, output.plant_id, output.reservoir, order.on_s, ml, ml,
                 self._time.now(), self._clock.wall(), order.note,
@@ -233,8 +257,8 @@ class Ledger:
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(
-                "UPDATE entries SET ended_s = ?, ended_wall = ?, outcome = 'failed', why = 'S10: the guard died while it ran'"
-                " WHERE outcome IS NULL",
+                "UPDATE entries SET ended_s = ?, ended_wall = ?, outcome = 'failed',"
+                " why = 'S10: the guard died while it ran' WHERE outcome IS NULL",
                 (self._time.now(), self._clock.wall()),
             )
             self._write_mark()

@@ -1,5 +1,7 @@
 """Parts for tests of the guard: a board of pins that outlives processes, a guard on it, orders, waiting."""
 
+# ruff: noqa: D102 - the board's methods are the wire's and are described there
+
 from __future__ import annotations
 
 import os
@@ -18,7 +20,7 @@ import psutil
 
 from dt.communication.wire import Direction, NoAcknowledgeError, Pull, WireServer
 from dt.controller.guard_client import GuardClient
-from dt.controller.guard_types import Budget, GuardConfig, Order, OutputConfig, GuardUnreachableError
+from dt.controller.guard_types import Budget, GuardConfig, GuardUnreachableError, Order, OutputConfig
 
 ROOT = Path(__file__).parents[2]
 

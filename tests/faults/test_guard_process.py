@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
 import time
 
-from guard_box import GuardBox, guard_box, order, start_guard, wait_until
-
 from dt.controller.guard_process import EXIT_BUSY
+from tests.controller.guard_box import GuardBox, end_tree, guard_box, order, start_guard, wait_until
 
 
 def _start_pump(box: GuardBox, action_id: str = "a-1") -> None:
@@ -133,17 +131,31 @@ def test_sockets_are_for_their_owner_alone() -> None:
     """Nobody else on the machine can order or stop."""
     with guard_box() as box:
         for name in ("guard.sock", "stop.sock"):
-            assert stat.S_IMODE(os.stat(box.folder / name).st_mode) == 0o600
+            assert stat.S_IMODE((box.folder / name).stat().st_mode) == 0o600
 
 
 def test_a_second_guard_for_the_same_folder_gives_up() -> None:
     """Two guards would fight over pins and ledger."""
     with guard_box() as box:
-        second = start_guard(box.folder)
+        second = start_guard(box.folder, ends_with_stdin=True)
         assert second.stdin is not None
         with second.stdin:
             assert second.wait(10.0) == EXIT_BUSY
         assert box.is_serving()
+
+
+def test_a_supervised_guard_takes_over_from_one_that_ends() -> None:
+    """Without a pipe to live by it stands by until the folder is free."""
+    with guard_box() as box:
+        second = start_guard(box.folder)
+        try:
+            box.process.send_signal(signal.SIGTERM)
+            assert box.process.wait(5.0) == 0
+
+            wait_until(box.is_serving)
+            assert second.poll() is None
+        finally:
+            end_tree(second)
 
 
 def test_the_guard_ends_cleanly_on_sigterm() -> None:

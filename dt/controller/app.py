@@ -1,0 +1,195 @@
+"""The controller service: one gate in front of the guard, one policy behind it, REST on its own port."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+
+from prometheus_client import Gauge
+
+from dt.communication.health_beat import HealthBeat
+from dt.communication.messaging import MessagingService
+from dt.communication.opening import open_messaging
+from dt.communication.topics import Topics
+from dt.controller.control_loop import ControlLoop
+from dt.controller.gate import Gate
+from dt.controller.guard_client import GuardLink
+from dt.controller.intake import Intake
+from dt.controller.kinds import make_actuators
+from dt.controller.kinds.pump import Pump
+from dt.controller.moisture import MoistureBook
+from dt.controller.opening import open_guard_process, require_hardware
+from dt.controller.policies.recommendation import RecommendationPolicy
+from dt.controller.records import Decisions, PlantBook, see_registry
+from dt.controller.rest import add_pages
+from dt.controller.results import ResultBook
+from dt.utils.clock import Clock, SystemClock
+from dt.utils.config import Settings, load_settings
+from dt.utils.exceptions import ConfigError, DTError
+from dt.utils.http import create_api, server_for
+from dt.utils.logger import configure_logging, get_logger
+from dt.utils.rig import Rig, load_rig
+from dt.utils.secrets import ensure_token
+from dt.utils.service import Service, run_service
+
+NAME = "controller"
+_REGISTRY_AGAIN_S = 5.0
+
+log = get_logger(__name__)
+
+
+class ControllerService(Service):
+    """Assembled by `create_service`; opens nothing before `start`."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        messaging: MessagingService,
+        clock: Clock,
+        rig: Rig,
+        guard: GuardLink,
+        ensure_guard: Callable[[], None] | None,
+        close_guard: Callable[[], None],
+    ) -> None:
+        super().__init__(NAME, clock)
+        self._settings = settings
+        self._messaging = messaging
+        self._close_guard = close_guard
+        self.guard = guard
+        self.actuators = make_actuators(rig)
+        self.plants = PlantBook(rig.plants)
+        self.moisture = MoistureBook(clock)
+        self.decisions = Decisions(settings.data_dir / "controller" / "decisions.json", clock)
+        self.results = ResultBook(messaging, clock)
+        self.gate = Gate(
+            actuators=self.actuators, guard=guard, moisture=self.moisture, plants=self.plants,
+            decisions=self.decisions, results=self.results, clock=clock,
+        )  # fmt: skip
+        self.policy = RecommendationPolicy(
+            pumps={name: one for name, one in self.actuators.items() if isinstance(one, Pump)},
+            is_granted=lambda actuator_id: self.decisions.grant_of(actuator_id) is not None,
+            is_enabled=lambda plant_id: bool(self.decisions.policy_of(plant_id)["enabled"]),
+            submit=lambda command: self.gate.submit(command, idle=self.loop.renew),
+            recommend=self.gate.recommend,
+            clock=clock,
+        )
+        self.loop = ControlLoop(
+            guard=guard,
+            gate=self.gate,
+            policy=self.policy,
+            results=self.results,
+            clock=clock,
+            ensure_guard=ensure_guard,
+        )
+        self._stop_event = threading.Event()
+        self._results_waiting = Gauge(
+            "dt_results_waiting", "outcomes that the log has not taken", registry=self.metrics
+        )
+        self._results_waiting.set_function(lambda: self.results.waiting)
+
+    def on_start(self) -> None:
+        """Open the gate: results, control loop, bus, REST, in an order that leaves nothing unpublished."""
+        token = ensure_token(self._settings)
+        self.closing("guard", self._close_guard)
+        self.results.start()
+        self.closing("results", self.results.stop)
+        self._start_loop()
+        self._start_intake(token)
+        app = create_api(self, self._settings, token, __name__)
+        add_pages(app, self)
+        server = server_for(app, self._settings, self._settings.flask_controller_url)
+        server.start()
+        self.port = server.port
+        self.closing("REST", server.stop)
+        self.closing("health", HealthBeat(self, self._messaging, self.clock).start())
+
+    def ready(self) -> str | None:
+        """Return what the controller waits for: the guard, above all."""
+        return super().ready() or self.loop.why_not_ready()
+
+    def health(self) -> dict[str, object]:
+        """Return how the guard and the log do."""
+        status = self.loop.status
+        return {
+            "guard": self.loop.why_not_ready() or "ok",
+            "emergency_stop_by": None if status is None else status["stopped_by"],
+            "results_waiting": self.results.waiting,
+            "messaging": self._messaging.health(),
+        }
+
+    def _start_loop(self) -> None:
+        thread = threading.Thread(target=self.loop.run, args=(self._stop_event,), name="control loop", daemon=True)
+        thread.start()
+
+        def end() -> None:
+            self._stop_event.set()
+            thread.join(2.0)
+
+        self.closing("control loop", end)
+
+    def _start_intake(self, token: str) -> None:
+        intake = Intake(
+            messaging=self._messaging, gate=self.gate, moisture=self.moisture, policy=self.policy, plants=self.plants,
+            token=token, clock=self.clock,
+        )  # fmt: skip
+        for subscription in intake.subscribe(NAME):
+            self.closing("subscription", subscription.stop)
+        threading.Thread(target=self._read_registry, name="registry", daemon=True).start()
+
+    def _read_registry(self) -> None:
+        """Learn what the registry says already; it was committed long ago, so no subscription tells it again."""
+        while not self._stop_event.is_set():
+            try:
+                records = self._messaging.read_all(Topics.REGISTRY)
+            except DTError as error:
+                log.debug("the registry cannot be read yet: %s", error)
+                self.clock.wait(self._stop_event, _REGISTRY_AGAIN_S)
+                continue
+            for record in records:
+                see_registry(self.plants, record.value)
+            return
+
+
+def create_service(
+    settings: Settings, messaging: MessagingService, clock: Clock, guard: GuardLink | None = None
+) -> ControllerService:
+    """Assemble the controller; without a guard of the caller's own it finds or starts a guard process."""
+    rig = load_rig(settings.rig_file)
+    if guard is not None:
+        return ControllerService(
+            settings=settings, messaging=messaging, clock=clock, rig=rig, guard=guard, ensure_guard=None,
+            close_guard=guard.close,
+        )  # fmt: skip
+    client, spawned = open_guard_process(settings, rig)
+
+    def close_guard() -> None:
+        client.close()
+        spawned.close()
+
+    return ControllerService(
+        settings=settings, messaging=messaging, clock=clock, rig=rig, guard=client, ensure_guard=spawned.ensure,
+        close_guard=close_guard,
+    )  # fmt: skip
+
+
+def main() -> int:
+    """Assemble the service, run it until a signal, and return its exit code."""
+    try:
+        settings = load_settings()
+        require_hardware(settings)
+        configure_logging(settings.log_dir, settings.log_level)
+        clock = SystemClock()
+        messaging = open_messaging(settings, NAME, clock)
+        try:
+            return run_service(create_service(settings, messaging, clock))
+        finally:
+            messaging.close()
+    except ConfigError as error:
+        sys.stderr.write(f"dt.controller: {error}\n")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

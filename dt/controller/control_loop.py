@@ -1,0 +1,97 @@
+"""The control loop: renews the guard's lease itself, publishes what ended, lets policies decide."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dt.controller.gate import Gate
+from dt.controller.guard_client import GuardLink
+from dt.controller.guard_types import GuardUnreachableError
+from dt.controller.policies.recommendation import RecommendationPolicy
+from dt.controller.results import ResultBook
+from dt.utils.clock import Clock
+from dt.utils.logger import get_logger
+
+STEP_S = 0.1
+_ENSURE_AFTER_S = 0.5
+_ENSURE_EVERY_S = 5.0
+
+log = get_logger(__name__)
+
+
+class ControlLoop:
+    """`step` once every 100 ms; a loop that hangs loses the lease, and with it every output."""
+
+    def __init__(
+        self,
+        *,
+        guard: GuardLink,
+        gate: Gate,
+        policy: RecommendationPolicy,
+        results: ResultBook,
+        clock: Clock,
+        ensure_guard: Callable[[], None] | None = None,
+    ) -> None:
+        self._guard = guard
+        self._gate = gate
+        self._policy = policy
+        self._results = results
+        self._clock = clock
+        self._ensure_guard = ensure_guard
+        self._next_ensure_s = 0.0
+        self._away_since_s: float | None = None
+        self._unconfirmed: list[str] = []
+        self.status: Mapping[str, Any] | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Step until told to stop."""
+        while not stop.is_set():
+            try:
+                self.step()
+            except Exception:
+                log.exception("a step of the control loop failed")
+            self._clock.wait(stop, STEP_S)
+
+    def step(self) -> None:
+        """Renew, publish, decide."""
+        self.renew()
+        if self.status is not None:
+            self._policy.step(self.status["outputs"])
+
+    def renew(self) -> None:
+        """Prolong the lease and take what ended since; also called while an order waits for the disk."""
+        self._unconfirmed += self._results.take_published()
+        try:
+            status = self._guard.renew(self._unconfirmed)
+        except GuardUnreachableError as error:
+            self._note_away(str(error))
+            return
+        if self._away_since_s is not None:
+            log.info("the guard answers")
+        self._away_since_s = None
+        self._unconfirmed = []
+        self.status = status
+        self._gate.take_ended(status["ended"])
+
+    def why_not_ready(self) -> str | None:
+        """Return what the loop waits for, or None."""
+        if self.status is None:
+            return "the guard does not answer"
+        if self.status["denial"] is not None:
+            return str(self.status["denial"]["why"])
+        if self.status["ledger_error"] is not None:
+            return f"the ledger cannot be written: {self.status['ledger_error']}"
+        return None
+
+    def _note_away(self, why: str) -> None:
+        now = self._clock.monotonic()
+        self.status = None
+        if self._away_since_s is None:
+            self._away_since_s = now
+            self._next_ensure_s = now + _ENSURE_AFTER_S
+            log.info("the guard does not answer: %s", why)
+        if self._ensure_guard is not None and now >= self._next_ensure_s:
+            self._next_ensure_s = now + _ENSURE_EVERY_S
+            self._ensure_guard()

@@ -1,0 +1,94 @@
+"""What the controller takes from the log: commands, moisture, conditions, registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from dt.communication.dead_letters import letter_of
+from dt.communication.messaging import MessagingService, Record, Start, Subscription
+from dt.communication.topics import Topics
+from dt.controller.gate import Gate
+from dt.controller.moisture import MoistureBook
+from dt.controller.policies.recommendation import RecommendationPolicy
+from dt.controller.records import PlantBook, see_registry
+from dt.utils.clock import Clock
+from dt.utils.dataclasses import ActionCommand, AlertCondition, SensorData
+from dt.utils.exceptions import MessageError
+from dt.utils.logger import get_logger
+from dt.utils.secrets import verify
+
+SIGNATURE_HEADER = "hmac"
+
+log = get_logger(__name__)
+
+
+class UnsignedError(MessageError):
+    """A command on the bus whose signature is missing or wrong."""
+
+
+class Intake:
+    """One handler a topic; every one of them may be called again with the same records."""
+
+    def __init__(
+        self,
+        *,
+        messaging: MessagingService,
+        gate: Gate,
+        moisture: MoistureBook,
+        policy: RecommendationPolicy,
+        plants: PlantBook,
+        token: str,
+        clock: Clock,
+    ) -> None:
+        self._messaging = messaging
+        self._gate = gate
+        self._moisture = moisture
+        self._policy = policy
+        self._plants = plants
+        self._token = token
+        self._clock = clock
+
+    def subscribe(self, group: str) -> list[Subscription]:
+        """Join the groups; a broker that is away is waited for in the background."""
+        rows: list[tuple[str, str, Callable[[Record], None], Start]] = [
+            (Topics.ACTIONS, "actions", self.take_command, Start.EARLIEST),
+            (Topics.SOIL_MOISTURE.processed, "moisture", self.take_reading, Start.LATEST),
+            (Topics.ALERT_CONDITIONS, "conditions", self.take_condition, Start.LATEST),
+            (Topics.REGISTRY, "registry", self.take_registry, Start.EARLIEST),
+        ]
+        return [
+            self._messaging.subscribe([topic], f"{group}-{name}", self._each(take), start=start)
+            for topic, name, take, start in rows
+        ]
+
+    def take_command(self, record: Record) -> None:
+        """Submit a command that is signed with the token; any other becomes a dead letter and never runs."""
+        value = record.value or b""
+        if not verify(value, record.headers.get(SIGNATURE_HEADER), self._token):
+            raise UnsignedError(SIGNATURE_HEADER, "the command's signature is missing or wrong; it is not run")
+        self._gate.submit(ActionCommand.from_json(value))
+
+    def take_reading(self, record: Record) -> None:
+        """Let a processed reading count towards its plant's moisture."""
+        if record.value is not None:
+            self._moisture.see(SensorData.from_json(record.value))
+
+    def take_condition(self, record: Record) -> None:
+        """Let a policy see a condition."""
+        if record.value is not None:
+            self._policy.see(AlertCondition.from_json(record.value))
+
+    def take_registry(self, record: Record) -> None:
+        """Follow what the registry says of our plants."""
+        see_registry(self._plants, record.value)
+
+    def _each(self, take: Callable[[Record], None]) -> Callable[[Sequence[Record]], None]:
+        def handle(records: Sequence[Record]) -> None:
+            for record in records:
+                try:
+                    take(record)
+                except MessageError as error:
+                    log.warning("%s %d/%d: %s", record.topic, record.partition, record.offset, error)
+                    self._messaging.publish_batch([letter_of(record, error, self._clock.wall())])
+
+        return handle

@@ -1,0 +1,50 @@
+"""Which guard a controller gets: a process of its own wherever pins are real, or one in this process (the demo)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gpiozero.pins import Factory
+
+from dt.controller.guard_client import GuardClient, InProcessGuard
+from dt.controller.guard_pins import Pins
+from dt.controller.guard_spawn import SpawnedGuard
+from dt.controller.rig_limits import guard_config, guard_environment, guard_folder, write_guard_config
+from dt.utils.clock import Clock
+from dt.utils.config import Settings
+from dt.utils.exceptions import ConfigError
+from dt.utils.rig import Rig
+
+_MODEL = Path("/proc/device-tree/model")
+
+
+def open_guard_process(settings: Settings, rig: Rig) -> tuple[GuardClient, SpawnedGuard]:
+    """Return a client for the guard of this installation, and what starts that guard when none answers."""
+    require_hardware(settings)
+    folder = guard_folder(settings)
+    config_file = write_guard_config(guard_config(rig, folder), folder)
+    return GuardClient(folder), SpawnedGuard(config_file, folder, guard_environment(settings))
+
+
+def open_guard_here(
+    settings: Settings, rig: Rig, clock: Clock, pin_factory: Factory, *, threaded: bool = True
+) -> InProcessGuard:
+    """Return a guard in this process, its pins through a gpiozero factory such as `WireFactory(wire)`."""
+    config = guard_config(rig, guard_folder(settings))
+    pins = Pins(config.outputs, pin_factory)
+    return InProcessGuard(config=config, set_pin=pins.set, clock=clock, threaded=threaded, on_close=pins.close)
+
+
+def require_hardware(settings: Settings) -> None:
+    """Raise ConfigError on a Pi when nobody said whether its own pins are meant."""
+    if settings.hardware is None and _is_pi():
+        raise ConfigError(
+            "HARDWARE: this is a Raspberry Pi; say `pi` for its own pins or `simulated` for the plant box"
+        )
+
+
+def _is_pi() -> bool:
+    try:
+        return "Raspberry Pi" in _MODEL.read_text("utf-8", "replace")
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""What an actuator does on its own; each policy passes the same gate as a person."""

@@ -1,0 +1,125 @@
+"""Follows the dose that a condition recommends; without a grant it only says what it would have done (S14)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dt.controller.kinds.pump import Pump
+from dt.controller.situation import POLICY_ISSUER
+from dt.utils.clock import Clock
+from dt.utils.dataclasses import ActionCommand, ActionResult, AlertCondition, Command, Origin, Outcome
+from dt.utils.ids import derived_id
+
+NAME = "recommendation"
+FRESH_S = 15 * 60.0
+_FUTURE_S = 5.0
+_AFTER_REFUSAL_S = 60.0
+_SETTLES_S = 2.0  # until the guard's status shows what was just submitted
+
+
+@dataclass(slots=True, kw_only=True)
+class _Wish:
+    condition: AlertCondition
+    seen_at_s: float
+    done_with: str = ""
+    acted_at_s: float = float("-inf")
+    recommended_at_s: float = float("-inf")
+
+
+class RecommendationPolicy:
+    """One step at a time, from the control loop."""
+
+    def __init__(
+        self,
+        *,
+        pumps: Mapping[str, Pump],
+        is_granted: Callable[[str], bool],
+        is_enabled: Callable[[str], bool],
+        submit: Callable[[ActionCommand], ActionResult | None],
+        recommend: Callable[[ActionCommand], object],
+        clock: Clock,
+    ) -> None:
+        self._pumps = {pump.descriptor.plant_id: pump for pump in pumps.values()}
+        self._is_granted = is_granted
+        self._is_enabled = is_enabled
+        self._submit = submit
+        self._recommend = recommend
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._wishes: dict[str, _Wish] = {}
+        self._not_before_s: dict[str, float] = {}
+
+    def see(self, condition: AlertCondition) -> None:
+        """Take a condition into account; one that is not live, or no longer active, asks for nothing."""
+        with self._lock:
+            if not condition.active or not condition.recommended_dose_ml or condition.origin is not Origin.LIVE:
+                if condition.origin is Origin.LIVE:
+                    self._wishes.pop(condition.key, None)
+                return
+            wish = self._wishes.get(condition.key)
+            if wish is not None and condition.timestamp < wish.condition.timestamp:
+                return
+            now = self._clock.monotonic()
+            if wish is None:
+                self._wishes[condition.key] = _Wish(condition=condition, seen_at_s=now)
+            else:
+                wish.condition, wish.seen_at_s = condition, now
+
+    def step(self, outputs: Mapping[str, Mapping[str, Any]]) -> None:
+        """Do what is due; `outputs` is the guard's latest word on every output."""
+        with self._lock:
+            wishes = list(self._wishes.values())
+        for wish in wishes:
+            pump = self._pumps.get(wish.condition.plant_id)
+            if pump is not None and self._is_fresh(wish) and self._is_enabled(wish.condition.plant_id or ""):
+                self._follow(wish, pump, outputs.get(pump.actuator_id))
+
+    def _follow(self, wish: _Wish, pump: Pump, state: Mapping[str, Any] | None) -> None:
+        now = self._clock.monotonic()
+        if wish.done_with == wish.condition.correlation_id or now < self._not_before_s.get(pump.actuator_id, 0.0):
+            return
+        if not self._is_granted(pump.actuator_id):
+            if now - wish.recommended_at_s >= pump.output.pause_s:
+                wish.done_with, wish.recommended_at_s = wish.condition.correlation_id, now
+                self._recommend(self._command(wish.condition, pump))
+            return
+        is_free = state is not None and not state["desired"] and not state["on"] and not state["pause_left_s"]
+        if is_free and wish.seen_at_s > wish.acted_at_s:
+            self._act(wish, pump, now)
+
+    def _act(self, wish: _Wish, pump: Pump, now: float) -> None:
+        wish.done_with = wish.condition.correlation_id
+        result = self._submit(self._command(wish.condition, pump))
+        if result is None or result.outcome is Outcome.DONE:
+            wish.acted_at_s = now
+        self._not_before_s[pump.actuator_id] = now + _rests_s(result, pump)
+
+    def _is_fresh(self, wish: _Wish) -> bool:
+        age_s = self._clock.wall() - wish.condition.timestamp
+        return -_FUTURE_S <= age_s <= FRESH_S and self._clock.monotonic() - wish.seen_at_s <= FRESH_S
+
+    def _command(self, condition: AlertCondition, pump: Pump) -> ActionCommand:
+        dose_ml = min(condition.recommended_dose_ml or 0.0, pump.largest_dose_ml)
+        return ActionCommand(
+            action_id=derived_id(NAME, condition.key, condition.correlation_id, pump.actuator_id),
+            actuator_id=pump.actuator_id,
+            plant_id=condition.plant_id,
+            command=Command.DOSE,
+            dose_ml=dose_ml,
+            issuer=f"{POLICY_ISSUER}{NAME}",
+            reason=condition.description,
+            timestamp=self._clock.wall(),
+            correlation_id=condition.correlation_id,
+            caused_by=condition.caused_by,
+        )
+
+
+def _rests_s(result: ActionResult | None, pump: Pump) -> float:
+    """Return how long to ask for nothing more: soon again for want of readings, after the pause for all else."""
+    if result is None or result.outcome is Outcome.DONE:
+        return _SETTLES_S
+    is_for_readings = result.refusal is not None and result.refusal.invariant == "S4"
+    return _AFTER_REFUSAL_S if is_for_readings else pump.output.pause_s

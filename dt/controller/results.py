@@ -1,0 +1,160 @@
+"""Every command's outcome on its way to `dt.actions.results`, without ever holding up whoever decided."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from typing import Any
+
+from dt.communication.messaging import MessagingService
+from dt.communication.topics import Topics
+from dt.utils.clock import Clock
+from dt.utils.dataclasses import ActionCommand, ActionResult, Outcome, Refusal
+from dt.utils.exceptions import DTError
+from dt.utils.logger import get_logger
+
+_REMEMBERED = 2000
+_AGAIN_AFTER_S = 2.0
+_WAITING_AT_MOST = 10_000
+_WHY = re.compile(r"(S\d+): (.*)", re.DOTALL)
+
+log = get_logger(__name__)
+
+
+class ResultBook:
+    """Remembers outcomes by `action_id`, and publishes each once, in order, from a thread of its own."""
+
+    def __init__(self, messaging: MessagingService, clock: Clock) -> None:
+        self._messaging = messaging
+        self._clock = clock
+        self._known: OrderedDict[str, ActionResult] = OrderedDict()
+        self._waiting: deque[ActionResult] = deque(maxlen=_WAITING_AT_MOST)
+        self._published: list[str] = []
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._more = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="results", daemon=True)
+
+    def start(self) -> None:
+        """Begin to publish."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Publish what still can be, and end."""
+        self._stop.set()
+        self._more.set()
+        self._thread.join(3.0)
+
+    def get(self, action_id: str) -> ActionResult | None:
+        """Return the outcome of an action that ended lately, or None."""
+        with self._lock:
+            return self._known.get(action_id)
+
+    def add(self, result: ActionResult) -> ActionResult:
+        """Keep and publish an outcome; the first one of an action stands."""
+        with self._lock:
+            known = self._known.get(result.action_id)
+            if known is not None:
+                return known
+            self._known[result.action_id] = result
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+            self._waiting.append(result)
+        self._more.set()
+        log.info("%s %s: %s%s", result.actuator_id, result.action_id, result.outcome, _refused(result.refusal))
+        return result
+
+    def take_published(self) -> list[str]:
+        """Return the actions published since the last call."""
+        with self._lock:
+            published, self._published = self._published, []
+        return published
+
+    @property
+    def waiting(self) -> int:
+        """Return how many outcomes the log has not taken yet."""
+        return len(self._waiting)
+
+    def _run(self) -> None:
+        while True:
+            self._more.wait(1.0)
+            self._more.clear()
+            is_done = self._publish_waiting()
+            if self._stop.is_set():
+                return
+            if not is_done:
+                self._stop.wait(_AGAIN_AFTER_S)
+
+    def _publish_waiting(self) -> bool:
+        sent = list(self._waiting)
+        if not sent:
+            return True
+        try:
+            for result in sent:
+                self._messaging.publish(Topics.ACTION_RESULTS, result, key=result.actuator_id)
+            self._messaging.flush(5.0)
+        except DTError as error:
+            log.warning("%d outcomes wait for the log: %s", len(sent), error)
+            return False
+        with self._lock:
+            for result in sent:
+                if self._waiting and self._waiting[0] is result:
+                    self._waiting.popleft()
+            self._published += [result.action_id for result in sent]
+        return not self._waiting
+
+
+def result_of(
+    command: ActionCommand,
+    outcome: Outcome,
+    now: float,
+    *,
+    refusal: Refusal | None = None,
+    on_s: float | None = None,
+    delivered_ml: float | None = None,
+) -> ActionResult:
+    """Return a command's outcome, with the command itself."""
+    return ActionResult(
+        action_id=command.action_id,
+        actuator_id=command.actuator_id,
+        plant_id=command.plant_id,
+        outcome=outcome,
+        timestamp=now,
+        correlation_id=command.correlation_id,
+        caused_by=command.caused_by,
+        refusal=refusal,
+        on_s=on_s,
+        delivered_ml=delivered_ml,
+        command=command,
+    )
+
+
+def result_of_entry(entry: Mapping[str, Any]) -> ActionResult:
+    """Return the outcome that the ledger keeps; raises MessageError when its note holds no command."""
+    command = ActionCommand.from_json(str(entry["note"]))
+    measured_s = entry["measured_s"]
+    return result_of(
+        command,
+        Outcome(entry["outcome"]),
+        float(entry["ended_wall"]),
+        refusal=refusal_of(str(entry["why"])),
+        on_s=measured_s,
+        delivered_ml=None if measured_s is None else float(entry["kept_ml"]),
+    )
+
+
+def refusal_of(why: str) -> Refusal | None:
+    """Return the refusal that a ledger entry's `why` stands for; None for a reason that is no refusal."""
+    if why.startswith("{"):
+        return Refusal.from_dict(json.loads(why))
+    match = _WHY.match(why)
+    return Refusal(invariant=match[1], why=match[2]) if match else None
+
+
+def _refused(refusal: Refusal | None) -> str:
+    if refusal is None:
+        return ""
+    return f" ({refusal.invariant}: {refusal.why}; {refusal.value} against {refusal.limit})"

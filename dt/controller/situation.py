@@ -1,0 +1,64 @@
+"""Everything that the interlocks look at, as plain values of one instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dt.utils.dataclasses import ActionCommand, Refusal
+
+POLICY_ISSUER = "policy:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoistureEstimate:
+    """What the last readings say of a pot: median and half range in m3/m3, age of the newest good one in seconds."""
+
+    median: float | None
+    spread: float
+    age_s: float
+    good: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """A command and the world that it meets; amounts in ml, times in seconds, moisture in m3/m3."""
+
+    command: ActionCommand
+    age_s: float
+    on_s: float
+    dose_ml: float | None
+    max_on_s: float
+    pause_s: float
+    pause_left_s: float
+    is_on: bool
+    stopped_by: str | None
+    is_granted: bool
+    spent_ml: float
+    budget_ml: float | None
+    reservoir_left_ml: float | None
+    moisture: MoistureEstimate
+    moisture_high: float | None
+
+    @property
+    def is_automatic(self) -> bool:
+        """Return whether a policy asks, not a person."""
+        return self.command.issuer.startswith(POLICY_ISSUER)
+
+    @property
+    def waters(self) -> bool:
+        """Return whether the command moves water."""
+        return self.dose_ml is not None
+
+
+def at_most(invariant: str, value: float, limit: float, why: str) -> Refusal | None:
+    """Return None while value <= limit, else the refusal with its (negative) margin."""
+    if value <= limit:
+        return None
+    return Refusal(invariant=invariant, value=round(value, 4), limit=limit, margin=round(limit - value, 4), why=why)
+
+
+def at_least(invariant: str, value: float, limit: float, why: str) -> Refusal | None:
+    """Return None while value >= limit, else the refusal with its (negative) margin."""
+    if value >= limit:
+        return None
+    return Refusal(invariant=invariant, value=round(value, 4), limit=limit, margin=round(value - limit, 4), why=why)
