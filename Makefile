@@ -1,0 +1,153 @@
+# Everything here works with Python's own venv and pip; Poetry is not needed (`make USE_POETRY=1 install-dev` uses it).
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DT := $(BIN)/dt
+PYTEST := $(BIN)/python -m pytest
+STAMP = $(VENV)/.installed-$(1)
+USE_POETRY ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down status test test-integration test-e2e lint format bench install-dev install-rpi install-db \
+  install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
+  run-ai run-alerts run-controller run-simulator run-mqtt clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+# --- What a user runs ------------------------------------------------------------------------------------------------
+
+demo: $(call STAMP,demo) ## Run the whole product on a simulated plant box, on nothing but Python
+	@$(DT) demo $(ARGS)
+
+up: $(call STAMP,demo) ## Run the real stack: Apache Kafka and one process per service
+	@$(DT) up $(ARGS)
+
+down: $(call STAMP,demo) ## Stop what `make up` started
+	@$(DT) down $(ARGS)
+
+status: $(call STAMP,demo) ## Show each service of `make up`
+	@$(DT) status $(ARGS)
+
+# --- Tests and checks ------------------------------------------------------------------------------------------------
+
+test: $(call STAMP,test) ## Run the tests that need no server
+	@$(PYTEST) -q -m "not integration and not e2e and not spark" $(ARGS)
+
+test-integration: $(call STAMP,dev) ## Run the tests on genuine servers (Kafka by Java 17 and Maven, Mosquitto)
+	@$(PYTEST) -m integration $(ARGS)
+
+test-e2e: $(call STAMP,dev) ## Run the tests with a real browser (Debian's chromium)
+	@$(PYTEST) -m e2e $(ARGS)
+
+lint: $(call STAMP,dev) ## Run ruff, mypy, basedpyright, import-linter and the browser modules' tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	node --test tests/js/
+
+format: $(call STAMP,dev) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/figures/loop.json
+	@$(BIN)/python scripts/bench/loop.py $(ARGS)
+
+# --- Installation ----------------------------------------------------------------------------------------------------
+
+install-dev: $(call STAMP,dev) ## Development workstation: main + dev + db + spark
+	$(call install,drivers dev db spark)
+
+install-rpi: $(call STAMP,naked) ## Raspberry Pi: main + rpi + db
+	$(call install,rpi db)
+
+install-db: $(call STAMP,naked) ## Data node: main + db
+	$(call install,db)
+
+install-spark: $(call STAMP,naked) ## Analytics: main + spark + db
+	$(call install,spark db)
+
+install-ai: $(call STAMP,naked) ## Model training: main + ai
+	$(call install,ai)
+
+install-naked: $(call STAMP,naked) ## Minimal: main
+
+venv: $(call STAMP,naked) ## Make .venv and say how to enter it
+	@echo "source $(VENV)/bin/activate"
+
+# $(1): dependency groups
+define install
+	@if [ -n "$(USE_POETRY)" ] && command -v poetry >/dev/null; then \
+	  poetry install $(foreach group,$(1),--with $(group)); \
+	else \
+	  $(BIN)/pip install --quiet --constraint constraints.txt --editable . $(foreach group,$(1),--group $(group)); \
+	fi
+endef
+
+$(call STAMP,demo): pyproject.toml constraints.txt | $(BIN)/pip
+	@echo "Installing what the demo needs into $(VENV) ..."
+	$(call install,drivers)
+	@touch $@
+
+$(call STAMP,test): pyproject.toml constraints.txt | $(BIN)/pip
+	@echo "Installing what the tests need into $(VENV) ..."
+	$(call install,drivers test)
+	@touch $@ $(call STAMP,demo)
+
+$(call STAMP,dev): pyproject.toml constraints.txt | $(BIN)/pip
+	@echo "Installing the development tools into $(VENV) ..."
+	$(call install,drivers dev)
+	@touch $@ $(call STAMP,demo) $(call STAMP,test)
+
+$(call STAMP,naked): pyproject.toml constraints.txt | $(BIN)/pip
+	$(call install,)
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1); try: make PYTHON=python3.11 ..." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv is missing; on Debian: sudo apt install python3-venv" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+# --- Single services (each one process; each wants a broker, see `make setup-kafka`) -----------------------------------
+
+setup-kafka: ## Install and start a Kafka broker of your own under data/kafka
+	@scripts/setup_kafka.sh --user data/kafka
+	@scripts/setup_kafka.sh --user data/kafka start
+
+kafka-topics: $(call STAMP,demo) ## Create the topics
+	@$(BIN)/python scripts/kafka_manager.py setup
+
+run-collector: $(call STAMP,demo) ## Read the rig's sensors
+	@$(BIN)/python -m dt.collector.main
+
+run-processing: $(call STAMP,demo) ## Raw readings to processed ones
+	@$(BIN)/python -m dt.data.processing.main
+
+run-database: $(call STAMP,demo) ## Store everything; REST on port 5001
+	@$(BIN)/python -m dt.data.database.app
+
+run-dashboard: $(call STAMP,demo) ## The dashboard on port 5000
+	@$(BIN)/python -m dt.webapp.app
+
+run-ai: $(call STAMP,demo) ## Models and rules
+	@$(BIN)/python -m dt.ai.app
+
+run-alerts: $(call STAMP,demo) ## Conditions to alerts
+	@$(BIN)/python -m dt.alerts.app
+
+run-controller: $(call STAMP,demo) ## Actuators, behind their guard
+	@$(BIN)/python -m dt.controller.app
+
+run-simulator: $(call STAMP,demo) ## The simulated plant box
+	@$(BIN)/python -m dt.simulator.main
+
+run-mqtt: $(call STAMP,demo) ## Processed readings to the MQTT broker of MQTT_URL
+	@$(BIN)/python -m dt.communication.mqtt
+
+clean: ## Remove caches, builds and the virtual environment; data and logs stay
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

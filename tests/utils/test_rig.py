@@ -1,0 +1,77 @@
+"""The rig file: what it declares, and errors with their line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dt.utils.exceptions import ConfigError
+from dt.utils.quantities import Quantity
+from dt.utils.rig import load_rig, parse_rig
+
+START = """
+[zones.shelf]
+latitude = 56.0
+
+[plants.fern]
+zone = "shelf"
+"""
+
+
+def test_the_repositorys_rig_is_the_one_pot_rig() -> None:
+    """Five sensors, a pump, and the plant's zone carried over."""
+    rig = load_rig(Path(__file__).parents[2] / "rig.toml")
+
+    assert {sensor.data_type for sensor in rig.sensors} >= {
+        Quantity.TEMPERATURE,
+        Quantity.HUMIDITY,
+        Quantity.LIGHT_INTENSITY,
+        Quantity.SOIL_MOISTURE,
+        Quantity.CAMERA_IMAGE,
+    }
+    [pump] = rig.actuators
+    assert (pump.plant_id, pump.zone_id) == ("basil", "box")
+    assert pump.options["flow_ml_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ('[[sensors]]\nid = "a"\nkind = "x"\nquantity = "mood"\nzone = "shelf"\nevery_s = 1', 8, "data_type"),
+        ('[[sensors]]\nid = "a"\nkind = "x"\nquantity = "humidity"\nzone = "moon"\nevery_s = 1', 8, "moon"),
+        ('[[sensors]]\nid = "a"\nkind = "x"\nquantity = "humidity"\nzone = "shelf"', 8, "read_interval"),
+        ('[[sensors]]\nid = "a"\nkind = "x"\nquantity = "humidity"\nplant = "oak"\nevery_s = 1', 8, "oak"),
+        ('[[actuators]]\nid = "p"\nkind = "pump"\nplant = "fern"\npin = "GPIO99"', 8, "GPIO0 to GPIO27"),
+        ('[zones.attic]\ntimezone = "Mars/Olympus"', 8, "IANA"),
+        ('[plants.moss]\nzone = "shelf"\npot_volume_l = 0', 8, "pot_volume_l"),
+    ],
+)
+def test_a_bad_entry_is_refused_with_its_line_and_field(text: str, line: int, word: str) -> None:
+    """A person finds it at once."""
+    with pytest.raises(ConfigError) as caught:
+        parse_rig(f"{START}\n{text}\n")
+
+    assert f":{line}: " in str(caught.value)
+    assert word in str(caught.value)
+
+
+def test_a_second_sensor_of_the_same_name_is_refused() -> None:
+    """Its readings could not be told apart."""
+    row = '[[sensors]]\nid = "a"\nkind = "x"\nquantity = "humidity"\nzone = "shelf"\nevery_s = 1\n'
+
+    with pytest.raises(ConfigError, match=r":14: .*twice"):
+        parse_rig(f"{START}\n{row}{row}")
+
+
+@pytest.mark.parametrize("text", ["[[zones]]\n", "sensors = 3\n", "[zones\n", "zones = 1\n"])
+def test_another_shape_is_refused(text: str) -> None:
+    """Whatever is no rig ends as ConfigError."""
+    with pytest.raises(ConfigError):
+        parse_rig(text)
+
+
+def test_a_missing_file_is_named() -> None:
+    """The setting and the path."""
+    with pytest.raises(ConfigError, match=r"RIG_FILE: nowhere\.toml"):
+        load_rig(Path("nowhere.toml"))
