@@ -1,0 +1,1 @@
+"""Raw to processed: calibrate, convert, judge, derive."""

@@ -1,0 +1,20 @@
+"""Readings of a clock that is wrong: bad."""
+
+from __future__ import annotations
+
+from dt.data.processing.checks.sample import Sample
+from dt.utils.dataclasses import Quality, Verdict
+
+AHEAD_AT_MOST_S = 300.0
+EARLIEST = 1_420_070_400.0  # 2015-01-01: no reading of this product is older; clocks that lost their battery are
+
+
+def clock_time(sample: Sample) -> Quality | None:
+    """Refuse event times that lie ahead of the log's own time, or before there were such readings."""
+    ahead_s = sample.timestamp - sample.received_at
+    if ahead_s > AHEAD_AT_MOST_S:
+        why = f"the reading's time is {ahead_s:.0f} s ahead of its arrival; at most {AHEAD_AT_MOST_S:.0f} s are believed"
+        return Quality(verdict=Verdict.BAD, check="clock_time", why=why)
+    if sample.timestamp < EARLIEST:
+        return Quality(verdict=Verdict.BAD, check="clock_time", why="the reading's time is before 2015")
+    return None

@@ -1,0 +1,21 @@
+"""What a quality gate sees of a reading."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dt.plant.calibration import Calibration
+from dt.utils.quantities import Quantity, Unit
+
+
+class Sample(NamedTuple):
+    """A value in the unit that it is stored in, beside what the sensor sent; times in epoch seconds."""
+
+    quantity: Quantity
+    value: float
+    unit: Unit
+    raw_value: float
+    timestamp: float
+    received_at: float
+    is_known: bool
+    calibration: Calibration | None

@@ -1,0 +1,94 @@
+"""The processing service: one process between the raw and the processed topics."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+from prometheus_client import Counter as Metric
+
+from dt.communication.health_beat import HealthBeat
+from dt.communication.messaging import MessagingService, Subscription
+from dt.communication.opening import open_messaging
+from dt.communication.topics import Topics, raw_topics
+from dt.data.processing.processor import Processor
+from dt.data.processing.sensor_book import SensorBook
+from dt.utils.clock import Clock, SystemClock
+from dt.utils.config import Settings, load_settings
+from dt.utils.exceptions import ConfigError
+from dt.utils.http import health_app, server_for
+from dt.utils.logger import configure_logging
+from dt.utils.service import Service, run_service
+
+GROUP = "processing"
+
+
+class ProcessingService(Service):
+    """Follows the registry, transforms the raw topics and answers for its health."""
+
+    def __init__(self, settings: Settings, messaging: MessagingService, clock: Clock) -> None:
+        super().__init__("processing", clock)
+        self._settings = settings
+        self._messaging = messaging
+        self._book = SensorBook(messaging, clock)
+        self._subscription: Subscription | None = None
+        self._readings = Metric("dt_readings", "Readings by verdict", ["verdict"], registry=self.metrics)
+
+    def on_start(self) -> None:
+        """Begin to follow and to transform."""
+        server = server_for(health_app(self), self._settings, self._settings.flask_processing_url, threads=2)
+        server.start()
+        self.closing("health pages", server.stop)
+        registry = self._messaging.subscribe(
+            [Topics.REGISTRY], f"processing_registry_{self._settings.instance}", self._book.accept
+        )
+        self.closing("registry", registry.stop)
+        processor = Processor(self._book, self.clock, self._count)
+        self._subscription = self._messaging.transform(
+            raw_topics(), GROUP, processor, state_topic=Topics.STATE_PROCESSING
+        )
+        self.closing("raw topics", self._subscription.stop)
+        self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
+
+    def ready(self) -> str | None:
+        """Return None while raw records are being read."""
+        subscription = self._subscription
+        if subscription is None or not self.is_started:
+            return "not started"
+        if not subscription.is_running:
+            return "the raw topics are no longer read"
+        if not self._messaging.health().get("connected"):
+            return "waits for the broker"
+        return None if subscription.is_assigned else "waits for its partitions"
+
+    def health(self) -> dict[str, object]:
+        """Return how many sensors are known, and the log's own word."""
+        return {"sensors": len(self._book), "messaging": self._messaging.health()}
+
+    def _count(self, verdicts: Counter[str]) -> None:
+        for verdict, number in verdicts.items():
+            self._readings.labels(verdict).inc(number)
+
+
+def create_service(settings: Settings, messaging: MessagingService, clock: Clock) -> ProcessingService:
+    """Return the service; nothing is opened before it starts."""
+    return ProcessingService(settings, messaging, clock)
+
+
+def main() -> int:
+    """Run the service until a signal and return its exit code."""
+    try:
+        settings = load_settings()
+        configure_logging(settings.log_dir, settings.log_level)
+        messaging = open_messaging(settings, "processing", SystemClock())
+    except ConfigError as error:
+        sys.stderr.write(f"dt.data.processing: {error}\n")
+        return 2
+    try:
+        return run_service(create_service(settings, messaging, SystemClock()))
+    finally:
+        messaging.close()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
