@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 SERIES_PERIOD_S = 0.25  # a series reaches a client at most four times a second
+_SLACK_S = 0.02  # lateness that is made up for: a series of just four a second must not fall behind by a tick each time
 ACKNOWLEDGED_WITHIN_S = 1.0  # a client that never acknowledges gets one batch in this time, if it still reads
 MAX_SERIES = 5000
 
@@ -43,7 +44,7 @@ class Outbox:
         self.namespace = namespace
         self.sid = sid
         self._pending: dict[Series, Item] = {}
-        self._sent_at: dict[Series, float] = {}
+        self._next_at: dict[Series, float] = {}
         self._asked_at: float | None = None
 
     def __len__(self) -> int:
@@ -77,7 +78,7 @@ class Outbox:
             return due
         for item in due:
             del self._pending[item.series]
-            self._sent_at[item.series] = now
+            self._next_at[item.series] = max(self._due_at(item.series), now - _SLACK_S) + SERIES_PERIOD_S
         self._asked_at = now
         self._forget(now)
         return due
@@ -92,9 +93,8 @@ class Outbox:
         return max(now, min(self._due_at(series) for series in self._pending))
 
     def _due_at(self, series: Series) -> float:
-        sent_at = self._sent_at.get(series)
-        return float("-inf") if sent_at is None else sent_at + SERIES_PERIOD_S
+        return self._next_at.get(series, float("-inf"))
 
     def _forget(self, now: float) -> None:
-        if len(self._sent_at) > 2 * MAX_SERIES:
-            self._sent_at = {series: at for series, at in self._sent_at.items() if at + SERIES_PERIOD_S > now}
+        if len(self._next_at) > 2 * MAX_SERIES:
+            self._next_at = {series: at for series, at in self._next_at.items() if at > now}

@@ -5,7 +5,7 @@ import { gapAfter } from "./series.js";
 
 /**
  * @typedef {import("./series.js").Series} Series
- * @typedef {{color: string, band: string, grid: string, text: string, dose: string, alert: string, limit: string, hover: string, edge: string}} Palette
+ * @typedef {{color: string, band: string, grid: string, text: string, dose: string, alert: string, limit: string, hover: string, edge: string, font: string}} Palette
  * @typedef {{t: number, label: string}} Mark
  * @typedef {object} ChartInput
  * @property {string} quantity
@@ -20,8 +20,8 @@ import { gapAfter } from "./series.js";
 
 /** @param {ChartInput} input @returns {{data: object[], layout: object}} */
 export function figure(input) {
-  const line = broken(input.series);
-  const data = [...band(line, input.palette), mean(line, input)];
+  const parts = segments(input.series);
+  const data = [band(input.series, parts, input.palette), mean(broken(input.series, parts), input)];
   if (input.doses.length) data.push(marks("Pump dose", input.doses, input, "triangle-down", input.palette.dose));
   if (input.alerts.length) data.push(marks("Alert", input.alerts, input, "diamond", input.palette.alert));
   return { data, layout: layout(input) };
@@ -63,37 +63,56 @@ export function localStamp(t) {
   return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 23);
 }
 
-/** Insert nothing where nobody measured, so that no line is drawn there. @param {Series} series */
-function broken(series) {
-  const gap = gapAfter(series);
-  /** @type {{x: string[], min: (number | null)[], mean: (number | null)[], max: (number | null)[]}} */
-  const line = { x: [], min: [], mean: [], max: [] };
-  series.t.forEach((t, i) => {
-    if (i > 0 && t - series.t[i - 1] > gap) put(line, localStamp(series.t[i - 1] + 1), null, null, null);
-    put(line, localStamp(t), series.min[i], series.mean[i], series.max[i]);
-  });
+/** Insert nothing where nobody measured, so that no line is drawn there. @param {Series} series @param {[number, number][]} parts */
+function broken(series, parts) {
+  /** @type {{x: string[], y: (number | null)[]}} */
+  const line = { x: [], y: [] };
+  for (const [first, end] of parts) {
+    if (first > 0) put(line, series.t[first - 1] + 1, null);
+    for (let i = first; i < end; i += 1) put(line, series.t[i], series.mean[i]);
+  }
   return line;
 }
 
-function put(line, x, min, mean, max) {
-  line.x.push(x);
-  line.min.push(min);
-  line.mean.push(mean);
-  line.max.push(max);
+/** Runs of buckets without a gap between them, as [first, end). @param {Series} series @returns {[number, number][]} */
+export function segments(series) {
+  const gap = gapAfter(series);
+  /** @type {[number, number][]} */
+  const found = [];
+  let first = 0;
+  for (let i = 1; i <= series.t.length; i += 1) {
+    if (i < series.t.length && series.t[i] - series.t[i - 1] <= gap) continue;
+    found.push([first, i]);
+    first = i;
+  }
+  return found;
 }
 
-function band(line, palette) {
-  const shared = { x: line.x, type: "scatter", mode: "lines", hoverinfo: "skip", showlegend: false };
-  return [
-    { ...shared, name: "highest", y: line.max, line: { width: 0, color: palette.color } },
-    { ...shared, name: "lowest", y: line.min, line: { width: 0, color: palette.color }, fill: "tonexty", fillcolor: palette.band },
-  ];
+/** From lowest to highest: one closed outline for each segment. @param {Series} series @param {[number, number][]} parts @param {Palette} palette */
+function band(series, parts, palette) {
+  /** @type {{x: string[], y: (number | null)[]}} */
+  const outline = { x: [], y: [] };
+  for (const [first, end] of parts) {
+    if (first > 0) put(outline, series.t[first - 1] + 1, null);
+    for (let i = first; i < end; i += 1) put(outline, series.t[i], series.max[i]);
+    for (let i = end - 1; i >= first; i -= 1) put(outline, series.t[i], series.min[i]);
+  }
+  return {
+    ...outline, type: "scatter", mode: "lines", name: "lowest to highest", hoverinfo: "skip", showlegend: false,
+    line: { width: 0, color: palette.color }, fill: "toself", fillcolor: palette.band,
+  };
+}
+
+/** @param {{x: string[], y: (number | null)[]}} line @param {number} t @param {number | null} value */
+function put(line, t, value) {
+  line.x.push(localStamp(t));
+  line.y.push(value);
 }
 
 function mean(line, { quantity, unit, palette }) {
   const digits = QUANTITIES[quantity].digits;
   return {
-    x: line.x, y: line.mean, type: "scatter", mode: "lines", name: QUANTITIES[quantity].label, showlegend: false,
+    ...line, type: "scatter", mode: "lines", name: QUANTITIES[quantity].label, showlegend: false,
     line: { width: 2, color: palette.color, shape: "linear" },
     hovertemplate: `%{y:,.${digits}f} ${unitSign(unit)}<extra></extra>`,
   };
@@ -116,15 +135,16 @@ function layout({ quantity, unit, series, window, palette, dryLimit }) {
     gridcolor: palette.grid, zeroline: false, linecolor: palette.grid, tickcolor: palette.grid,
     tickfont: { color: palette.text, size: 11 }, fixedrange: true, automargin: false,
   };
+  const visible = series.t.length > 0;
   return {
     margin: { l: 46, r: 14, t: 8, b: 26 },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: "inherit", size: 12, color: palette.text },
+    font: { family: palette.font, size: 12, color: palette.text },
     hovermode: "x unified", dragmode: false, showlegend: false,
     hoverlabel: { bgcolor: palette.hover, bordercolor: palette.edge, font: { color: palette.text, size: 12 } },
-    xaxis: { ...axis, type: "date", range: window.map(localStamp), showgrid: false, nticks: 6, tickformatstops: TICKS },
-    yaxis: { ...axis, range: yRange(series, quantity, dryLimit), nticks: 5, tickformat: quantity === "light_intensity" ? "~s" : "" },
-    ...limitLine(dryLimit, unit, palette),
+    xaxis: { ...axis, visible, type: "date", range: window.map(localStamp), showgrid: false, nticks: 6, tickformatstops: TICKS },
+    yaxis: { ...axis, visible, range: yRange(series, quantity, dryLimit), nticks: 5, tickformat: quantity === "light_intensity" ? "~s" : "" },
+    ...limitLine(visible ? dryLimit : null, unit, palette),
   };
 }
 

@@ -1,13 +1,16 @@
 /** Numbers, times and ages as people read them. Local time exists only here. */
 import { QUANTITIES, unitSign } from "./quantities.js";
 
+/** As the charts' axes have it. */
+const DAY_OF_24_HOURS = Object.freeze(/** @type {const} */ ({ hourCycle: "h23" }));
+
 /**
  * A number with its quantity's decimals and thin grouping.
  * @param {number} value @param {string} quantity @returns {string}
  */
 export function number(value, quantity) {
   const digits = QUANTITIES[quantity]?.digits ?? 2;
-  return value.toLocaleString("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return value.toLocaleString("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");
 }
 
 /** @param {number} value @param {string} quantity @param {string} unit @returns {string} */
@@ -45,14 +48,14 @@ export function span(seconds) {
 export function clockTime(seconds, now = Date.now() / 1000) {
   const at = new Date(seconds * 1000);
   const today = new Date(now * 1000).toDateString() === at.toDateString();
-  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const time = at.toLocaleTimeString([], { ...DAY_OF_24_HOURS, hour: "2-digit", minute: "2-digit" });
   if (today) return time;
   return `${at.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
 }
 
 /** @param {number} seconds epoch seconds @returns {string} the whole instant in the browser's zone */
 export function fullTime(seconds) {
-  return new Date(seconds * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+  return new Date(seconds * 1000).toLocaleString([], { ...DAY_OF_24_HOURS, dateStyle: "medium", timeStyle: "medium" });
 }
 
 /** @param {string} name a wire name such as `soil_moisture` @returns {string} "Soil moisture" */
@@ -63,5 +66,5 @@ export function words(name) {
 
 /** @param {number} value @returns {string} at most three significant decimals, no trailing zeros */
 export function plain(value) {
-  return Number(value.toPrecision(4)).toLocaleString("en-GB", { maximumFractionDigits: 3 });
+  return Number(value.toPrecision(4)).toLocaleString("en-GB", { maximumFractionDigits: 3 }).replace("-", "−");
 }

@@ -2,7 +2,7 @@ import { age, fullTime } from "../format.js";
 import { commandWords, outcomeWords, refusalRows } from "../records.js";
 import { make, PageElement, whyButton } from "../element.js";
 
-const SHOWN = 8;
+const SHOWN = 5;
 
 /** What the actuators were asked for, and what became of it. */
 class ActionList extends PageElement {

@@ -4,7 +4,7 @@ import { make, PageElement } from "../element.js";
 
 /** The latest picture with its time. */
 class CameraPicture extends PageElement {
-  #image = /** @type {HTMLImageElement} */ (make("img", { alt: "", decoding: "async" }));
+  #image = /** @type {HTMLImageElement} */ (make("img", { alt: "" }));
   #time = make("span", { class: "time" });
   #note = make("p", { class: "note" });
 

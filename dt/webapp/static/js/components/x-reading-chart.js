@@ -190,7 +190,7 @@ class ReadingChart extends PageElement {
     const color = QUANTITIES[this.#quantity].color;
     return {
       color: css(color), band: css(`${color}-band`), grid: css("--grid"), text: css("--muted"), dose: css("--c-dose"), alert: css("--bad"),
-      limit: css("--warn"), hover: css("--surface"), edge: css("--line"),
+      limit: css("--warn"), hover: css("--surface"), edge: css("--line"), font: style.fontFamily,
     };
   }
 
