@@ -67,7 +67,7 @@ class Wire(Protocol):
         """Make a pin an input or an output; what is made an input is no longer driven."""
         ...
 
-    def pin_write(self, pin: int, level: bool) -> None:
+    def pin_write(self, pin: int, level: bool) -> None:  # noqa: FBT001 - a level, as every pin library passes it
         """Drive an output pin; ends PWM on it."""
         ...
 

@@ -56,7 +56,7 @@ class WireClient:
         with self._lock:
             self._setups[pin] = (direction, pull)
 
-    def pin_write(self, pin: int, level: bool) -> None:
+    def pin_write(self, pin: int, level: bool) -> None:  # noqa: FBT001 - a level, as every pin library passes it
         """Drive an output pin."""
         self._call("pin_write", pin, bool(level))
 
@@ -126,7 +126,7 @@ class WireClient:
         with self._edges_lock:
             return [pin for pin, callbacks in self._edges.items() if callbacks]
 
-    def _on_edge(self, pin: int, level: bool) -> None:
+    def _on_edge(self, pin: int, level: bool) -> None:  # noqa: FBT001 - a level, as every pin library passes it
         self._events.put((pin, level))
 
     def _start_dispatcher(self) -> None:

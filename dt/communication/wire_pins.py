@@ -140,10 +140,10 @@ class WirePin(PiPin):  # type: ignore[misc]  # gpiozero has no type hints
             self._end_edges()
             self._end_edges = None
 
-    def _on_edge(self, level: bool) -> None:
+    def _on_edge(self, level: bool) -> None:  # noqa: FBT001 - a level, as every pin library passes it
         now = time.monotonic()
         bounced = self._bounce is not None and now - self._last_edge < self._bounce
-        wanted = self._edges == "both" or self._edges == ("rising" if level else "falling")
+        wanted = self._edges in ("both", "rising" if level else "falling")
         if bounced or not wanted or self._when_changed is None:
             return
         self._last_edge = now

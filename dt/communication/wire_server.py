@@ -149,7 +149,7 @@ class _Session:
         if pin not in self._unsubscribe:
             self._unsubscribe[pin] = self._wire.pin_edges(pin, lambda level: self._forward(pin, level))
 
-    def _forward(self, pin: int, level: bool) -> None:
+    def _forward(self, pin: int, level: bool) -> None:  # noqa: FBT001 - a level, as every pin library passes it
         try:
             self._frames.send([0, "edge", [pin, level]])
         except OSError:

@@ -100,7 +100,7 @@ class BoxWire:
 
         self._change(pin, change)
 
-    def pin_write(self, pin: int, level: bool) -> None:
+    def pin_write(self, pin: int, level: bool) -> None:  # noqa: FBT001 - a level, as every pin library passes it
         """Drive an output pin."""
         self._drive(pin, 1.0 if level else 0.0)
 
@@ -154,7 +154,7 @@ class BoxWire:
         with self._caught_up():
             return self.box.snapshot()
 
-    def push(self, pin: int, level: bool | None) -> None:
+    def push(self, pin: int, level: bool | None) -> None:  # noqa: FBT001 - a level, as every pin library passes it
         """Drive an input from outside, as a finger on a button does; None lets go."""
 
         def change(state: _Pin) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from pathlib import Path
@@ -93,7 +92,7 @@ class SimulatorService(Service):
         aside = self._kept.with_suffix(".new")
         try:
             aside.write_bytes(msgspec.json.encode(self.wire.snapshot()))
-            os.replace(aside, self._kept)
+            aside.replace(self._kept)
         except OSError as error:
             log.warning("the box cannot be kept in %s: %s", self._kept, error)
 

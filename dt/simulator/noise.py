@@ -1,5 +1,7 @@
 """Smooth seeded noise as a pure function of time, so that the step size never changes the weather."""
 
+# ruff: noqa: S311 - noise of a simulation, no secret
+
 from __future__ import annotations
 
 import math

@@ -3,6 +3,8 @@
 Chips behind the wire and the history of the demo use the same functions.
 """
 
+# ruff: noqa: S311 - noise of a simulation, no secret
+
 from __future__ import annotations
 
 import math
@@ -44,7 +46,7 @@ def vwc_from_counts(counts: float) -> float:
     return _MIDDLE_VWC + _WIDTH_VWC * math.log(level / (1.0 - level))
 
 
-def calibration_points(step_vwc: float = 0.05, wettest_vwc: float = 0.6) -> list[tuple[float, float]]:
+def calibration_points(step_vwc: float = 0.05, wettest_vwc: float = 0.75) -> list[tuple[float, float]]:
     """Return (counts, m3/m3) pairs of the nominal curve, for a rig's calibration."""
     steps = round(wettest_vwc / step_vwc)
     return [(round(counts_from_vwc(i * step_vwc), 1), round(i * step_vwc, 4)) for i in range(steps + 1)]

@@ -1,5 +1,7 @@
 """The camera above the pot: a drawn picture, lit by daylight or lamp, dark at night."""
 
+# ruff: noqa: S311 - noise of a simulation, no secret
+
 from __future__ import annotations
 
 import io
@@ -118,9 +120,7 @@ def _spread(amplitude: int) -> list[int]:
     return [128 + round((level - 127.5) / 127.5 * amplitude) for level in range(256)]
 
 
-def _disc(
-    pen: ImageDraw.ImageDraw, centre: tuple[float, float], radius: float, colour: tuple[int, int, int]
-) -> None:
+def _disc(pen: ImageDraw.ImageDraw, centre: tuple[float, float], radius: float, colour: tuple[int, int, int]) -> None:
     x, y = centre
     pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour)
 

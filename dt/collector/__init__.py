@@ -1,0 +1,1 @@
+"""The collector: sensors read at their own cadence and published raw."""

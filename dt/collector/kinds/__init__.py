@@ -1,0 +1,57 @@
+"""The kinds of sensors: a table of our own, and entry points `dt.sensors` of other packages.
+
+An entry point is named by its kind, or by `kind.quantity` where one chip measures several. A kind's module, and the
+hardware library that it imports, is loaded when a sensor of that kind is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+
+from dt.collector.kinds.base_sensor import Sensor
+from dt.utils.dataclasses import SensorDescriptor
+from dt.utils.exceptions import ConfigError
+from dt.utils.quantities import Quantity
+
+GROUP = "dt.sensors"
+_PLACE = "dt.collector.kinds"
+
+KINDS: Mapping[tuple[str, Quantity], str] = {
+    ("dht22", Quantity.TEMPERATURE): f"{_PLACE}.temperature:TemperatureSensor",
+    ("dht22", Quantity.HUMIDITY): f"{_PLACE}.humidity:HumiditySensor",
+    ("bh1750", Quantity.LIGHT_INTENSITY): f"{_PLACE}.light_intensity:LightSensor",
+    ("seesaw", Quantity.SOIL_MOISTURE): f"{_PLACE}.soil_moisture:SoilMoistureSensor",
+    ("camera", Quantity.CAMERA_IMAGE): f"{_PLACE}.camera:CameraSensor",
+}
+
+
+def find_kind(descriptor: SensorDescriptor) -> EntryPoint:
+    """Return where the class of a sensor is, without loading it; raises `ConfigError` for an unknown kind."""
+    place = KINDS.get((descriptor.kind, descriptor.data_type))
+    if place is not None:
+        return EntryPoint(descriptor.kind, place, GROUP)
+    names = {descriptor.kind, f"{descriptor.kind}.{descriptor.data_type}"}
+    found = [point for point in entry_points(group=GROUP) if point.name in names]
+    if not found:
+        known = sorted({f"{kind} ({quantity})" for kind, quantity in KINDS})
+        msg = (
+            f"sensor {descriptor.sensor_id}: no kind {descriptor.kind!r} measures {descriptor.data_type}; "
+            f"there are {', '.join(known)}"
+        )
+        raise ConfigError(msg)
+    return max(found, key=lambda point: len(point.name))
+
+
+def load_kind(descriptor: SensorDescriptor) -> type[Sensor]:
+    """Load the class of a sensor; raises `ConfigError` when it does not fit its descriptor."""
+    point = find_kind(descriptor)
+    try:
+        kind = point.load()
+    except ImportError as error:
+        msg = f"sensor {descriptor.sensor_id}: {point.value} cannot be loaded: {error}"
+        raise ConfigError(msg) from error
+    if not (isinstance(kind, type) and issubclass(kind, Sensor) and kind.quantity == descriptor.data_type):
+        msg = f"sensor {descriptor.sensor_id}: {point.value} is no sensor of {descriptor.data_type}"
+        raise ConfigError(msg)
+    return kind

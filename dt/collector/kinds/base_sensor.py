@@ -1,0 +1,141 @@
+"""What every sensor is: a descriptor, one look at the chip, and the reading made of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from dt.communication.messaging import Outgoing, outgoing
+from dt.communication.topics import Topics
+from dt.utils.dataclasses import Origin, Quality, SensorData, SensorDescriptor, Verdict
+from dt.utils.exceptions import SensorError
+from dt.utils.quantities import Quantity, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class RawReading:
+    """What a chip said, in the sensor's unit; `taken_at` is set when it was not just now (epoch s)."""
+
+    value: float
+    saturated: bool = False
+    taken_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What the manager adds to a look: when, which one, and whether the clock can be believed."""
+
+    timestamp: float
+    correlation_id: str
+    boot_id: str
+    sequence: int
+    clock_synced: bool = True
+    origin: Origin = Origin.LIVE
+
+
+class Hardware(Protocol):
+    """Where sensors get their buses and pins from: a Pi, or a simulated box."""
+
+    def i2c(self) -> object:
+        """Return the I2C bus, with busio's own surface."""
+        ...
+
+    def pin(self, name: str) -> object:
+        """Return the pin object that drivers take, by its BCM name (`GPIO4`)."""
+        ...
+
+    def camera(self, name: str) -> Camera:
+        """Return a camera by its name (`camera0`)."""
+        ...
+
+    def shared(self, key: str, make: ChipMaker) -> object:
+        """Return the chip that was opened under this key, or open it; several sensors may sit on one chip."""
+        ...
+
+    def forget(self, key: str) -> None:
+        """Close the chip of this key, so that the next `shared` opens it anew."""
+        ...
+
+
+class ChipMaker(Protocol):
+    """Opens a chip."""
+
+    def __call__(self) -> object:
+        """Open it; raises `SensorError`."""
+        ...
+
+
+class Camera(Protocol):
+    """Something that takes pictures."""
+
+    def capture(self) -> bytes:
+        """Return a JPEG; raises `SensorError`."""
+        ...
+
+
+class Sensor(ABC):
+    """One quantity of one chip; opening it talks to the chip and may raise `SensorError`."""
+
+    quantity: ClassVar[Quantity]
+    unit: ClassVar[Unit]
+    rest_s: ClassVar[float] = 0.0  # how long the chip wants to be left alone between looks
+
+    def __init__(self, descriptor: SensorDescriptor) -> None:
+        self.descriptor = descriptor
+
+    @classmethod
+    @abstractmethod
+    def open(cls, descriptor: SensorDescriptor, hardware: Hardware) -> Sensor:
+        """Open the chip that the descriptor names; raises `SensorError`."""
+
+    @property
+    def topic(self) -> Topics:
+        """The channel that this sensor's readings belong to."""
+        return Topics.of(self.quantity)
+
+    @abstractmethod
+    def read_sensor(self) -> RawReading:
+        """Take one look at the chip; raises `SensorError` when it gives no usable value."""
+
+    def process_data(self, raw: RawReading, stamp: Stamp) -> SensorData:
+        """Turn a look into the reading that is published."""
+        return SensorData(
+            sensor_id=self.descriptor.sensor_id,
+            data_type=self.quantity,
+            value=raw.value,
+            unit=self.unit,
+            timestamp=stamp.timestamp,
+            correlation_id=stamp.correlation_id,
+            zone_id=self.descriptor.zone_id,
+            plant_id=self.descriptor.plant_id,
+            boot_id=stamp.boot_id,
+            sequence=stamp.sequence,
+            clock_synced=stamp.clock_synced,
+            quality=_SATURATED if raw.saturated else None,
+            origin=stamp.origin,
+        )
+
+    def outgoing(self, raw: RawReading, stamp: Stamp) -> Outgoing:
+        """Return the record that carries a look to the raw topic."""
+        return outgoing(self.topic.raw, self.process_data(raw, stamp), self.descriptor.zone_id)
+
+    def close(self) -> None:  # noqa: B027 - most chips have nothing to let go
+        """Let go of the chip."""
+
+
+_SATURATED = Quality(verdict=Verdict.SUSPECT, check="saturation", why="the sensor is at the end of its range")
+
+
+@contextmanager
+def chip_errors(chip: str) -> Iterator[None]:
+    """Turn what drivers raise (`OSError`, `RuntimeError`, `ValueError`) into `SensorError` that names the chip."""
+    try:
+        yield
+    except SensorError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:
+        msg = f"{chip}: {error}"
+        raise SensorError(msg) from error
