@@ -19,12 +19,11 @@ _FULL_AT = 10_000  # records that the slowest group may lie behind before publis
 _BLOCKS_AT_MOST_S = 30.0
 
 
-
 class Chaos:
     """Seeded misfortune: what at-least-once delivery allows, on every fourth occasion."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - misfortune must be repeatable, not secret
         self._lock = threading.Lock()
 
     def strikes(self, share: float = 0.25) -> bool:

@@ -7,17 +7,18 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Self, TypeVar, cast
 
 import msgspec
 
 from dt.utils.exceptions import MessageError
 
 Converter = Callable[[str, Any], Any]
+_Made = TypeVar("_Made")
 
 _EPOCH_MARK = "UTC epoch seconds, rounded to the millisecond"
 Timestamp = Annotated[float, _EPOCH_MARK]
@@ -37,7 +38,7 @@ class Message:
     def __post_init__(self) -> None:
         """Turn what is convertible into its type and refuse the rest, naming the field."""
         for name, exact, nullable, convert in _checks_of(type(self)):
-            value = getattr(self, name)
+            value: Any = getattr(self, name)
             if value is None and nullable:
                 continue
             if type(value) is exact and exact is not float and (exact is not str or len(value) <= LONGEST_TEXT):
@@ -114,20 +115,23 @@ def _parse(text: bytes | str) -> Any:
         raise MessageError("$", f"is not JSON: {error}") from error
 
 
-@cache
+def _once_per_class(make: Callable[[type[Message]], _Made]) -> Callable[[type[Message]], _Made]:
+    # A class object is hashable, which the type checker doubts where its instances define __eq__.
+    return cast(Callable[[type[Message]], _Made], cache(make))
+
+
+@_once_per_class
 def _decoder_of(cls: type[Message]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(cls)
 
 
-@cache
+@_once_per_class
 def _fields_of(cls: type[Message]) -> tuple[tuple[str, bool], ...]:
-    if not is_dataclass(cls):
-        msg = f"{cls.__name__} is no dataclass"
-        raise TypeError(msg)
-    return tuple((f.name, f.default is MISSING and f.default_factory is MISSING) for f in fields(cls))
+    rows = fields(cast(Any, cls))  # every subclass is a dataclass
+    return tuple((row.name, row.default is MISSING and row.default_factory is MISSING) for row in rows)
 
 
-@cache
+@_once_per_class
 def _checks_of(cls: type[Message]) -> tuple[tuple[str, type | None, bool, Converter], ...]:
     """Return for each field: name, the type that needs no conversion, whether null is fine, the conversion."""
     hints = typing.get_type_hints(cls, include_extras=True)
@@ -260,5 +264,12 @@ def _structure(hint: Any) -> Converter:
 def _name_of(value: Any) -> str:
     if isinstance(value, str):
         return f"the text {value[:80]!r}"
-    names = {bool: "a boolean", type(None): "null", dict: "an object", list: "a list", int: "a number", float: "a number"}
+    names = {
+        bool: "a boolean",
+        type(None): "null",
+        dict: "an object",
+        list: "a list",
+        int: "a number",
+        float: "a number",
+    }
     return names.get(type(value), type(value).__name__)

@@ -158,7 +158,9 @@ class Settings(BaseSettings):
     @property
     def database_file(self) -> Path:
         """Return the SQLite file that DATABASE_URL names."""
-        return Path(self.database_url.removeprefix("sqlite:///")) if self.database_url else self.data_dir / "plant_twin.db"
+        return (
+            Path(self.database_url.removeprefix("sqlite:///")) if self.database_url else self.data_dir / "plant_twin.db"
+        )
 
     @property
     def is_loopback(self) -> bool:
@@ -173,7 +175,7 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,

@@ -394,7 +394,7 @@ class PlantLimits(Message):
         if not 0.0 <= self.soil_moisture_low < self.soil_moisture_target < self.soil_moisture_high <= 1.0:
             raise MessageError(
                 "soil_moisture_target",
-                f"must lie between low ({self.soil_moisture_low:g}) and high ({self.soil_moisture_high:g}), all from 0 to 1",
+                f"must lie between low ({self.soil_moisture_low:g}) and high ({self.soil_moisture_high:g}) in 0..1",
             )
 
 
@@ -478,7 +478,6 @@ class DeadLetter(Message):
     key: str | None = None
     schema: int = 1
     origin: Origin = Origin.LIVE
-
 
 
 def _require_text(message: Message, *names: str) -> None:

@@ -37,7 +37,7 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 log = get_logger(__name__)
 
 
-class Problem(DTError):
+class Problem(DTError):  # noqa: N818 - RFC 9457 calls it so
     """An answer that is an error: problem+json (RFC 9457) with the field and the limit."""
 
     def __init__(self, status: int, title: str, detail: str = "", **more: object) -> None:

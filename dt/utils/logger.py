@@ -46,10 +46,8 @@ class _LazyLogger:
         return getattr(self._bound, attribute)
 
 
-def configure_logging(
-    log_dir: Path | None = None, level: str | None = None, stream: TextIO | None = None
-) -> None:
-    """Send INFO and above to the stream (stdout) and DEBUG and above to `plant_twin_<date>.log`; replaces what was set."""
+def configure_logging(log_dir: Path | None = None, level: str | None = None, stream: TextIO | None = None) -> None:
+    """Send INFO and above to the stream (stdout), all to `plant_twin_<date>.log`; replaces what was set."""
     folder = log_dir or Path(os.environ.get("LOG_DIR", "logs"))
     shown = level or os.environ.get("LOG_LEVEL", "INFO")
     with _lock:

@@ -66,7 +66,7 @@ QUANTITIES: Mapping[Quantity, QuantitySpec] = {
 
 _SAME: Callable[[float], float] = float
 
-# A relative wetness ("fraction") says where a probe stands in its own range: it is no water content, and stays what it is.
+# A relative wetness ("fraction") says where a probe stands in its own range: no water content, so it stays one.
 _CONVERSIONS: Mapping[tuple[Quantity, Unit], tuple[Unit, Callable[[float], float]]] = {
     (Quantity.TEMPERATURE, Unit.DEGREE_FAHRENHEIT): (Unit.DEGREE_CELSIUS, lambda f: (f - 32.0) / 1.8),
     (Quantity.SOIL_TEMPERATURE, Unit.DEGREE_FAHRENHEIT): (Unit.DEGREE_CELSIUS, lambda f: (f - 32.0) / 1.8),

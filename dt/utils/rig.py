@@ -35,7 +35,9 @@ class Zone(Message):
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError) as error:
-            raise MessageError("timezone", f"must be an IANA zone such as Europe/Rome, not {self.timezone!r}") from error
+            raise MessageError(
+                "timezone", f"must be an IANA zone such as Europe/Rome, not {self.timezone!r}"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +179,9 @@ def _plant(name: str, entry: dict[str, Any], zones: Mapping[str, Zone]) -> dict[
 
 
 def _sensor(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[str, Plant]) -> dict[str, Any]:
-    made = _renamed(entry, id="sensor_id", zone="zone_id", plant="plant_id", quantity="data_type", every_s="read_interval")
+    made = _renamed(
+        entry, id="sensor_id", zone="zone_id", plant="plant_id", quantity="data_type", every_s="read_interval"
+    )
     return {**made, **_place(entry, zones, plants)}
 
 

@@ -109,7 +109,7 @@ def run_service(service: Service) -> int:
         try:
             service.start()
         except (DTError, OSError) as error:
-            log.error("%s cannot start: %s", service.name, error)
+            log.error("%s cannot start: %s", service.name, error)  # noqa: TRY400 - one line for a person
             service.stop()
             return 1
         try:

@@ -101,7 +101,9 @@ def test_every_message_carries_schema_and_origin(cls: type[Message]) -> None:
 
 def test_numeric_text_and_iso_times_become_numbers() -> None:
     """Outside producers write numbers and times as text."""
-    reading = SensorData.from_dict(READING | {"value": "0.5", "timestamp": "2027-01-15T08:00:00.1239Z", "sequence": "7"})
+    reading = SensorData.from_dict(
+        READING | {"value": "0.5", "timestamp": "2027-01-15T08:00:00.1239Z", "sequence": "7"}
+    )
 
     assert reading.value == 0.5
     assert reading.timestamp == 1_800_000_000.124
@@ -219,7 +221,7 @@ def test_enumerations_are_their_types_after_any_way_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "missing"), [("dose", "dose_ml"), ("on", "duration_s"), ("level", "level")], ids=lambda text: str(text)
+    ("command", "missing"), [("dose", "dose_ml"), ("on", "duration_s"), ("level", "level")], ids=str
 )
 def test_a_command_needs_its_amount(command: str, missing: str) -> None:
     """A dose without millilitres cannot be meant."""

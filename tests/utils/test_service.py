@@ -81,7 +81,9 @@ def test_a_signal_stops_a_service_in_order(number: signal.Signals) -> None:
         "raise SystemExit(run_service(S('s')))\n"
     )
     environment = {**os.environ, "LOG_DIR": os.devnull + "/none"}
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         while "up" not in process.stdout.readline():
             assert process.poll() is None
@@ -118,14 +120,17 @@ def _fail(what: str) -> None:
 def test_writing_needs_the_token_and_reading_on_loopback_does_not(base_url: str) -> None:
     """No token and a wrong one are refused with 401."""
     assert requests.post(f"{base_url}/write", json={}, timeout=5).status_code == 401
-    assert requests.post(f"{base_url}/write", json={}, headers={"Authorization": "Bearer no"}, timeout=5).status_code == 401
+    assert (
+        requests.post(f"{base_url}/write", json={}, headers={"Authorization": "Bearer no"}, timeout=5).status_code
+        == 401
+    )
     assert requests.post(f"{base_url}/write", json={"a": 1}, headers=TOKEN, timeout=5).json() == {"a": 1}
     assert requests.post(f"{base_url}/ask", timeout=5).json() == [1]
 
 
 def test_beyond_loopback_reading_needs_the_token_too(settings: Settings) -> None:
     """Health pages alone stay open."""
-    public = load_settings(env_file=None, data_dir=settings.data_dir, bind_host="0.0.0.0")  # noqa: S104 - never listened on
+    public = load_settings(env_file=None, data_dir=settings.data_dir, bind_host="0.0.0.0")
     app = create_api(Counting(), public, "test-token")
     app.add_url_rule("/data", "data", lambda: json_response([1]))
     client = app.test_client()
