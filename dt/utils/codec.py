@@ -41,7 +41,7 @@ class Message:
             value: Any = getattr(self, name)
             if value is None and nullable:
                 continue
-            if type(value) is exact and exact is not float and (exact is not str or len(value) <= LONGEST_TEXT):
+            if type(value) is exact and exact is not float and (exact is not str or _is_short(value)):
                 continue
             object.__setattr__(self, name, convert(name, value))
         self.ensure_consistent()
@@ -165,6 +165,10 @@ def _converter_of(hint: Any) -> tuple[type | None, Converter]:
         return hint, _nested(hint)
     origin = typing.get_origin(hint)
     return (dict if origin is dict else None), _structure(hint)
+
+
+def _is_short(text: Any) -> bool:
+    return len(text) <= LONGEST_TEXT
 
 
 def _number(name: str, value: Any) -> float:

@@ -6,6 +6,7 @@ import contextlib
 import hmac
 import logging
 import selectors
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -256,7 +257,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         self.tpool = self.get_thread_pool()
         self.poller = selectors.DefaultSelector()
         self.method_queue.init()
-        self.wsgi = self.app.wsgi()
+        self.wsgi: Any = self.app.wsgi()
 
     def serve(self) -> None:
         """Run until `leave`, then cut what is still connected, so that no thread stays behind."""
@@ -268,7 +269,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
 
     def leave(self) -> None:
         """Let `serve` end."""
-        self.handle_exit(None, None)
+        self.handle_exit(signal.SIGTERM, None)
 
     def handle(self, conn: Any) -> Any:
         self._connections.add(conn)
