@@ -191,9 +191,10 @@ def load_settings(env_file: str | Path | None = ".env", **overrides: Any) -> Set
     unknown = set(given) - set(Settings.model_fields)
     if unknown:
         raise ConfigError(f"{', '.join(sorted(name.upper() for name in unknown))}: no such setting")
+    # The keyword-only arguments of pydantic-settings begin with an underscore.
+    sources: dict[str, Any] = {"_env_file": env_file, "_secrets_dir": _secrets_dir()}
     try:
-        # The keyword-only arguments of pydantic-settings begin with an underscore.
-        return Settings(**{"_env_file": env_file, "_secrets_dir": _secrets_dir()}, **given)
+        return Settings(**sources, **given)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from dt.utils.codec import Message, Timestamp
 from dt.utils.exceptions import MessageError
 from dt.utils.quantities import Quantity, Unit
+from dt.utils.vocabulary import AlertState, Command, HealthStatus, Origin, Outcome, Severity, Verdict
 
 __all__ = [
     "ActionCommand",
@@ -41,69 +41,6 @@ __all__ = [
 ]
 
 MAX_QUERY_ROWS = 100_000
-
-
-class Origin(StrEnum):
-    """Where a message comes from; only what is live raises alerts, notices or actions."""
-
-    LIVE = "live"
-    BACKFILL = "backfill"
-    REPLAY = "replay"
-    SIMULATED = "simulated"
-
-
-class Verdict(StrEnum):
-    """How far a reading can be believed."""
-
-    GOOD = "good"
-    SUSPECT = "suspect"
-    BAD = "bad"
-
-
-class Severity(StrEnum):
-    """How much an alert matters."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-
-class AlertState(StrEnum):
-    """Where an alert stands."""
-
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    RESOLVED = "resolved"
-    REOPENED = "reopened"
-
-
-class Command(StrEnum):
-    """What an actuator can be asked for."""
-
-    DOSE = "dose"
-    ON = "on"
-    OFF = "off"
-    LEVEL = "level"
-
-
-class Outcome(StrEnum):
-    """What became of a command."""
-
-    DONE = "done"
-    REFUSED = "refused"
-    STOPPED = "stopped"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    RECOMMENDED = "recommended"
-
-
-class HealthStatus(StrEnum):
-    """How a service or sensor does."""
-
-    OK = "ok"
-    DEGRADED = "degraded"
-    FAILED = "failed"
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
