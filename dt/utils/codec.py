@@ -100,6 +100,19 @@ class Message:
         return problems or _whole_problems(cls, data)
 
 
+def require_text(message: Message, *names: str) -> None:
+    """Refuse empty texts in these fields."""
+    for name in names:
+        if not getattr(message, name):
+            raise MessageError(name, "must not be empty")
+
+
+def require_at_least(message: Message, name: str, low: int) -> None:
+    """Refuse a number below the lowest that there is."""
+    if getattr(message, name) < low:
+        raise MessageError(name, f"must be {low} or more, not {getattr(message, name)}")
+
+
 def _whole_problems(cls: type[Message], data: Mapping[str, Any]) -> list[str]:
     try:
         cls.from_dict(data)

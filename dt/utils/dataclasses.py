@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dt.utils.codec import Message, Timestamp
+from dt.utils.codec import Message, Timestamp, require_at_least, require_text
 from dt.utils.exceptions import MessageError
 from dt.utils.quantities import Quantity, Unit
+from dt.utils.records import Grant, Plant, PlantLimits, RegistryRecord
 from dt.utils.vocabulary import AlertState, Command, HealthStatus, Origin, Outcome, Severity, Verdict
 
 __all__ = [
@@ -78,8 +79,8 @@ class SensorData(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse readings that nobody could be asked about."""
-        _require_text(self, "sensor_id", "correlation_id", "zone_id")
-        _require_at_least(self, "sequence", 0)
+        require_text(self, "sensor_id", "correlation_id", "zone_id")
+        require_at_least(self, "sequence", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ class SensorDescriptor(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse nameless sensors and impossible cadences or addresses."""
-        _require_text(self, "sensor_id", "zone_id", "kind")
+        require_text(self, "sensor_id", "zone_id", "kind")
         if self.read_interval <= 0:
             raise MessageError("read_interval", f"must be more than 0 s, not {self.read_interval:g}")
         if self.address is not None and not 0x03 <= self.address <= 0x77:
@@ -139,7 +140,7 @@ class DBIdQuery(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse a limit outside what one answer can hold."""
-        _require_text(self, "sensor_id")
+        require_text(self, "sensor_id")
         if not 1 <= self.limit <= MAX_QUERY_ROWS:
             raise MessageError("limit", f"must be from 1 to {MAX_QUERY_ROWS}, not {self.limit}")
 
@@ -165,7 +166,7 @@ class ActionCommand(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse a command without its amount, or with one that cannot be."""
-        _require_text(self, "action_id", "actuator_id", "issuer", "correlation_id")
+        require_text(self, "action_id", "actuator_id", "issuer", "correlation_id")
         needed = {Command.DOSE: "dose_ml", Command.ON: "duration_s", Command.LEVEL: "level"}.get(self.command)
         if needed is not None and getattr(self, needed) is None:
             raise MessageError(needed, f"is missing; {self.command} needs it")
@@ -208,7 +209,7 @@ class ActionResult(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse a result that nobody could match to its command."""
-        _require_text(self, "action_id", "actuator_id", "correlation_id")
+        require_text(self, "action_id", "actuator_id", "correlation_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +232,7 @@ class AlertCondition(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse nameless conditions and negative doses."""
-        _require_text(self, "key", "correlation_id")
+        require_text(self, "key", "correlation_id")
         if self.recommended_dose_ml is not None and self.recommended_dose_ml < 0:
             raise MessageError("recommended_dose_ml", f"must be 0 or more, not {self.recommended_dose_ml:g}")
 
@@ -259,7 +260,7 @@ class AlertEvent(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse an event that belongs to no alert."""
-        _require_text(self, "alert_id", "key", "by", "correlation_id")
+        require_text(self, "alert_id", "key", "by", "correlation_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,7 +283,7 @@ class Prediction(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse means and bands that do not match the times."""
-        _require_text(self, "prediction_id", "plant_id", "model", "correlation_id")
+        require_text(self, "prediction_id", "plant_id", "model", "correlation_id")
         if len(self.mean) != len(self.times):
             raise MessageError("mean", f"must have {len(self.times)} values as times has, not {len(self.mean)}")
         for level, band in self.bands.items():
@@ -313,76 +314,9 @@ class CameraFrame(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse a picture without a camera or without pixels."""
-        _require_text(self, "sensor_id", "zone_id", "correlation_id")
-        _require_at_least(self, "width", 1)
-        _require_at_least(self, "height", 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlantLimits(Message):
-    """Where a plant is comfortable; soil moisture in m3/m3."""
-
-    soil_moisture_low: float = 0.25
-    soil_moisture_target: float = 0.35
-    soil_moisture_high: float = 0.45
-
-    def ensure_consistent(self) -> None:
-        """Refuse limits out of order."""
-        if not 0.0 <= self.soil_moisture_low < self.soil_moisture_target < self.soil_moisture_high <= 1.0:
-            raise MessageError(
-                "soil_moisture_target",
-                f"must lie between low ({self.soil_moisture_low:g}) and high ({self.soil_moisture_high:g}) in 0..1",
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plant(Message):
-    """A plant: where it stands, in which pot (litres), and its limits; archived when its readings come from a file."""
-
-    plant_id: str
-    zone_id: str
-    name: str = ""
-    species: str = ""
-    pot_volume_l: float = 1.0
-    limits: PlantLimits = field(default_factory=PlantLimits)
-    archived: bool = False
-    schema: int = 1
-    origin: Origin = Origin.LIVE
-
-    def ensure_consistent(self) -> None:
-        """Refuse a plant without name or pot."""
-        _require_text(self, "plant_id", "zone_id")
-        if not 0.0 < self.pot_volume_l <= 1000.0:
-            raise MessageError("pot_volume_l", f"must be more than 0 and at most 1000 l, not {self.pot_volume_l:g}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant(Message):
-    """A person's leave for a policy to act on its own, until it is withdrawn or ends."""
-
-    actuator_id: str
-    by: str
-    since: Timestamp
-    until: Timestamp | None = None
-    note: str = ""
-    schema: int = 1
-    origin: Origin = Origin.LIVE
-
-    def ensure_consistent(self) -> None:
-        """Refuse a grant that nobody gave."""
-        _require_text(self, "actuator_id", "by")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryRecord(Message):
-    """A record as it stands now: a sensor, plant, policy or grant, in `body` as its own JSON."""
-
-    record_id: str
-    kind: str
-    timestamp: Timestamp
-    body: dict[str, Any]
-    schema: int = 1
-    origin: Origin = Origin.LIVE
+        require_text(self, "sensor_id", "zone_id", "correlation_id")
+        require_at_least(self, "width", 1)
+        require_at_least(self, "height", 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,14 +349,3 @@ class DeadLetter(Message):
     key: str | None = None
     schema: int = 1
     origin: Origin = Origin.LIVE
-
-
-def _require_text(message: Message, *names: str) -> None:
-    for name in names:
-        if not getattr(message, name):
-            raise MessageError(name, "must not be empty")
-
-
-def _require_at_least(message: Message, name: str, low: int) -> None:
-    if getattr(message, name) < low:
-        raise MessageError(name, f"must be {low} or more, not {getattr(message, name)}")
