@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Start, Subscription
+from dt.communication.opening import open_messaging
 from dt.utils.clock import Clock, SystemClock
 from dt.utils.config import Settings, load_settings
 from dt.utils.exceptions import ConfigError
@@ -69,8 +70,10 @@ class Dashboard(Service):
     def ready(self) -> str | None:
         """Wait for the consumer group's partitions."""
         if self._subscription is None or not self._subscription.is_running:
-            return "the live feed is not running"
-        return None if self._subscription.is_assigned else "waiting for the log"
+            return "the live feed is not read"
+        if not self._messaging.health().get("connected"):
+            return "waits for the broker"
+        return None if self._subscription.is_assigned else "waits for its partitions"
 
     def health(self) -> dict[str, object]:
         """Return how many browsers there are and what waits for them."""
@@ -99,16 +102,14 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 def main() -> int:
     """Run the dashboard on the broker until a signal, and return the exit code."""
-    from dt.communication.opening import open_messaging  # noqa: PLC0415 - the Kafka client loads only where one is used
-
     try:
         settings = load_settings()
+        configure_logging(settings.log_dir, settings.log_level)
+        clock = SystemClock()
+        messaging = open_messaging(settings, "webapp", clock)
     except ConfigError as error:
         sys.stderr.write(f"dt.webapp: {error}\n")
         return 2
-    configure_logging(settings)
-    clock = SystemClock()
-    messaging = open_messaging(settings, "webapp", clock)
     try:
         return run_service(create_service(settings, messaging, clock))
     finally:
@@ -133,7 +134,8 @@ def _flask_app(service: Service, settings: Settings, sessions: Sessions, databas
 
 def _live(browsers: Browsers) -> Response:
     """Return the latest of everything, for pages without a live connection."""
-    events = (f'"{event}":[{",".join(item.body for item in items)}]' for event, items in browsers.store.latest().items())
+    latest = browsers.store.latest()
+    events = (f'"{event}":[{",".join(item.body for item in items)}]' for event, items in latest.items())
     response = Response("{" + ",".join(events) + "}", mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -39,14 +39,14 @@ class Browsers:
             app,
             async_mode="threading",
             client_manager=_Acknowledgements(self.store.acknowledge),
-            cors_allowed_origins=list(origins) or None,
+            **_origins(origins),
             manage_session=False,
             always_connect=True,  # the answer to CONNECT precedes the first value
             ping_interval=_PING_EVERY_S,
             ping_timeout=_PONG_WITHIN_S,
             max_http_buffer_size=_MAX_FROM_BROWSER_BYTES,
         )
-        self._server: socketio.Server = self._socketio.server
+        self._server: socketio.Server = self._socketio.server  # pyright: ignore[reportAttributeAccessIssue]
         for namespace in ("/", *NAMESPACES):
             self._welcome(namespace)
 
@@ -65,13 +65,8 @@ class Browsers:
         self._server.shutdown()
 
     def _welcome(self, namespace: str) -> None:
-        @self._socketio.on("connect", namespace=namespace)
-        def _connect(*_auth: object) -> None:
-            self.store.connect(namespace, _sid())
-
-        @self._socketio.on("disconnect", namespace=namespace)
-        def _disconnect(*_reason: object) -> None:
-            self.store.disconnect(_sid())
+        self._socketio.on_event("connect", lambda *_auth: self.store.connect(namespace, _sid()), namespace)
+        self._socketio.on_event("disconnect", lambda *_reason: self.store.disconnect(_sid()), namespace)
 
     def _send(self, outbox: Outbox, items: Sequence[Item]) -> None:
         transport = self._server.manager.eio_sid_from_sid(outbox.sid, outbox.namespace)
@@ -125,9 +120,15 @@ class Gate:
         if status is not None:
             return _problem(start_response, status, "Sign in first" if status == 401 else "Unknown host")
         if _is_new(environ) and self._browsers.connected >= self._browsers.limit:
-            return _problem(start_response, 503, f"all {self._browsers.limit} live connections are taken; ask /api/live")
+            limit = self._browsers.limit
+            return _problem(start_response, 503, f"all {limit} live connections are taken; ask /api/live")
         _prepare(environ)
         return self._app(environ, start_response)
+
+
+def _origins(origins: Sequence[str]) -> dict[str, Any]:
+    """Without any, Socket.IO lets in the page's own origin alone; an empty list would let in all."""
+    return {"cors_allowed_origins": list(origins)} if origins else {}
 
 
 def _sid() -> str:

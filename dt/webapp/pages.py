@@ -16,8 +16,19 @@ HERE = Path(__file__).parent
 STATIC = HERE / "static"
 # Plotly sets the style attribute of SVG nodes, hence style-src-attr; its style sheet is vendored as a file.
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
-    "img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "style-src-attr 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -27,7 +38,8 @@ SECURITY_HEADERS = {
 }
 _COMPRESSED_FROM_BYTES = 1024
 _TEXT = frozenset({"text/javascript", "text/css", "application/json", "image/svg+xml", "text/markdown", "text/plain"})
-_TYPES = {".js": "text/javascript", ".md": "text/markdown", ".LICENSE": "text/plain"}  # whatever the machine's tables say
+# Whatever the machine's own tables say.
+_TYPES = {".js": "text/javascript", ".md": "text/markdown", ".LICENSE": "text/plain"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,8 @@ class StaticFiles:
         response.vary.add("Accept-Encoding")
         response.headers["Cache-Control"] = "no-cache"
         response.set_etag(f"{found.etag}{'-gz' if is_gzipped else ''}")
-        return response.make_conditional(request)
+        response.make_conditional(request)
+        return response
 
     def _file(self, filename: str) -> _File:
         path = safe_join(str(self._folder), filename)

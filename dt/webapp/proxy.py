@@ -15,6 +15,7 @@ from dt.webapp.sessions import Sessions
 
 CONNECT_WITHIN_S = 2.0
 ANSWER_WITHIN_S = 15.0
+_TIMEOUTS = (CONNECT_WITHIN_S, ANSWER_WITHIN_S)
 _READS = ("plants", "sensors", "series", "alerts", "actions", "predictions", "dead_letters", "frames", "gaps")
 _QUERIES = ("data/timestamp", "data/id")
 _PICTURE = re.compile(r"[0-9a-f]{64}\.jpg")
@@ -40,9 +41,7 @@ class Backend:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            answer = requests.request(
-                method, url, data=body, headers=headers, timeout=(CONNECT_WITHIN_S, ANSWER_WITHIN_S), allow_redirects=False
-            )
+            answer = requests.request(method, url, data=body, headers=headers, timeout=_TIMEOUTS, allow_redirects=False)
         except requests.Timeout as error:
             raise self._problem(504, f"The {self.name} service did not answer in time.") from error
         except requests.RequestException as error:
@@ -86,7 +85,8 @@ def database_api(database: Backend, sessions: Sessions) -> Blueprint:
     @api.post("/api/alerts/<alert_id>/<any(acknowledge, resolve):step>")
     def settle(alert_id: str, step: str) -> Response:
         sessions.require_writer()
-        return _passed(database.ask("POST", f"/alerts/{_checked(_ID, alert_id)}/{step}", body=request.get_data() or b"{}"))
+        path = f"/alerts/{_checked(_ID, alert_id)}/{step}"
+        return _passed(database.ask("POST", path, body=request.get_data() or b"{}"))
 
     return api
 

@@ -160,7 +160,8 @@ class Sessions:
     def _require_csrf(self) -> None:
         given, known = request.headers.get("X-CSRF-Token", ""), session.get("csrf", "")
         if not known or not hmac.compare_digest(given.encode(), str(known).encode()):
-            raise Problem(403, "Wrong CSRF token", "send X-CSRF-Token as GET /api/session gave it", field="X-CSRF-Token")
+            detail = "send X-CSRF-Token as GET /api/session gave it"
+            raise Problem(403, "Wrong CSRF token", detail, field="X-CSRF-Token")
 
     def _is_known_host(self) -> bool:
         """A page elsewhere must not reach a loopback dashboard through a name that it points at 127.0.0.1."""
@@ -184,7 +185,8 @@ def password_hash(settings: Settings) -> str:
 
 def _too_many(wait_s: float) -> Problem:
     minutes = max(1, round(wait_s / 60))
-    return Problem(429, "Too many tries", f"Too many wrong passwords; try again in {minutes} min.", retry_after_s=round(wait_s))
+    detail = f"Too many wrong passwords; try again in {minutes} min."
+    return Problem(429, "Too many tries", detail, retry_after_s=round(wait_s))
 
 
 def _left(times: deque[float], limit: int, now: float) -> float:
