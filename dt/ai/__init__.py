@@ -1,0 +1,1 @@
+"""Models of plants: rules, what they conclude, and the registry that keeps them."""
