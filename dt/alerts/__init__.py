@@ -1,0 +1,1 @@
+"""Conditions become alerts: opened once, raised when they get worse, resolved when they end."""

@@ -1,0 +1,94 @@
+"""The alerts service: follows conditions and keeps the alerts that come of them."""
+
+from __future__ import annotations
+
+import sys
+
+from prometheus_client import Counter, Gauge
+
+from dt.alerts.desk import AlertDesk
+from dt.communication.health_beat import HealthBeat
+from dt.communication.messaging import MessagingService, Subscription
+from dt.communication.topics import Topics
+from dt.utils.clock import Clock, SystemClock
+from dt.utils.config import Settings, load_settings
+from dt.utils.dataclasses import AlertEvent
+from dt.utils.exceptions import ConfigError
+from dt.utils.http import HttpServer, health_app, server_for
+from dt.utils.logger import configure_logging, get_logger
+from dt.utils.service import Service, run_service
+
+GROUP = "alerts"
+
+log = get_logger(__name__)
+
+
+class AlertService(Service):
+    """Opens, raises and resolves alerts."""
+
+    def __init__(self, settings: Settings, messaging: MessagingService, clock: Clock) -> None:
+        super().__init__("alerts", clock)
+        self._settings = settings
+        self._messaging = messaging
+        self._events = Counter("dt_alert_events", "steps of alerts", ["state", "severity"], registry=self.metrics)
+        self._desk = AlertDesk(lambda: messaging.read_all(Topics.ALERTS), clock, self._note)
+        self._subscription: Subscription | None = None
+        self._server: HttpServer | None = None
+        Gauge("dt_alerts_open", "alerts that are not resolved", registry=self.metrics).set_function(
+            lambda: len(self._desk.open)
+        )
+
+    @property
+    def port(self) -> int:
+        """Return the port that the health pages are on."""
+        return self._server.port if self._server else 0
+
+    def on_start(self) -> None:
+        """Serve the health pages and follow the conditions."""
+        self._server = server_for(health_app(self), self._settings, self._settings.flask_alerts_url, threads=2)
+        self._server.start()
+        self.closing("web server", self._server.stop)
+        self._subscription = self._messaging.transform([Topics.ALERT_CONDITIONS], GROUP, self._desk)
+        self.closing("conditions", self._subscription.stop)
+        self.closing("health", HealthBeat(self, self._messaging, self.clock).start())
+
+    def ready(self) -> str | None:
+        """Wait for the group's partition."""
+        if self._subscription is None or not self._subscription.is_running:
+            return "the conditions are not followed"
+        return None if self._subscription.is_assigned else "waiting for the log"
+
+    def health(self) -> dict[str, object]:
+        """Return which alerts are open."""
+        return {"open": sorted(event.key for event in self._desk.open), "messaging": self._messaging.health()}
+
+    def _note(self, event: AlertEvent) -> None:
+        self._events.labels(event.state, event.severity).inc()
+        log.info("alert %s: %s", event.state, event.description, correlation_id=event.correlation_id)
+
+
+def create_service(settings: Settings, messaging: MessagingService, clock: Clock) -> AlertService:
+    """Assemble the service; it opens nothing before `start`."""
+    return AlertService(settings, messaging, clock)
+
+
+def main() -> int:
+    """Run the service on the broker until a signal, and return the exit code."""
+    from dt.communication.opening import open_messaging  # the Kafka client loads only where one is used
+
+    try:
+        settings = load_settings()
+        clock = SystemClock()
+        configure_logging(settings.log_dir, settings.log_level)
+        messaging = open_messaging(settings, "alerts", clock)
+    except ConfigError as error:
+        sys.stderr.write(f"dt.alerts: {error}\n")
+        return 2
+    try:
+        return run_service(create_service(settings, messaging, clock))
+    finally:
+        messaging.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,286 @@
+"""The alerts service on the log in memory: what opens, gets worse, resolves, and survives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from dt.alerts.app import AlertService, create_service
+from dt.communication.memory import Chaos, MemoryMessaging
+from dt.communication.messaging import MessagingService
+from dt.communication.topics import Topics
+from dt.utils.clock import ManualClock
+from dt.utils.config import Settings
+from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, Origin, Severity
+
+NOON = 1_800_000_000.0
+KEY = "soil_dry:basil"
+
+Eventually = Callable[..., None]
+Start = Callable[[MessagingService], AlertService]
+
+
+@pytest.fixture
+def start(settings: Settings, clock: ManualClock) -> Iterator[Start]:
+    """Return a starter of services at free ports; all are stopped afterwards."""
+    services: list[AlertService] = []
+
+    def start_one(messaging: MessagingService) -> AlertService:
+        free = settings.model_copy(update={"flask_alerts_url": "http://127.0.0.1:0"})
+        service = create_service(free, messaging, clock)
+        services.append(service)
+        service.start()
+        return service
+
+    yield start_one
+    for service in services:
+        service.stop()
+
+
+def tell(messaging: MessagingService, at: float, *, active: bool = True, **more: Any) -> AlertCondition:
+    """Publish a condition made `at` seconds after noon."""
+    fields: dict[str, Any] = {
+        "key": KEY,
+        "plant_id": "basil",
+        "severity": Severity.WARNING,
+        "description": "The soil of Basil is dry.",
+        "advice": "Give about 150 ml of water.",
+        "recommended_dose_ml": 150.0 if active else None,
+        "timestamp": NOON + at,
+        "correlation_id": f"reading-{at:g}",
+    }
+    condition = AlertCondition(active=active, **{**fields, **more})
+    messaging.publish(Topics.ALERT_CONDITIONS, condition, key=condition.plant_id)
+    return condition
+
+
+def events(messaging: MessagingService) -> list[AlertEvent]:
+    """Return every step of every alert."""
+    return [AlertEvent.from_json(record.value or b"") for record in messaging.read_all(Topics.ALERTS)]
+
+
+def dealt_with(service: AlertService) -> bool:
+    """Return whether no condition waits."""
+    subscription = service._subscription
+    return subscription is not None and subscription.is_assigned and subscription.lag() == 0
+
+
+def test_active_condition_opens_an_alert_with_its_fields(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """The condition's id goes on, so that the trace is whole."""
+    start(messaging)
+
+    condition = tell(messaging, 0)
+    eventually(lambda: events(messaging))
+
+    [event] = events(messaging)
+    assert event.state is AlertState.OPEN
+    assert event.by == "alerts"
+    for name in ("key", "plant_id", "description", "advice", "recommended_dose_ml", "timestamp", "correlation_id"):
+        assert getattr(event, name) == getattr(condition, name)
+    assert messaging.read_all(Topics.ALERTS)[0].key == "basil"
+
+
+def test_repeated_condition_opens_no_second_alert(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """One open alert per key, however often it is reported."""
+    service = start(messaging)
+
+    for at in range(0, 600, 60):
+        tell(messaging, at)
+    eventually(lambda: dealt_with(service))
+
+    assert len(events(messaging)) == 1
+
+
+def test_ended_condition_resolves_the_same_alert(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """The end names the reading that ended it, and the one that began it."""
+    start(messaging)
+
+    tell(messaging, 0)
+    tell(messaging, 60, active=False)
+    eventually(lambda: len(events(messaging)) == 2)
+
+    opened, resolved = events(messaging)
+    assert resolved.state is AlertState.RESOLVED
+    assert resolved.alert_id == opened.alert_id
+    assert resolved.correlation_id == "reading-60"
+    assert resolved.caused_by == ("reading-0",)
+
+
+def test_end_without_a_beginning_says_nothing(messaging: MemoryMessaging, start: Start, eventually: Eventually) -> None:
+    """Nothing was open, so nothing is resolved."""
+    service = start(messaging)
+
+    tell(messaging, 0, active=False)
+    eventually(lambda: dealt_with(service))
+
+    assert events(messaging) == []
+
+
+def test_worse_condition_raises_the_open_alert(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """Severity only rises while the alert is open."""
+    service = start(messaging)
+
+    tell(messaging, 0)
+    tell(messaging, 1, severity=Severity.CRITICAL)
+    tell(messaging, 2, severity=Severity.INFO)
+    eventually(lambda: dealt_with(service))
+
+    first, second = events(messaging)
+    assert second.alert_id == first.alert_id
+    assert [first.severity, second.severity] == [Severity.WARNING, Severity.CRITICAL]
+
+
+def test_acknowledged_alert_that_gets_worse_asks_again(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """A person has seen a warning; it is critical now."""
+    first = start(messaging)
+    tell(messaging, 0)
+    eventually(lambda: events(messaging))
+    first.stop()
+    [event] = events(messaging)
+    acknowledged = AlertEvent.from_dict({**event.to_dict(), "state": "acknowledged", "by": "ada"})
+    messaging.publish(Topics.ALERTS, acknowledged, key="basil")
+
+    start(messaging)
+    tell(messaging, 5, severity=Severity.CRITICAL)
+    eventually(lambda: len(events(messaging)) == 3)
+
+    last = events(messaging)[-1]
+    assert last.alert_id == event.alert_id
+    assert last.state is AlertState.REOPENED
+
+
+def test_next_dry_spell_is_another_alert(messaging: MemoryMessaging, start: Start, eventually: Eventually) -> None:
+    """Alert ids differ from spell to spell."""
+    start(messaging)
+
+    tell(messaging, 0)
+    tell(messaging, 60, active=False)
+    tell(messaging, 120)
+    eventually(lambda: len(events(messaging)) == 3)
+
+    assert len({event.alert_id for event in events(messaging)}) == 2
+
+
+def test_redelivered_conditions_change_nothing(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """Conditions that were sent again after their alert's end open nothing."""
+    service = start(messaging)
+    for _ in range(3):
+        tell(messaging, 0)
+        tell(messaging, 60, active=False)
+    eventually(lambda: dealt_with(service))
+
+    assert [event.state for event in events(messaging)] == [AlertState.OPEN, AlertState.RESOLVED]
+
+
+def test_restarted_service_remembers_what_is_open(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """Its memory is the topic of its own events."""
+    first = start(messaging)
+    tell(messaging, 0)
+    eventually(lambda: events(messaging))
+    first.stop()
+
+    second = start(messaging)
+    eventually(lambda: second.health()["open"] == [KEY])
+    tell(messaging, 60)
+    tell(messaging, 90, active=False)
+    eventually(lambda: len(events(messaging)) == 2)
+
+    assert len({event.alert_id for event in events(messaging)}) == 1
+
+
+def test_alerts_of_one_plant_are_kept_apart_over_a_restart(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """Several alerts share a plant's key on the topic, and are told apart by their own."""
+    first = start(messaging)
+    tell(messaging, 0)
+    tell(messaging, 1, key="pump_dry:basil")
+    eventually(lambda: len(events(messaging)) == 2)
+    first.stop()
+
+    second = start(messaging)
+
+    eventually(lambda: second.health()["open"] == ["pump_dry:basil", KEY])
+
+
+def test_condition_of_the_future_does_not_silence_its_key(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """A clock that was in 2049 for a while leaves the alert as open to news as any."""
+    start(messaging)
+    tell(messaging, 8e8)
+    eventually(lambda: events(messaging))
+
+    tell(messaging, 60, active=False)
+
+    eventually(lambda: len(events(messaging)) == 2)
+
+
+@pytest.mark.parametrize("origin", [Origin.BACKFILL, Origin.REPLAY, Origin.SIMULATED])
+def test_conditions_of_history_open_nothing(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually, origin: Origin
+) -> None:
+    """Only what is live raises alerts."""
+    service = start(messaging)
+
+    tell(messaging, 0, origin=origin)
+    eventually(lambda: dealt_with(service))
+
+    assert events(messaging) == []
+
+
+def test_unreadable_condition_is_a_dead_letter(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """The next condition is dealt with as ever."""
+    start(messaging)
+
+    messaging.publish(Topics.ALERT_CONDITIONS, b"{}", key="basil")
+    tell(messaging, 0)
+    eventually(lambda: events(messaging))
+
+    assert len(messaging.read_all(Topics.DEAD_LETTERS)) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chaos_changes_no_alert(start: Start, eventually: Eventually, seed: int) -> None:
+    """Duplicates, redelivery and aborted transactions leave each step once."""
+    messaging = MemoryMessaging(chaos=Chaos(seed))
+    service = start(messaging)
+
+    for at in range(20):
+        tell(messaging, at, active=at % 10 < 5)
+    eventually(lambda: dealt_with(service))
+
+    states = [event.state for event in events(messaging)]
+    assert states == [AlertState.OPEN, AlertState.RESOLVED] * 2
+    service.stop()
+    messaging.close()
+
+
+def test_health_pages_are_served(messaging: MemoryMessaging, start: Start, eventually: Eventually) -> None:
+    """Ready once the group has its partition; the number of open alerts is a metric."""
+    service = start(messaging)
+    url = f"http://127.0.0.1:{service.port}"
+    tell(messaging, 0)
+    eventually(lambda: events(messaging))
+
+    assert requests.get(f"{url}/ready", timeout=5).json()["ready"]
+    assert "dt_alerts_open 1.0" in requests.get(f"{url}/metrics", timeout=5).text
