@@ -164,9 +164,9 @@ class KafkaMessaging:
             topic, value, key, headers = outgoing.topic, outgoing.value, outgoing.key, outgoing.headers
             spec = table.get(topic) or self._spec(topic)
             raw_key = None if key is None else key.encode()
-            size = _BATCH_OVERHEAD + (len(value) if value else 0) + (len(raw_key) if raw_key else 0)
-            for name, content in headers.items():
-                size += len(name) + len(content) + _HEADER_OVERHEAD
+            size = _BATCH_OVERHEAD + len(value or b"") + len(raw_key or b"")
+            if headers:
+                size += _HEADER_OVERHEAD * len(headers) + sum(map(len, headers)) + sum(map(len, headers.values()))
             if size > spec.max_message_bytes:
                 raise MessageTooLargeError(topic, size, spec.max_message_bytes)
             encoded.append(Sendable(prefix + topic, value, raw_key, list(headers.items()), size))

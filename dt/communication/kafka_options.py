@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from dt.communication.kafka_partitioner import KeyPartitioner
 from dt.communication.messaging import Start
 from dt.utils.config import Settings
 
@@ -58,6 +59,7 @@ class KafkaOptions:
             "metrics_enabled": False,
             "allow_auto_create_topics": False,
             "enable_idempotence": True,
+            "partitioner": KeyPartitioner(),
             "batch_size": 256 * 1024,
             "linger_ms": 2,
             "max_request_size": 4 * _MIB,
@@ -86,8 +88,8 @@ class KafkaOptions:
             "isolation_level": "read_committed",
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
-            "fetch_max_bytes": 8 * _MIB,
-            "max_partition_fetch_bytes": _MIB,
+            "fetch_max_bytes": 4 * _MIB,
+            "max_partition_fetch_bytes": _MIB // 2,  # a larger record still comes, alone; topics advance together
             "metadata_max_age_ms": 10_000,  # a topic or partition made later is seen within this
         }
 
