@@ -1,0 +1,83 @@
+"""The simulator service: truth over HTTP, the wire on its socket, and a plant that survives a restart."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from dt.communication.wire import Direction, Pull, WireClient
+from dt.simulator.main import SimulatorService, create_service
+from dt.utils.clock import ManualClock
+from dt.utils.config import Settings
+
+
+@pytest.fixture
+def own_port(settings: Settings) -> Settings:
+    """Return settings with a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return settings.model_copy(update={"flask_simulator_url": f"http://127.0.0.1:{port}"})
+
+
+@pytest.fixture
+def service(own_port: Settings, clock: ManualClock) -> Iterator[SimulatorService]:
+    """Return a running simulator."""
+    service = create_service(own_port, clock)
+    service.start()
+    yield service
+    service.stop()
+
+
+def test_truth_is_served_for_evaluation(service: SimulatorService, own_port: Settings) -> None:
+    """GET /state tells water, air, light, plant and actuators."""
+    truth = requests.get(f"{own_port.flask_simulator_url}/state", timeout=5).json()
+
+    assert {"soil", "air", "light", "plant", "actuators", "totals_ml", "pins", "timestamp"} <= truth.keys()
+    assert 0.0 < truth["soil"]["vwc"] < 0.75
+
+
+def test_wire_reaches_the_same_box(service: SimulatorService, own_port: Settings, clock: ManualClock) -> None:
+    """A second of pump over the socket shows in the truth."""
+    client = WireClient(own_port.wire_path)
+    client.pin_setup(17, Direction.OUT, Pull.NONE)
+
+    client.pin_write(17, True)
+    clock.advance(1.0)
+    client.pin_write(17, False)
+
+    assert service.box.soil.poured_ml == pytest.approx(25.0)
+    client.close()
+
+
+def test_restarted_simulator_goes_on_with_the_same_plant(own_port: Settings, clock: ManualClock) -> None:
+    """A plant does not grow anew because a process did; its pump is off."""
+    first = create_service(own_port, clock)
+    first.start()
+    first.wire.pin_setup(17, Direction.OUT, Pull.NONE)
+    first.wire.pin_write(17, True)
+    clock.advance(4.0)
+    first.stop()
+    poured_ml = first.box.soil.poured_ml
+
+    second = create_service(own_port, clock)
+    second.start()
+    second.stop()
+
+    assert second.box.soil.poured_ml == pytest.approx(poured_ml) == pytest.approx(100.0)
+    assert second.box.levels["pump"] == 0.0
+
+
+def test_unreadable_memory_begins_a_new_box(own_port: Settings, clock: ManualClock) -> None:
+    """Half a file is no reason not to start."""
+    own_port.data_dir.mkdir(parents=True)
+    (own_port.data_dir / "box.json").write_text('{"soil": {"top_ml"')
+    service = create_service(own_port, clock)
+
+    service.start()
+
+    assert service.ready() is None
+    service.stop()
