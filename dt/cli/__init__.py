@@ -1,0 +1,1 @@
+"""The `dt` command: arguments in, results out, no logic."""

@@ -1,0 +1,1 @@
+"""One module per command: its name, what it does, its arguments, and `run`."""

@@ -1,0 +1,51 @@
+"""`dt up`: the real stack on this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+from dt.cli.commands.status import print_status
+from dt.cli.exits import FAILURE, SUCCESS
+from dt.cli.loading import settings_for
+from dt.cli.output import print_json, say
+from dt.cli.progress import Progress
+from dt.utils.clock import SystemClock
+from dt.utils.exceptions import ConfigError
+
+HELP = "start the real stack: Kafka, topics, one supervised process per service"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's own arguments."""
+    parser.add_argument("services", nargs="*", metavar="SERVICE", help="start these again after `dt down SERVICE`")
+    parser.add_argument("--kafka", metavar="HOST:PORT", help="use this broker and start none")
+    parser.add_argument("--influx", metavar="URL", help="store readings in this InfluxDB (not possible yet)")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="S", help="wait so long for readiness (%(default)g)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start everything and print a table; failure when something is not ready in time."""
+    from dt.operations.up import UpRequest, up  # the Kafka client comes with it
+
+    if args.influx:
+        raise ConfigError("--influx: readings are kept in SQLite; InfluxDB is not supported yet")
+    settings = settings_for("WARNING", kafka_url=args.kafka, messaging="kafka")
+    if settings.hardware is None:
+        settings = settings_for("WARNING", kafka_url=args.kafka, messaging="kafka", hardware="simulated")
+    request = UpRequest(
+        settings=settings,
+        is_broker_given=args.kafka is not None,
+        names=tuple(args.services),
+        ready_within_s=args.timeout,
+    )
+    with Progress("waiting for services") as progress:
+        status = up(request, SystemClock(), say, progress)
+    if args.json:
+        print_json(status.to_dict())
+    else:
+        print_status(status)
+        say(f"dashboard: {settings.flask_dashboard_url}")
+    return SUCCESS if status.is_ready else FAILURE

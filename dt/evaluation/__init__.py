@@ -1,0 +1,1 @@
+"""Measurements from files: replayed, evaluated, reported."""

@@ -1,0 +1,1 @@
+"""What runs and looks after the product: the demo, the supervisor, the doctor."""
