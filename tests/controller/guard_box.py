@@ -1,7 +1,5 @@
 """Parts for tests of the guard: a board of pins that outlives processes, a guard on it, orders, waiting."""
 
-# ruff: noqa: D102 - the board's methods are the wire's and are described there
-
 from __future__ import annotations
 
 import os
