@@ -237,5 +237,5 @@ def test_readings_of_an_outage_arrive_afterwards_in_order(
 
     values = client.values(SOIL)
     assert values == sorted(values)
-    assert bridge.metrics.get_sample_value("dt_mqtt_readings_total") == 4
+    eventually(lambda: bridge.metrics.get_sample_value("dt_mqtt_readings_total") == 4)
     client.close()
