@@ -53,7 +53,7 @@ class Browsers:
     @property
     def connected(self) -> int:
         """Return how many connections there are."""
-        return len(self._server.eio.sockets)
+        return sum(not connection.closed for connection in list(self._server.eio.sockets.values()))
 
     def start(self) -> None:
         """Send values from now on."""

@@ -78,7 +78,8 @@ class Outbox:
             return due
         for item in due:
             del self._pending[item.series]
-            self._next_at[item.series] = max(self._due_at(item.series), now - _SLACK_S) + SERIES_PERIOD_S
+            due_at = self._due_at(item.series)
+            self._next_at[item.series] = (due_at if due_at >= now - _SLACK_S else now) + SERIES_PERIOD_S
         self._asked_at = now
         self._forget(now)
         return due
