@@ -1,0 +1,88 @@
+"""Messages per second through raw -> processed -> SQLite, on a genuine broker."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from itertools import count
+
+from stage import Stage, say, wait_for
+
+from dt.communication.kafka import KafkaMessaging
+from dt.communication.messaging import Outgoing, outgoing
+from dt.communication.topics import Topics
+from dt.utils.clock import SystemClock
+from dt.utils.dataclasses import SensorData
+from dt.utils.ids import new_correlation_id
+from dt.utils.quantities import QUANTITIES, Quantity
+
+_ZONES = ("north", "south", "east", "west", "roof", "cellar")
+_QUANTITIES = (Quantity.TEMPERATURE, Quantity.HUMIDITY, Quantity.LIGHT_INTENSITY, Quantity.SOIL_TEMPERATURE)
+_VALUES = {Quantity.TEMPERATURE: 21.5, Quantity.HUMIDITY: 55.0, Quantity.LIGHT_INTENSITY: 5000.0}
+
+
+def measure_pipeline(stage: Stage, messages: int) -> dict[str, float]:
+    """Let processing and database work off a backlog of raw readings; the rate counts stored raw readings."""
+    say(f"publishing {messages} raw readings ...")
+    produced_per_s = _publish(stage, messages)
+    began = time.monotonic()
+    with stage.process("-m", "dt.data.processing.main"), stage.process("-m", "dt.data.database.app"):
+        first = wait_for(lambda: _stored(stage), "nothing was stored")
+        first_at = time.monotonic()
+        say("processing and database work off the backlog ...")
+        wait_for(lambda: _stored(stage) >= messages, "not everything was stored", 600.0)
+        last_at = time.monotonic()
+        stored = _stored(stage)
+    return {
+        "messages_per_s": (stored - first) / (last_at - first_at),
+        "messages": stored,
+        "with_start_per_s": stored / (last_at - began),
+        "produced_per_s": produced_per_s,
+    }
+
+
+def _publish(stage: Stage, messages: int) -> float:
+    messaging = KafkaMessaging(stage.settings, "bench", SystemClock())
+    numbers = count()
+    began = time.monotonic()
+    try:
+        for begin in range(0, messages, 1000):
+            messaging.publish_batch([_raw(next(numbers)) for _ in range(min(1000, messages - begin))])
+        messaging.flush(120.0)
+    finally:
+        messaging.close()
+    return messages / (time.monotonic() - began)
+
+
+def _raw(number: int) -> Outgoing:
+    """Return reading `number`: zones and quantities take turns, a minute apart, so that no two are the same."""
+    round_of, place = divmod(number, len(_ZONES) * len(_QUANTITIES))
+    zone = _ZONES[place % len(_ZONES)]
+    quantity = _QUANTITIES[place // len(_ZONES)]
+    reading = SensorData(
+        sensor_id=f"{zone}-{quantity}",
+        data_type=quantity,
+        value=_VALUES.get(quantity, 18.0) + round_of % 7 / 10,
+        unit=QUANTITIES[quantity].unit,
+        timestamp=1_750_000_000.0 + 60.0 * round_of,
+        correlation_id=new_correlation_id(),
+        zone_id=zone,
+        boot_id="bench",
+        sequence=round_of,
+    )
+    return outgoing(Topics.of(quantity).raw, reading, zone)
+
+
+def _stored(stage: Stage) -> int:
+    """Return how many measured (not derived) readings the database file holds."""
+    file = stage.settings.database_file
+    if not file.exists():
+        return 0
+    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    try:
+        [(stored,)] = connection.execute("SELECT count(*) FROM readings WHERE data_type <> 'vpd'").fetchall()
+        return int(stored)
+    except sqlite3.OperationalError:  # the schema is being made
+        return 0
+    finally:
+        connection.close()
