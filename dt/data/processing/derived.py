@@ -10,14 +10,14 @@ from dt.communication.messaging import Outgoing, Record
 from dt.communication.topics import Topics
 from dt.data.processing.air_pairs import AirPairs, Half
 from dt.plant.air import vapour_pressure_deficit_kpa
-from dt.utils.dataclasses import Origin, Quality, SensorData, Verdict
+from dt.utils.dataclasses import Quality, SensorData, Verdict
 from dt.utils.ids import derived_id
 from dt.utils.logger import get_logger
 from dt.utils.quantities import Quantity, Unit
 
 AIR = frozenset({Quantity.TEMPERATURE, Quantity.HUMIDITY})
 
-_RANK = {Verdict.GOOD: 0, Verdict.SUSPECT: 1, Verdict.BAD: 2}
+_RANK: dict[str, int] = {Verdict.GOOD: 0, Verdict.SUSPECT: 1, Verdict.BAD: 2}
 _GOOD = Quality(verdict=Verdict.GOOD)
 _encoder = msgspec.json.Encoder()
 
@@ -69,7 +69,7 @@ class DerivedAir:
 
     def changed(self) -> list[Outgoing]:
         """Return the state of the zones that changed since the last call."""
-        records = [Outgoing(Topics.STATE_PROCESSING, self._encoded(zone_id), zone_id) for zone_id in sorted(self._dirty)]
+        records = [Outgoing(Topics.STATE_PROCESSING, self._encoded(zone), zone) for zone in sorted(self._dirty)]
         self._dirty.clear()
         return records
 
@@ -111,12 +111,12 @@ def _vpd(reading: SensorData, temperature: Half, humidity: Half) -> SensorData:
         quality=_worse(temperature, humidity),
         caused_by=(temperature.correlation_id, humidity.correlation_id),
         late=temperature.late or humidity.late,
-        origin=Origin(reading.origin),
+        origin=reading.origin,
     )
 
 
 def _worse(*halves: Half) -> Quality:
-    worst = max(halves, key=lambda half: _RANK[Verdict(half.verdict)])
+    worst = halves[0] if _RANK[halves[0].verdict] >= _RANK[halves[1].verdict] else halves[1]
     if worst.verdict == Verdict.GOOD:
         return _GOOD
     return Quality(verdict=Verdict(worst.verdict), check=worst.check, why=worst.why)

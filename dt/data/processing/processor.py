@@ -33,7 +33,9 @@ _CAMERA_RAW = Topics.CAMERA_IMAGE.raw
 class Processor:
     """The `Transformer` of the raw topics; `count` hears how many readings had each verdict."""
 
-    def __init__(self, book: SensorBook, clock: Clock, count: Callable[[Counter[str]], None] = lambda _verdicts: None) -> None:
+    def __init__(
+        self, book: SensorBook, clock: Clock, count: Callable[[Counter[str]], None] = lambda _verdicts: None
+    ) -> None:
         self._book = book
         self._clock = clock
         self._count = count

@@ -1,4 +1,4 @@
-"""The quality gates: one file each, in the order of this table; the worst verdict counts, the first of equals says why."""
+"""The quality gates, one file each: the worst verdict counts, and of equal ones the first in the table says why."""
 
 from __future__ import annotations
 

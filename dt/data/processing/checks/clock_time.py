@@ -13,7 +13,7 @@ def clock_time(sample: Sample) -> Quality | None:
     """Refuse event times that lie ahead of the log's own time, or before there were such readings."""
     ahead_s = sample.timestamp - sample.received_at
     if ahead_s > AHEAD_AT_MOST_S:
-        why = f"the reading's time is {ahead_s:.0f} s ahead of its arrival; at most {AHEAD_AT_MOST_S:.0f} s are believed"
+        why = f"the reading's time is {ahead_s:.0f} s ahead of its arrival, more than {AHEAD_AT_MOST_S:.0f} s"
         return Quality(verdict=Verdict.BAD, check="clock_time", why=why)
     if sample.timestamp < EARLIEST:
         return Quality(verdict=Verdict.BAD, check="clock_time", why="the reading's time is before 2015")

@@ -1,0 +1,1 @@
+"""The keeper of readings and records, and its REST facade."""

@@ -1,0 +1,152 @@
+-- Schema of the SQLite store. Loading it again changes nothing. Times are UTC epoch milliseconds in `*_ms`.
+-- For people: the view `readings_readable` shows readings with names and dates.
+
+PRAGMA user_version = 1;
+
+CREATE TABLE IF NOT EXISTS series (
+    series_id INTEGER PRIMARY KEY,
+    sensor_id TEXT NOT NULL,
+    data_type TEXT NOT NULL,
+    UNIQUE (sensor_id, data_type)
+) STRICT;
+
+-- What many readings of a series share, kept once.
+CREATE TABLE IF NOT EXISTS contexts (
+    context_id   INTEGER PRIMARY KEY,
+    series_id    INTEGER NOT NULL REFERENCES series,
+    unit         TEXT NOT NULL,
+    zone_id      TEXT NOT NULL,
+    plant_id     TEXT,
+    boot_id      TEXT NOT NULL,
+    clock_synced INTEGER NOT NULL,
+    verdict      TEXT,
+    check_name   TEXT,
+    calibration  INTEGER,
+    late         INTEGER NOT NULL,
+    schema       INTEGER NOT NULL,
+    origin       TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS contexts_by_series ON contexts (series_id);
+
+-- A reading is (sensor, quantity, instant); writing it again replaces it, unless the kept revision is higher.
+CREATE TABLE IF NOT EXISTS readings (
+    series_id      INTEGER NOT NULL REFERENCES series,
+    timestamp_ms   INTEGER NOT NULL,
+    value          REAL NOT NULL,
+    raw_value      REAL,
+    sequence       INTEGER NOT NULL,
+    revision       INTEGER NOT NULL,
+    context_id     INTEGER NOT NULL REFERENCES contexts,
+    correlation_id TEXT NOT NULL,
+    why            TEXT,
+    caused_by      TEXT,
+    PRIMARY KEY (series_id, timestamp_ms)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS readings_by_correlation ON readings (correlation_id);
+
+-- Which correlation id led to which other one.
+CREATE TABLE IF NOT EXISTS causes (
+    parent TEXT NOT NULL,
+    child  TEXT NOT NULL,
+    PRIMARY KEY (parent, child)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS causes_by_child ON causes (child);
+
+CREATE TABLE IF NOT EXISTS sensors (
+    sensor_id  TEXT PRIMARY KEY,
+    bound      TEXT NOT NULL, -- the descriptor as the collector gave it
+    body       TEXT NOT NULL, -- the descriptor as it stands, after people's changes
+    updated_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS plants (
+    plant_id   TEXT PRIMARY KEY,
+    body       TEXT NOT NULL,
+    updated_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Records below: `body` is the message's own JSON; the other columns are what it is looked up by.
+CREATE TABLE IF NOT EXISTS alerts ( -- as each stands now
+    row_id         INTEGER PRIMARY KEY,
+    alert_id       TEXT NOT NULL UNIQUE,
+    timestamp_ms   INTEGER NOT NULL,
+    plant_id       TEXT,
+    zone_id        TEXT,
+    state          TEXT NOT NULL,
+    correlation_id TEXT NOT NULL,
+    body           TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (timestamp_ms);
+
+CREATE TABLE IF NOT EXISTS alert_events ( -- every step of each
+    row_id         INTEGER PRIMARY KEY,
+    alert_id       TEXT NOT NULL,
+    timestamp_ms   INTEGER NOT NULL,
+    state          TEXT NOT NULL,
+    correlation_id TEXT NOT NULL,
+    body           TEXT NOT NULL,
+    UNIQUE (alert_id, timestamp_ms, state)
+) STRICT;
+CREATE INDEX IF NOT EXISTS alert_events_by_correlation ON alert_events (correlation_id);
+
+CREATE TABLE IF NOT EXISTS actions (
+    row_id         INTEGER PRIMARY KEY,
+    action_id      TEXT NOT NULL,
+    outcome        TEXT NOT NULL,
+    timestamp_ms   INTEGER NOT NULL,
+    actuator_id    TEXT NOT NULL,
+    plant_id       TEXT,
+    correlation_id TEXT NOT NULL,
+    body           TEXT NOT NULL,
+    UNIQUE (action_id, outcome, timestamp_ms)
+) STRICT;
+CREATE INDEX IF NOT EXISTS actions_by_time ON actions (timestamp_ms);
+CREATE INDEX IF NOT EXISTS actions_by_correlation ON actions (correlation_id);
+
+CREATE TABLE IF NOT EXISTS predictions (
+    row_id         INTEGER PRIMARY KEY,
+    prediction_id  TEXT NOT NULL UNIQUE,
+    timestamp_ms   INTEGER NOT NULL,
+    plant_id       TEXT NOT NULL,
+    quantity       TEXT NOT NULL,
+    correlation_id TEXT NOT NULL,
+    body           TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS predictions_by_time ON predictions (timestamp_ms);
+CREATE INDEX IF NOT EXISTS predictions_by_correlation ON predictions (correlation_id);
+
+CREATE TABLE IF NOT EXISTS dead_letters (
+    row_id       INTEGER PRIMARY KEY,
+    topic        TEXT NOT NULL,
+    partition    INTEGER NOT NULL,
+    offset       INTEGER NOT NULL,
+    sha256       TEXT NOT NULL,
+    timestamp_ms INTEGER NOT NULL,
+    reason       TEXT NOT NULL,
+    body         TEXT NOT NULL,
+    UNIQUE (topic, partition, offset, sha256)
+) STRICT;
+CREATE INDEX IF NOT EXISTS dead_letters_by_time ON dead_letters (timestamp_ms);
+
+CREATE TABLE IF NOT EXISTS frames (
+    row_id         INTEGER PRIMARY KEY,
+    sensor_id      TEXT NOT NULL,
+    timestamp_ms   INTEGER NOT NULL,
+    zone_id        TEXT NOT NULL,
+    plant_id       TEXT,
+    sha256         TEXT NOT NULL,
+    correlation_id TEXT NOT NULL,
+    body           TEXT NOT NULL,
+    UNIQUE (sensor_id, timestamp_ms)
+) STRICT;
+CREATE INDEX IF NOT EXISTS frames_by_time ON frames (timestamp_ms);
+CREATE INDEX IF NOT EXISTS frames_by_correlation ON frames (correlation_id);
+
+CREATE VIEW IF NOT EXISTS readings_readable AS
+SELECT
+    strftime('%Y-%m-%dT%H:%M:%fZ', r.timestamp_ms / 1000.0, 'unixepoch') AS time,
+    s.sensor_id, s.data_type, r.value, c.unit, c.verdict, c.check_name, r.why, r.raw_value,
+    c.zone_id, c.plant_id, c.origin, c.late, c.calibration, r.correlation_id
+FROM readings AS r
+JOIN series AS s USING (series_id)
+JOIN contexts AS c USING (context_id);

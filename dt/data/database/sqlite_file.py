@@ -1,0 +1,113 @@
+"""One SQLite file: a single writing connection behind a lock, and readers that never wait for it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from dt.utils.exceptions import StorageError
+
+_BUSY_S = 5.0
+_MOST_IDLE_READERS = 16
+
+
+class SQLiteFile:
+    """Opens (and makes) a file in WAL mode; `write` is one durable transaction, `read` one consistent view."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._idle_lock = threading.Lock()
+        self._is_closed = False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _storage_errors(path):
+            self._writer = self._connect()
+            try:
+                self._writer.execute("PRAGMA journal_mode = WAL")
+                self._writer.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
+                self._writer.executescript(_schema())
+            except BaseException:
+                self._writer.close()
+                raise
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Give the writing connection inside a transaction; durable when the block ends, undone when it raises."""
+        with self._lock, _storage_errors(self.path):
+            self._require_open()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Give a reading connection inside a transaction, so that all queries see one state."""
+        with _storage_errors(self.path):
+            connection = self._reader()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                self._put_back(connection)
+
+    def close(self) -> None:
+        """Close every connection; the last writer folds the log into the file."""
+        with self._lock, self._idle_lock:
+            self._is_closed = True
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
+            self._writer.close()
+
+    def _reader(self) -> sqlite3.Connection:
+        with self._idle_lock:
+            self._require_open()
+            if self._idle:
+                return self._idle.pop()
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _put_back(self, connection: sqlite3.Connection) -> None:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        with self._idle_lock:
+            if self._is_closed or len(self._idle) >= _MOST_IDLE_READERS:
+                connection.close()
+            else:
+                self._idle.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA cache_size = -16000")  # 16 MB
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StorageError(f"{self.path} is closed")
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    """Turn a busy, full or broken file into a StorageError; what a record itself does wrong stays what it is."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError):
+        raise
+    except sqlite3.Error as error:
+        raise StorageError(f"{path}: {error}") from error
+
+
+def _schema() -> str:
+    return files(__package__).joinpath("db_init.sql").read_text("utf-8")

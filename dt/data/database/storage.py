@@ -1,0 +1,83 @@
+"""The seam to whatever keeps the readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dt.utils.codec import Message, Timestamp
+from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData
+from dt.utils.exceptions import MessageError
+from dt.utils.quantities import Quantity, Unit
+
+MOST_POINTS = 5000
+
+Place = tuple[float, str]  # timestamp and sensor of the last reading of a page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesQuery(Message):
+    """A line on a chart: at most `points` buckets of one quantity, of a sensor, a plant or a zone."""
+
+    data_type: Quantity
+    since: Timestamp
+    until: Timestamp
+    points: int = 500
+    plant_id: str | None = None
+    zone_id: str | None = None
+    sensor_id: str | None = None
+
+    def ensure_consistent(self) -> None:
+        """Refuse an empty range and more points than an answer has."""
+        if self.until <= self.since:
+            raise MessageError("until", f"must be after since ({self.since}), and is {self.until}")
+        if not 1 <= self.points <= MOST_POINTS:
+            raise MessageError("points", f"must be from 1 to {MOST_POINTS}, not {self.points}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Buckets of `resolution_s` seconds by their beginning; empty buckets are left out, bad readings not counted."""
+
+    resolution_s: float
+    unit: Unit | None
+    t: list[float]
+    min: list[float]
+    mean: list[float]
+    max: list[float]
+    n: list[int]
+
+
+class Storage(Protocol):
+    """Append-only time series of readings, safe to replay into."""
+
+    def insert(self, batch: Sequence[SensorData]) -> None:
+        """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last."""
+        ...
+
+    def between(
+        self, query: DBTimestampQuery, *, after: Place | None = None, limit: int = MAX_QUERY_ROWS
+    ) -> list[SensorData]:
+        """Return readings with since <= timestamp < until, oldest first, those after a place only."""
+        ...
+
+    def latest(self, query: DBIdQuery) -> list[SensorData]:
+        """Return a sensor's newest readings, newest first."""
+        ...
+
+    def series(self, query: SeriesQuery) -> Series:
+        """Return what a chart needs of a range."""
+        ...
+
+    def has_sensor(self, sensor_id: str) -> bool:
+        """Return whether any reading of a sensor is kept."""
+        ...
+
+    def last_seen(self) -> dict[str, SensorData]:
+        """Return the newest believable reading of each sensor."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the store."""
+        ...
