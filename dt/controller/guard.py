@@ -250,12 +250,18 @@ class Guard:
 
     def _finish(self, run: _Run, outcome: str, why: str, on_s: float | None) -> Ended:
         actuator_id = run.order.actuator_id
+        was_on = run.started_at_s is not None
         del self._runs[actuator_id]
-        if run.started_at_s is not None:
+        if was_on:
             self._off_at[actuator_id] = self._clock.monotonic()
-        clean = on_s is not None
         return Ended(
-            action_id=run.order.action_id, actuator_id=actuator_id, outcome=outcome, why=why, on_s=on_s, clean=clean
+            action_id=run.order.action_id,
+            actuator_id=actuator_id,
+            outcome=outcome,
+            why=why,
+            on_s=on_s,
+            clean=on_s is not None,
+            was_on=was_on,
         )
 
     def _retry_unsafe(self) -> None:

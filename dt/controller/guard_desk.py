@@ -173,7 +173,8 @@ class GuardDesk:
         outcome = "expired" if denial.invariant == "S10" else "refused"
         self._settle(
             Ended(
-                action_id=order.action_id, actuator_id=order.actuator_id, outcome=outcome, on_s=0.0, clean=True,
+                action_id=order.action_id, actuator_id=order.actuator_id, outcome=outcome, on_s=0.0,
+                was_on=False, clean=True,
                 why=json.dumps(asdict(denial)),
             )
         )  # fmt: skip

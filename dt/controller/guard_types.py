@@ -78,6 +78,7 @@ class Ended:
     why: str
     on_s: float | None
     clean: bool
+    was_on: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

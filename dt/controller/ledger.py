@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS entries (
     began_s      REAL NOT NULL,
     ended_s      REAL,
     measured_s   REAL,
+    was_on       INTEGER NOT NULL DEFAULT 1,
     outcome      TEXT,
     why          TEXT NOT NULL DEFAULT '',
     wall         REAL NOT NULL,
@@ -100,8 +101,17 @@ class Ledger:
             paid_ml = (ended.on_s or 0.0) * output.flow_ml_s if ended.clean else None
             self._db.execute(
                 "UPDATE entries SET kept_ml = coalesce(?, charged_ml), ended_s = ?, measured_s = ?, outcome = ?,"
-                " why = ?, ended_wall = ? WHERE action_id = ? AND outcome IS NULL",
-                (paid_ml, self._time.now(), ended.on_s, ended.outcome, ended.why, self._clock.wall(), ended.action_id),
+                " why = ?, ended_wall = ?, was_on = ? WHERE action_id = ? AND outcome IS NULL",
+                (
+                    paid_ml,
+                    self._time.now(),
+                    ended.on_s,
+                    ended.outcome,
+                    ended.why,
+                    self._clock.wall(),
+                    ended.was_on,
+                    ended.action_id,
+                ),
             )
             self._write_mark()
         return self.entry(ended.action_id) or {}
@@ -114,8 +124,8 @@ class Ledger:
             plant_id = output.plant_id if output is not None else None
             self._db.execute(
                 "INSERT OR IGNORE INTO entries (action_id, actuator_id, plant_id, on_s, charged_ml, kept_ml, began_s,"
-                " ended_s, measured_s, outcome, why, wall, ended_wall, note)"
-                " VALUES (?, ?, ?, ?, 0, 0, ?, ?, 0, ?, ?, ?, ?, ?)",
+                " ended_s, measured_s, outcome, why, wall, ended_wall, note, was_on)"
+                " VALUES (?, ?, ?, ?, 0, 0, ?, ?, 0, ?, ?, ?, ?, ?, 0)",
                 (
                     order.action_id,
                     order.actuator_id,
@@ -202,10 +212,7 @@ class Ledger:
     def ended_ago_s(self) -> dict[str, float]:
         """Return for each actuator how long ago its last run ended."""
         now = self._time.now()
-        rows = self._db.execute(
-            "SELECT actuator_id, max(ended_s) FROM entries WHERE measured_s IS NULL OR measured_s > 0"
-            " GROUP BY actuator_id"
-        )
+        rows = self._db.execute("SELECT actuator_id, max(ended_s) FROM entries WHERE was_on = 1 GROUP BY actuator_id")
         return {str(row[0]): now - float(row[1]) for row in rows if row[1] is not None}
 
     def stopped_by(self) -> str | None:

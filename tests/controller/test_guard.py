@@ -19,7 +19,7 @@ from tests.controller.guard_box import guard_config, order
 from tests.controller.rooms import PinLog, make_guard
 
 _DAY_S = 86_400.0
-_STEP_S = 0.1
+_STEP_S = 0.25
 
 
 class GuardMachine(RuleBasedStateMachine):
@@ -130,7 +130,7 @@ class GuardMachine(RuleBasedStateMachine):
 
 
 TestGuardMachine = GuardMachine.TestCase
-TestGuardMachine.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestGuardMachine.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
 
 
 @pytest.fixture

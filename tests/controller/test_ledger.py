@@ -21,7 +21,7 @@ def _spent_after_a_reboot(path: Path, *, off_s: float, synced_before: bool, sync
     before = Ledger(path, clock, is_synced=lambda: synced_before, boot_id="one")
     order = Order(action_id="a", actuator_id="pump", on_s=10.0, issued_at_s=0.0, start_by_s=1e9)
     assert before.charge(order, _PUMP, 100.0, None) is None
-    ended = Ended(action_id="a", actuator_id="pump", outcome="done", why="", on_s=10.0, clean=True)
+    ended = Ended(action_id="a", actuator_id="pump", outcome="done", why="", on_s=10.0, clean=True, was_on=True)
     before.settle(ended, _PUMP)
     before.close()
     rebooted = ManualClock(wall=clock.wall() + off_s, monotonic=20.0)
