@@ -57,7 +57,7 @@ class Intake:
             (Topics.REGISTRY, "registry", self.take_registry, Start.EARLIEST),
         ]
         return [
-            self._messaging.subscribe([topic], f"{group}-{name}", self._each(take), start=start)
+            self._messaging.subscribe([topic], f"{group}_{name}", self._each(take), start=start)
             for topic, name, take, start in rows
         ]
 

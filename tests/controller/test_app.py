@@ -1,0 +1,243 @@
+"""The controller service with its REST, on a log in memory and a guard in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from gpiozero.pins.mock import MockFactory
+
+from dt.communication.memory import MemoryMessaging
+from dt.communication.messaging import headers_of
+from dt.communication.topics import Topics
+from dt.controller.app import ControllerService, create_service
+from dt.controller.opening import open_guard_here
+from dt.utils.clock import SystemClock
+from dt.utils.config import Settings
+from dt.utils.dataclasses import ActionCommand, ActionResult, AlertCondition, Command, DeadLetter, Outcome, Severity
+from dt.utils.ids import new_correlation_id
+from dt.utils.rig import load_rig
+from dt.utils.secrets import sign
+from tests.controller.rooms import reading
+
+Eventually = Callable[[Callable[[], object], str], None]
+_RIG = """
+[zones.box]
+[plants.basil]
+zone = "box"
+pot_volume_l = 1.0
+"""
+_PUMP = """
+[[actuators]]
+id = "{name}"
+kind = "pump"
+plant = "basil"
+pin = "GPIO{pin}"
+flow_ml_s = 50.0
+"""
+
+
+@pytest.fixture
+def service(settings: Settings, messaging: MemoryMessaging, tmp_path: Path) -> Iterator[ControllerService]:
+    """A running controller with two pumps of 50 ml/s on mock pins."""
+    rig_file = tmp_path / "rig.toml"
+    rig_file.write_text(_RIG + _PUMP.format(name="one", pin=17) + _PUMP.format(name="two", pin=18))
+    made = settings.model_copy(update={"rig_file": rig_file, "flask_controller_url": "http://127.0.0.1:0"})
+    clock = SystemClock()
+    guard = open_guard_here(made, load_rig(rig_file), clock, MockFactory())
+    controller = create_service(made, messaging, clock, guard)
+    controller.start()
+    yield controller
+    controller.stop()
+
+
+class Rest:
+    """The controller's REST with the token."""
+
+    def __init__(self, service: ControllerService) -> None:
+        self.base = f"http://127.0.0.1:{service.port}"
+        self._headers = {"Authorization": "Bearer test-token"}
+
+    def __call__(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
+        """Ask, with the token."""
+        return requests.request(method, self.base + path, json=body, headers=self._headers, timeout=5)
+
+
+@pytest.fixture
+def rest(service: ControllerService, eventually: Eventually) -> Rest:
+    """Return the controller's REST once it is ready."""
+    eventually(lambda: service.ready() is None, "the controller is ready")
+    return Rest(service)
+
+
+def _results(messaging: MemoryMessaging) -> dict[str, ActionResult]:
+    records = messaging.read_all(Topics.ACTION_RESULTS)
+    return {result.action_id: result for result in (ActionResult.from_json(record.value or b"") for record in records)}
+
+
+def test_a_dose_by_rest_is_accepted_and_its_result_published(
+    rest: Rest, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """202 at once; done, with what was delivered, on dt.actions.results."""
+    answer = rest("POST", "/actuators/one/commands", {"command": "dose", "dose_ml": 10, "action_id": "a-1"})
+
+    assert answer.status_code == 202
+    eventually(lambda: "a-1" in _results(messaging), "the result is published")
+    result = _results(messaging)["a-1"]
+    assert result.outcome is Outcome.DONE
+    assert result.delivered_ml == pytest.approx(10.0, abs=5.0)
+    assert result.command is not None
+
+
+def test_a_refusal_by_rest_is_409_with_value_limit_and_margin(
+    rest: Rest, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """And it is published like every outcome (S13)."""
+    answer = rest("POST", "/actuators/one/commands", {"command": "on", "duration_s": 31, "action_id": "a-1"})
+
+    assert answer.status_code == 409
+    refusal = answer.json()["refusal"]
+    assert (refusal["invariant"], refusal["value"], refusal["limit"], refusal["margin"]) == ("S1", 31.0, 30.0, -1.0)
+    eventually(lambda: "a-1" in _results(messaging), "the refusal is published")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "field"),
+    [
+        ("/actuators/one/commands", {"command": "dose"}, 422, "dose_ml"),
+        ("/actuators/one/commands", {"command": "dose", "dose_ml": "much"}, 422, "dose_ml"),
+        ("/actuators/one/commands", {"command": "level", "level": 0.5}, 422, "command"),
+        ("/actuators/one/commands", {"command": "dance"}, 422, "command"),
+        ("/actuators/nobody/commands", {"command": "off"}, 404, "actuator_id"),
+        ("/grants/one", {"by": "anna", "until": 5}, 422, "until"),
+        ("/grants/one", {}, 422, "by"),
+    ],
+)
+def test_wrong_requests_name_their_field(rest: Rest, path: str, body: dict[str, Any], status: int, field: str) -> None:
+    """Problem+json, as everywhere."""
+    answer = rest("POST", path, body)
+
+    assert (answer.status_code, answer.json()["field"]) == (status, field)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/actuators/one/commands"),
+        ("POST", "/emergency_stop"),
+        ("DELETE", "/emergency_stop"),
+        ("PUT", "/policies/basil"),
+        ("POST", "/grants/one"),
+        ("DELETE", "/grants/one"),
+    ],
+)
+def test_every_writing_endpoint_needs_the_token(rest: Rest, method: str, path: str) -> None:
+    """Without it nothing happens."""
+    assert requests.request(method, rest.base + path, json={}, timeout=5).status_code == 401
+
+
+def test_s09_the_emergency_stop_by_rest_latches_until_it_is_released(rest: Rest) -> None:
+    """Everything is off when the answer comes; commands are refused with S9."""
+    rest("POST", "/actuators/one/commands", {"command": "on", "duration_s": 3})
+
+    stopped = rest("POST", "/emergency_stop", {"by": "anna"})
+
+    assert stopped.json() == {"active": True, "by": "anna", "outputs_off": True}
+    refused = rest("POST", "/actuators/two/commands", {"command": "dose", "dose_ml": 5})
+    assert refused.json()["refusal"]["invariant"] == "S9"
+    assert rest("DELETE", "/emergency_stop", {"by": "anna"}).status_code == 200
+    assert rest("POST", "/actuators/two/commands", {"command": "dose", "dose_ml": 5}).status_code == 202
+
+
+def test_actuators_show_desired_and_reported_state(rest: Rest, eventually: Eventually) -> None:
+    """With limits and grant, for the dashboard."""
+    rest("POST", "/actuators/one/commands", {"command": "on", "duration_s": 3})
+    rest("POST", "/grants/one", {"by": "anna"})
+
+    def one() -> dict[str, Any]:
+        items = rest("GET", "/actuators").json()["items"]
+        return next(item for item in items if item["actuator_id"] == "one")
+
+    eventually(lambda: one()["reported"] == {"on": True}, "the pump is reported on")
+    assert one()["desired"] == {"on": True}
+    assert one()["grant"]["by"] == "anna"
+    assert rest("POST", "/actuators/one/commands", {"command": "off"}).status_code == 202
+    eventually(lambda: one()["reported"] == {"on": False}, "the pump is reported off")
+
+
+def test_the_ledger_lists_what_was_charged(rest: Rest, eventually: Eventually) -> None:
+    """Newest first, with budgets."""
+    rest("POST", "/actuators/one/commands", {"command": "dose", "dose_ml": 5, "action_id": "a-1"})
+
+    eventually(lambda: rest("GET", "/ledger").json()["items"][0]["outcome"] == "done", "the dose is settled")
+    body = rest("GET", "/ledger?limit=1").json()
+    assert [item["action_id"] for item in body["items"]] == ["a-1"]
+    assert body["budgets"]["one"]["budget_ml"] == 200.0
+
+
+def test_policies_can_be_read_and_set(rest: Rest) -> None:
+    """One policy a plant, on or off."""
+    assert rest("GET", "/policies/basil").json()["enabled"] is True
+    assert rest("PUT", "/policies/basil", {"enabled": False}).json()["enabled"] is False
+    assert rest("PUT", "/policies/basil", {"enabled": "no"}).json()["field"] == "enabled"
+    assert rest("GET", "/policies/cactus").status_code == 404
+
+
+def _command(action_id: str) -> ActionCommand:
+    return ActionCommand(
+        action_id=action_id,
+        actuator_id="one",
+        command=Command.DOSE,
+        dose_ml=5.0,
+        issuer="anna",
+        timestamp=SystemClock().wall(),
+        correlation_id=new_correlation_id(),
+    )
+
+
+def test_a_signed_command_on_the_bus_runs_and_any_other_is_a_dead_letter(
+    rest: Rest, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """The HMAC is made over the value with the token; a wrong or missing one never runs."""
+    unsigned, forged, signed = _command("a-1"), _command("a-2"), _command("a-3")
+    messaging.publish(Topics.ACTIONS, unsigned, key="one")
+    for command, token in ((forged, "another token"), (signed, "test-token")):
+        value = command.to_json()
+        headers = headers_of(command) | {"hmac": sign(value, token)}
+        messaging.publish(Topics.ACTIONS, value, key="one", headers=headers)
+
+    eventually(lambda: "a-3" in _results(messaging), "the signed command ran")
+    assert set(_results(messaging)) == {"a-3"}
+    letters = [DeadLetter.from_json(record.value or b"") for record in messaging.read_all(Topics.DEAD_LETTERS)]
+    assert [letter.topic for letter in letters] == [Topics.ACTIONS] * 2
+
+
+def test_a_condition_leads_to_a_dose_with_the_readings_correlation_id(
+    rest: Rest, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """Moisture and condition by the bus, grant by REST, result on the bus: one id through all of it."""
+    rest("POST", "/grants/two", {"by": "anna"})
+    rest("POST", "/grants/one", {"by": "anna"})
+    now = SystemClock().wall()
+    for number in range(3):
+        messaging.publish(Topics.SOIL_MOISTURE.processed, reading(now - 3 + number, 0.2), key="box")
+    condition = AlertCondition(
+        key="soil_dry:basil",
+        plant_id="basil",
+        severity=Severity.WARNING,
+        description="dry",
+        active=True,
+        timestamp=now,
+        correlation_id="c-dry",
+        recommended_dose_ml=20.0,
+    )
+    eventually(lambda: _published_done(messaging, condition), "the dose was given")
+
+
+def _published_done(messaging: MemoryMessaging, condition: AlertCondition) -> bool:
+    messaging.publish(Topics.ALERT_CONDITIONS, condition, key="basil")
+    done = [result for result in _results(messaging).values() if result.outcome is Outcome.DONE]
+    return [result.correlation_id for result in done] == ["c-dry"]
