@@ -12,6 +12,9 @@ from dt.utils.config import Settings
 
 _MIB = 1024 * 1024
 _REACH_TIMEOUT_S = 1.0
+# A poll that leaves fetched records behind lets the client ask for the idle partitions alone, and wait half a second
+# for those while the busy ones go unasked.
+_EVERYTHING = 1_000_000
 
 BOOTSTRAP_TIMEOUT_MS = 5_000
 SESSION_TIMEOUT_MS = 15_000  # a member that hangs loses its partitions after this
@@ -93,7 +96,7 @@ class KafkaOptions:
             "metadata_max_age_ms": 10_000,  # a topic or partition made later is seen within this
         }
 
-    def group(self, group: str, max_batch: int, start: Start) -> dict[str, Any]:
+    def group(self, group: str, start: Start) -> dict[str, Any]:
         """Return a group member's options; its static identity lets a restarted process take over at once."""
         return {
             **self.consumer(),
@@ -102,7 +105,7 @@ class KafkaOptions:
             "auto_offset_reset": start.value,
             "session_timeout_ms": SESSION_TIMEOUT_MS,
             "heartbeat_interval_ms": 1_000,  # a member hears of a rebalance within this
-            "max_poll_records": max_batch,
+            "max_poll_records": _EVERYTHING,
         }
 
     def member(self, group: str) -> str:

@@ -140,7 +140,7 @@ class KafkaSubscription:
     def _make_consumer(self) -> KafkaConsumer:
         self._members.forget()
         self._settled_generation = -1
-        consumer = KafkaConsumer(**self._options.group(self.group, self._max_batch, self._start))
+        consumer = KafkaConsumer(**self._options.group(self.group, self._start))
         consumer.subscribe(topics=self._topics, listener=self._members)
         consumer.topics()  # partitions are known before the group is joined, or it would share out nothing first
         return consumer
@@ -152,11 +152,17 @@ class KafkaSubscription:
             self._work.assigned(consumer)
             self._settled_generation = generation
         if polled:
-            records = self._merged(polled)
-            if self._delivery.deliver(records):
-                self._work.handled(consumer, records, self._should_drop)
+            self._deliver(consumer, self._merged(polled))
         if self._lag.is_asked:
             self._lag.answer(_behind(consumer))
+
+    def _deliver(self, consumer: KafkaConsumer, records: list[Record]) -> None:
+        """Deal with everything that was fetched, batch by batch; what is dropped will be fetched again."""
+        for first in range(0, len(records), self._max_batch):
+            batch = records[first : first + self._max_batch]
+            if self._should_drop() or not self._delivery.deliver(batch):
+                return
+            self._work.handled(consumer, batch, self._should_drop)
 
     def _merged(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> list[Record]:
         """Return records in the order in which the log took them; within a partition its order always holds."""
