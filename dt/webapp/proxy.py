@@ -15,7 +15,6 @@ from dt.webapp.sessions import Sessions
 
 CONNECT_WITHIN_S = 2.0
 ANSWER_WITHIN_S = 15.0
-_TIMEOUTS = (CONNECT_WITHIN_S, ANSWER_WITHIN_S)
 _READS = ("plants", "sensors", "series", "alerts", "actions", "predictions", "dead_letters", "frames", "gaps")
 _QUERIES = ("data/timestamp", "data/id")
 _PICTURE = re.compile(r"[0-9a-f]{64}\.jpg")
@@ -33,6 +32,7 @@ class Backend:
     name: str
     url: str
     token: str
+    timeouts_s: tuple[float, float] = (CONNECT_WITHIN_S, ANSWER_WITHIN_S)
 
     def ask(self, method: str, path: str, query: str = "", body: bytes | None = None) -> requests.Response:
         """Return the answer, whatever its status; raises Problem 502 or 504 that names the service."""
@@ -41,7 +41,9 @@ class Backend:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            answer = requests.request(method, url, data=body, headers=headers, timeout=_TIMEOUTS, allow_redirects=False)
+            answer = requests.request(
+                method, url, data=body, headers=headers, timeout=self.timeouts_s, allow_redirects=False
+            )
         except requests.Timeout as error:
             raise self._problem(504, f"The {self.name} service did not answer in time.") from error
         except requests.RequestException as error:

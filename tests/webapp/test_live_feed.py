@@ -59,7 +59,11 @@ def page() -> Iterator[Callable[..., Page]]:
 
 
 def _publish(
-    messaging: MemoryMessaging, value: float, sensor: str = "dht-1", origin: Origin = Origin.LIVE, quantity: Quantity = Quantity.TEMPERATURE
+    messaging: MemoryMessaging,
+    value: float,
+    sensor: str = "dht-1",
+    origin: Origin = Origin.LIVE,
+    quantity: Quantity = Quantity.TEMPERATURE,
 ) -> SensorData:
     reading = SensorData(
         sensor_id=sensor,
@@ -143,7 +147,10 @@ def test_history_never_goes_out_as_live(
 
 
 def test_the_group_starts_at_the_end_of_the_log(
-    start_dashboard: Callable[..., Dashboard], messaging: MemoryMessaging, page: Callable[..., Page], eventually: Eventually
+    start_dashboard: Callable[..., Dashboard],
+    messaging: MemoryMessaging,
+    page: Callable[..., Page],
+    eventually: Eventually,
 ) -> None:
     """What was published before the dashboard started is history."""
     _publish(messaging, 1.0)
@@ -196,7 +203,10 @@ def test_a_client_that_never_acknowledges_still_hears(dashboard: Dashboard, mess
 
 
 def test_above_the_limit_a_client_gets_503_and_polls(
-    start_dashboard: Callable[..., Dashboard], messaging: MemoryMessaging, page: Callable[..., Page], eventually: Eventually
+    start_dashboard: Callable[..., Dashboard],
+    messaging: MemoryMessaging,
+    page: Callable[..., Page],
+    eventually: Eventually,
 ) -> None:
     """The third of two is refused, told to come again, and finds the latest values at /api/live."""
     dashboard = start_dashboard(max_browsers=2)

@@ -27,6 +27,7 @@ class Wire:
 
 @pytest.fixture
 def wire() -> Wire:
+    """Return what stands in for the browsers' connections."""
     return Wire()
 
 

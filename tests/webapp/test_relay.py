@@ -33,7 +33,9 @@ def relay(store: RealtimeStore, clock: ManualClock) -> Relay:
     return Relay(store, clock)
 
 
-def _reading(clock: ManualClock, quantity: Quantity = Quantity.TEMPERATURE, age_s: float = 0.0, **more: object) -> SensorData:
+def _reading(
+    clock: ManualClock, quantity: Quantity = Quantity.TEMPERATURE, age_s: float = 0.0, **more: object
+) -> SensorData:
     fields: dict[str, object] = {
         "sensor_id": "dht-1",
         "data_type": quantity,
@@ -63,7 +65,9 @@ def test_a_reading_goes_out_with_its_own_json(relay: Relay, store: RealtimeStore
     assert item.body.encode() == reading.to_json()
 
 
-def test_a_quantity_without_a_namespace_is_called_derived(relay: Relay, store: RealtimeStore, clock: ManualClock) -> None:
+def test_a_quantity_without_a_namespace_is_called_derived(
+    relay: Relay, store: RealtimeStore, clock: ManualClock
+) -> None:
     """VPD comes by the default namespace."""
     relay([_record(Topics.VPD.processed, _reading(clock, Quantity.VPD, unit="kPa"))])
 
@@ -86,7 +90,9 @@ def test_history_is_skipped_by_its_header_without_being_read(relay: Relay, store
     assert relay.unreadable == 0
 
 
-def test_history_without_headers_is_known_by_its_content(relay: Relay, store: RealtimeStore, clock: ManualClock) -> None:
+def test_history_without_headers_is_known_by_its_content(
+    relay: Relay, store: RealtimeStore, clock: ManualClock
+) -> None:
     """A client that sets no headers is understood all the same."""
     relay([_record(Topics.TEMPERATURE.processed, _reading(clock, origin=Origin.REPLAY), headers={})])
 
@@ -139,7 +145,9 @@ def test_actions_and_health_have_events_of_their_own(relay: Relay, store: Realti
 
 def test_a_topic_prefix_is_no_part_of_the_event(store: RealtimeStore, clock: ManualClock) -> None:
     """TOPIC_PREFIX precedes the broker's names, not the browser's."""
-    Relay(store, clock, "lab.")([_record(f"lab.{Topics.HUMIDITY.processed}", _reading(clock, Quantity.HUMIDITY, unit="%"))])
+    Relay(store, clock, "lab.")(
+        [_record(f"lab.{Topics.HUMIDITY.processed}", _reading(clock, Quantity.HUMIDITY, unit="%"))]
+    )
 
     assert list(store.latest()) == ["humidity"]
 
