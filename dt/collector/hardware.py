@@ -23,7 +23,7 @@ from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError, SensorError
 from dt.utils.rig import pin_number
 
-_MODEL_FILE = Path("/proc/device-tree/model")
+MODEL_FILE = Path("/proc/device-tree/model")
 _CAPTURE_TIMEOUT_S = 15.0
 
 
@@ -149,11 +149,11 @@ class PiCamera:
         return done.stdout
 
 
-def is_simulated(settings: Settings) -> bool:
+def is_simulated(settings: Settings, model_file: Path = MODEL_FILE) -> bool:
     """Return what `HARDWARE` says; on a Pi it has no default, and `ConfigError` says which values there are."""
     if settings.hardware is not None:
         return settings.hardware == "simulated"
-    if _is_pi():
+    if _is_pi(model_file):
         msg = "HARDWARE: say pi for the sensors on this Raspberry Pi, or simulated for the simulated plant box"
         raise ConfigError(msg)
     return True
@@ -181,9 +181,9 @@ def camera_number(name: str) -> int:
     return int(match[1])
 
 
-def _is_pi() -> bool:
+def _is_pi(model_file: Path) -> bool:
     with contextlib.suppress(OSError):
-        return b"Raspberry Pi" in _MODEL_FILE.read_bytes()
+        return b"Raspberry Pi" in model_file.read_bytes()
     return False
 
 

@@ -11,7 +11,6 @@ from dt.collector.hardware import PiHardware, SimulatedHardware, is_simulated, o
 from dt.collector.kinds import find_kind, load_kind
 from dt.collector.kinds.base_sensor import Hardware, Sensor
 from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
-from dt.communication.database_api import DatabaseApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService
 from dt.communication.opening import open_messaging
@@ -81,6 +80,8 @@ class CollectorService(Service):
         return {**self._manager.health(), "binding": self._binding.health()}
 
     def _database_client(self) -> Binder:
+        from dt.communication.database_api import DatabaseApiClient
+
         return DatabaseApiClient(self._settings.flask_db_url, ensure_token(self._settings))
 
 

@@ -89,10 +89,10 @@ class SensorManager:
             thread.start()
             self._threads.append(thread)
 
-    def stop(self) -> None:
-        """End reading, then publish what waits, all within 5 s; a chip that hangs is left behind."""
+    def stop(self, within_s: float = _STOPS_WITHIN_S) -> None:
+        """End reading, then publish what waits; a chip that hangs longer than `within_s` is left behind."""
         self._stop.set()
-        deadline_s = self._clock.monotonic() + _STOPS_WITHIN_S
+        deadline_s = self._clock.monotonic() + within_s
         for thread in self._threads:
             thread.join(max(0.05, deadline_s - self._clock.monotonic()))
         self._threads.clear()
