@@ -25,8 +25,8 @@ WHERE excluded.revision >= readings.revision
 """
 COLUMNS = "timestamp_ms, value, raw_value, sequence, revision, context_id, correlation_id, why, caused_by"
 CONTEXT_COLUMNS = (
-    "context_id, sensor_id, data_type, unit, zone_id, plant_id, boot_id, clock_synced, verdict, check_name, calibration,"
-    " late, schema, origin"
+    "context_id, sensor_id, data_type, unit, zone_id, plant_id, boot_id, clock_synced, verdict, check_name,"
+    " calibration, late, schema, origin"
 )
 
 _ADD_CONTEXT = """
@@ -85,9 +85,8 @@ class Contexts:
 def reading_of(row: Row, contexts: Mapping[int, Row]) -> SensorData:
     """Return the reading of a row selected by `COLUMNS`, with its context by `CONTEXT_COLUMNS`."""
     timestamp_ms, value, raw_value, sequence, revision, context_id, correlation_id, why, caused_by = row
-    _, sensor_id, data_type, unit, zone_id, plant_id, boot_id, synced, verdict, check, calibration, late, schema, origin = (
-        contexts[context_id]
-    )
+    _, sensor_id, data_type, unit, zone_id, plant_id, boot_id, synced, *judged = contexts[context_id]
+    verdict, check, calibration, late, schema, origin = judged
     return SensorData(
         sensor_id=sensor_id,
         data_type=Quantity(data_type),

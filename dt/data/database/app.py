@@ -1,0 +1,139 @@
+"""The database service: keeps what the log brings, and answers for it by REST."""
+
+from __future__ import annotations
+
+import sys
+
+from prometheus_client import Counter
+
+from dt.communication.health_beat import HealthBeat
+from dt.communication.messaging import MessagingService, Subscription
+from dt.communication.opening import open_messaging
+from dt.data.database.announcer import Announcer
+from dt.data.database.frame_files import FrameFiles
+from dt.data.database.recorder import Recorder
+from dt.data.database.records import Records
+from dt.data.database.registry_records import RegistryRecords
+from dt.data.database.routes import Store, add_routes
+from dt.data.database.sql_storage import SQLStorage
+from dt.data.database.sqlite_file import SQLiteFile
+from dt.data.database.trace import Traces
+from dt.utils.clock import Clock, SystemClock
+from dt.utils.config import Settings, load_settings
+from dt.utils.exceptions import ConfigError
+from dt.utils.http import HttpServer, create_api, server_for
+from dt.utils.logger import configure_logging, get_logger
+from dt.utils.rig import load_rig
+from dt.utils.secrets import ensure_token
+from dt.utils.service import Service, run_service
+
+_THREADS = 8
+
+log = get_logger(__name__)
+
+
+class DatabaseService(Service):
+    """One SQLite file, its recorder and its REST facade."""
+
+    def __init__(self, settings: Settings, messaging: MessagingService, clock: Clock) -> None:
+        super().__init__("database", clock)
+        self._settings = settings
+        self._messaging = messaging
+        self._subscriptions: list[Subscription] = []
+        self._server: HttpServer | None = None
+        self._stored = Counter("dt_stored", "What was made durable, by kind", ["kind"], registry=self.metrics)
+
+    @property
+    def port(self) -> int:
+        """Return the port that REST is served on."""
+        assert self._server is not None, "the service is not started"
+        return self._server.port
+
+    def on_start(self) -> None:
+        """Open the file, serve it, then follow the log."""
+        file = SQLiteFile(self._settings.database_file)
+        self.closing("store", file.close)
+        store = self._store(file)
+        self._put_rig_plants(store.registry)
+        log.info("readings and records are kept in %s (SQLite)", file.path)
+        self._serve(store)
+        self.closing("registry", store.announcer.start())
+        self._record(store)
+        self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
+
+    def ready(self) -> str | None:
+        """Return None while everything is being recorded."""
+        if not self.is_started:
+            return "not started"
+        if not all(subscription.is_running for subscription in self._subscriptions):
+            return "a topic is no longer read"
+        if not self._messaging.health().get("connected"):
+            return "waits for the broker"
+        return None if all(s.is_assigned for s in self._subscriptions) else "waits for its partitions"
+
+    def health(self) -> dict[str, object]:
+        """Return where things are kept, and the log's own word."""
+        return {"storage": "sqlite", "file": str(self._settings.database_file), "messaging": self._messaging.health()}
+
+    def _store(self, file: SQLiteFile) -> Store:
+        registry = RegistryRecords(file)
+        return Store(
+            storage=SQLStorage(file),
+            registry=registry,
+            records=Records(file),
+            traces=Traces(file),
+            pictures=FrameFiles(self._settings.data_dir / "frames"),
+            announcer=Announcer(registry, self._messaging, self.clock),
+        )
+
+    def _serve(self, store: Store) -> None:
+        app = create_api(self, self._settings, ensure_token(self._settings), __name__)
+        add_routes(app, store, self.clock)
+        self._server = server_for(app, self._settings, self._settings.flask_db_url, threads=_THREADS)
+        self._server.start()
+        self.closing("REST", self._server.stop)
+
+    def _record(self, store: Store) -> None:
+        recorder = Recorder(store.storage, store.records, store.pictures, self._count)
+        self._subscriptions = recorder.subscribe(self._messaging)
+        for subscription in self._subscriptions:
+            self.closing("subscription", subscription.stop)
+
+    def _put_rig_plants(self, registry: RegistryRecords) -> None:
+        """Make the rig's plants known; what people changed since stays."""
+        if not self._settings.rig_file.is_file():
+            return
+        try:
+            plants = load_rig(self._settings.rig_file).plants
+        except ConfigError as error:
+            log.warning("the rig's plants are not taken over: %s", error)
+            return
+        for plant in plants.values():
+            registry.put_plant(plant, self.clock.wall(), replace=False)
+
+    def _count(self, kind: str, number: int) -> None:
+        self._stored.labels(kind).inc(number)
+
+
+def create_service(settings: Settings, messaging: MessagingService, clock: Clock) -> DatabaseService:
+    """Return the service; nothing is opened before it starts."""
+    return DatabaseService(settings, messaging, clock)
+
+
+def main() -> int:
+    """Run the service until a signal and return its exit code."""
+    try:
+        settings = load_settings()
+        configure_logging(settings.log_dir, settings.log_level)
+        messaging = open_messaging(settings, "database", SystemClock())
+    except ConfigError as error:
+        sys.stderr.write(f"dt.data.database: {error}\n")
+        return 2
+    try:
+        return run_service(create_service(settings, messaging, SystemClock()))
+    finally:
+        messaging.close()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

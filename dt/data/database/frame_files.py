@@ -1,0 +1,50 @@
+"""Pictures as files named by their SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+from pathlib import Path
+
+from dt.utils.exceptions import StorageError
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class FrameFiles:
+    """A folder of JPEG files; the same picture twice is one file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, jpeg: bytes) -> str:
+        """Keep a picture durably and return its SHA-256; raises StorageError when the disk does not take it."""
+        sha256 = hashlib.sha256(jpeg).hexdigest()
+        path = self._folder / f"{sha256}.jpg"
+        if path.exists():
+            return sha256
+        aside = self._folder / f".{sha256}.{os.getpid()}.{threading.get_ident()}"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as file:
+                file.write(jpeg)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise StorageError(f"{path}: {error.strerror}") from error
+        return sha256
+
+    def read(self, sha256: str) -> bytes | None:
+        """Return a picture; None for one that is not here or a name that none can have."""
+        if not _SHA256.fullmatch(sha256):
+            return None
+        try:
+            return (self._folder / f"{sha256}.jpg").read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"{sha256}.jpg: {error.strerror}") from error
