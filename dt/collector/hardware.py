@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,9 @@ class SharedChips:
 class SimulatedHardware(SharedChips):
     """What a Pi would have, over a wire to a simulated box."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, on_close: Callable[[], None] | None = None) -> None:
         super().__init__()
+        self._on_close = on_close
         # Blinka looks at the machine that it runs on, which is of no interest here and not always known to it.
         os.environ.setdefault("BLINKA_FORCECHIP", "OS_AGNOSTIC")
         os.environ.setdefault("BLINKA_FORCEBOARD", "OS_AGNOSTIC_BOARD")
@@ -78,6 +80,12 @@ class SimulatedHardware(SharedChips):
     def camera(self, name: str) -> Camera:
         """Return a camera by its name."""
         return WireCamera(self._wire, camera_number(name))
+
+    def close(self) -> None:
+        """Close every chip, and the wire when it is ours."""
+        super().close()
+        if self._on_close is not None:
+            self._on_close()
 
 
 class PiHardware(SharedChips):
@@ -164,7 +172,8 @@ def open_hardware(settings: Settings, wire: Wire | None = None) -> PiHardware | 
     if wire is not None:
         return SimulatedHardware(wire)
     if is_simulated(settings):
-        return SimulatedHardware(WireClient(settings.wire_path))
+        client = WireClient(settings.wire_path)
+        return SimulatedHardware(client, client.close)
     return PiHardware()
 
 

@@ -10,7 +10,9 @@ from dt.collector.binding import Binder, Binding
 from dt.collector.hardware import PiHardware, SimulatedHardware, is_simulated, open_hardware
 from dt.collector.kinds import find_kind, load_kind
 from dt.collector.kinds.base_sensor import Hardware, Sensor
+from dt.collector.metrics import SensorMetrics
 from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
+from dt.communication.database_api import DatabaseApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService
 from dt.communication.opening import open_messaging
@@ -55,6 +57,9 @@ class CollectorService(Service):
         hardware = open_hardware(self._settings, self._wire)
         self.closing("hardware", hardware.close)
         self._manager = SensorManager(sensor_sources(self._descriptors, hardware), self._messaging, self.clock)
+        metrics = SensorMetrics(self._manager)
+        self.metrics.register(metrics)
+        self.closing("metrics", lambda: self.metrics.unregister(metrics))
         self._binding = Binding(self._descriptors, self._database or self._database_client(), self.clock)
         self._binding.start()
         self.closing("binding", self._binding.stop)
@@ -80,9 +85,9 @@ class CollectorService(Service):
         return {**self._manager.health(), "binding": self._binding.health()}
 
     def _database_client(self) -> Binder:
-        from dt.communication.database_api import DatabaseApiClient
-
-        return DatabaseApiClient(self._settings.flask_db_url, ensure_token(self._settings))
+        client = DatabaseApiClient(self._settings.flask_db_url, ensure_token(self._settings))
+        self.closing("database client", client.close)
+        return client
 
 
 def create_service(

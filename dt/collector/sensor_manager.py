@@ -68,7 +68,7 @@ class SensorManager:
         origin: Origin = Origin.LIVE,
     ) -> None:
         self._clock = clock
-        self._backlog = backlog or Backlog(messaging, clock)
+        self.backlog = backlog or Backlog(messaging, clock)
         self._clock_synced = clock_synced
         self._origin = origin
         self._stop = threading.Event()
@@ -79,7 +79,7 @@ class SensorManager:
     def start(self) -> None:
         """Begin to read and publish."""
         self._stop.clear()
-        self._backlog.start()
+        self.backlog.start()
         lanes: defaultdict[str, list[_Slot]] = defaultdict(list)
         for slot in self._slots:
             slot.due_s = self._clock.monotonic()
@@ -96,16 +96,20 @@ class SensorManager:
         for thread in self._threads:
             thread.join(max(0.05, deadline_s - self._clock.monotonic()))
         self._threads.clear()
-        self._backlog.stop(1.5)
+        self.backlog.stop(1.5)
 
     def health(self) -> dict[str, object]:
         """Return how every sensor does, and what waits to be published."""
         return {
             "sensors": {slot.sensor_id: slot.health.detail() for slot in self._slots},
-            "waiting": len(self._backlog),
-            "dropped": self._backlog.dropped,
-            "published": self._backlog.published,
+            "waiting": len(self.backlog),
+            "dropped": self.backlog.dropped,
+            "published": self.backlog.published,
         }
+
+    def sensors(self) -> list[tuple[str, SensorHealth]]:
+        """Return every sensor with its counts."""
+        return [(slot.sensor_id, slot.health) for slot in self._slots]
 
     def failing(self) -> list[str]:
         """Return the sensors that give nothing at present."""
@@ -148,7 +152,7 @@ class SensorManager:
             clock_synced=self._clock_synced(),
             origin=self._origin,
         )
-        self._backlog.put(slot.sensor.outgoing(raw, stamp))
+        self.backlog.put(slot.sensor.outgoing(raw, stamp))
         slot.sequence += 1
 
     def _next_due(self, slot: _Slot) -> float:
@@ -197,4 +201,4 @@ class SensorManager:
             timestamp=self._clock.wall(),
             detail=health.detail(),
         )
-        self._backlog.put(outgoing(Topics.HEALTH, report, f"{SERVICE}/{slot.sensor_id}"))
+        self.backlog.put(outgoing(Topics.HEALTH, report, f"{SERVICE}/{slot.sensor_id}"))

@@ -4,6 +4,9 @@ A process that dies leaves the box's pins as they were, as on a Pi. A process th
 inputs again, as gpiozero does with every factory.
 """
 
+# gpiozero has no type hints; what is inferred of its base class's defaults is narrower than what it takes.
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 import contextlib

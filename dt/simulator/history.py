@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from dt.simulator.box import Box
 from dt.simulator.sensing import Senses, vwc_from_counts
@@ -72,10 +72,8 @@ def prepare_demo_box(spec: BoxSpec, since_s: float, until_s: float, dry_vwc: flo
         at_last.advance(last_s)
         amount_ml = _amount_that_leads_to(at_last, until_s, target_vwc)
         if amount_ml is not None:
-            break
-    else:
-        amount_ml = 0.0
-    return _made(spec, since_s, [*pours, (last_s, amount_ml)])
+            return _made(spec, since_s, [*pours, (last_s, amount_ml)])
+    return _made(_filled_as_needed(spec, since_s, until_s, target_vwc), since_s, [])
 
 
 def _made(spec: BoxSpec, since_s: float, pours: list[tuple[float, float]]) -> Box:
@@ -111,22 +109,44 @@ def _evening_before(spec: BoxSpec, at_s: float) -> float:
 
 
 def _amount_that_leads_to(at_last: Box, until_s: float, target_vwc: float) -> float | None:
-    """Search the last watering by halving; None when neither nothing nor a full pot leads there."""
+    """Search the last watering; None when neither nothing nor a full pot leads there."""
 
     def ends_at(amount_ml: float) -> float:
         box = copy.deepcopy(at_last)
         box.pour(box.now_s, amount_ml)
-        box.advance(until_s)
-        return vwc_from_counts(Senses.of(box).expected_counts())
+        return _measured_at(box, until_s)
 
-    low_ml = 0.0
-    high_ml = max(0.0, (at_last.spec.pot.capacity - at_last.soil.vwc) * at_last.spec.pot.volume_ml)
-    if not ends_at(low_ml) <= target_vwc <= ends_at(high_ml):
+    room_ml = (at_last.spec.pot.capacity - at_last.soil.vwc) * at_last.spec.pot.volume_ml
+    return _halved(ends_at, 0.0, max(0.0, room_ml), target_vwc)
+
+
+def _filled_as_needed(spec: BoxSpec, since_s: float, until_s: float, target_vwc: float) -> BoxSpec:
+    """A past too short for a watering begins with a pot that dries down to the target."""
+
+    def of(vwc: float) -> BoxSpec:
+        return replace(spec, pot=replace(spec.pot, initial_vwc=vwc))
+
+    def ends_at(vwc: float) -> float:
+        return _measured_at(Box(of(vwc), since_s), until_s)
+
+    vwc = _halved(ends_at, spec.pot.wilting, spec.pot.capacity, target_vwc)
+    return spec if vwc is None else of(vwc)
+
+
+def _measured_at(box: Box, at_s: float) -> float:
+    """Let a box live until then, and say what its probe would say, in m3/m3."""
+    box.advance(at_s)
+    return vwc_from_counts(Senses.of(box).expected_counts())
+
+
+def _halved(ends_at: Callable[[float], float], low: float, high: float, target: float) -> float | None:
+    """Return where a growing function meets the target, within the tolerance; None when it does not between the ends."""
+    if not ends_at(low) <= target <= ends_at(high):
         return None
     for _ in range(_MOST_SEARCHES):
-        middle_ml = 0.5 * (low_ml + high_ml)
-        error_vwc = ends_at(middle_ml) - target_vwc
-        if abs(error_vwc) < _TOLERANCE_VWC:
-            return middle_ml
-        low_ml, high_ml = (low_ml, middle_ml) if error_vwc > 0.0 else (middle_ml, high_ml)
+        middle = 0.5 * (low + high)
+        error = ends_at(middle) - target
+        if abs(error) < _TOLERANCE_VWC:
+            return middle
+        low, high = (low, middle) if error > 0.0 else (middle, high)
     return None

@@ -42,6 +42,16 @@ def test_soil_arrives_just_below_the_dry_limit(hour: int) -> None:
     assert box.now_s == until
 
 
+@pytest.mark.parametrize("days", [0.1, 1.0, 2.5])
+def test_short_past_ends_just_below_the_limit_too(days: float) -> None:
+    """A demo of a few hours begins with a pot that is already nearly dry."""
+    box = prepare_demo_box(BoxSpec(), NOW - days * DAY, NOW)
+
+    box.advance(NOW)
+
+    assert 0.238 < vwc_from_counts(Senses.of(box).expected_counts()) < 0.249
+
+
 def test_another_limit_is_met_too() -> None:
     """The limit of the plant in the rig counts, not a number in the code."""
     spec = BoxSpec(pot=PotSpec(volume_ml=1000.0))

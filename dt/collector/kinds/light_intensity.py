@@ -11,6 +11,7 @@ from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.quantities import Quantity, Unit
 
 DEFAULT_ADDRESS = 0x23  # ADDR pin low; 0x5C when tied high
+_RESOLUTION: int = adafruit_bh1750.Resolution.MID  # pyright: ignore[reportAttributeAccessIssue] - set at run time
 _COUNTS_PER_LUX = 1.2
 _SATURATED_LUX = 0xFFFF / _COUNTS_PER_LUX
 
@@ -37,6 +38,6 @@ class LightSensor(Sensor):
         with chip_errors(self._name):
             # HIGH, the driver's default, tops out at 27,306 lux. Said at every look: a chip that lost its power
             # in between is off and would go on answering 0.
-            self._chip.resolution = adafruit_bh1750.Resolution.MID
+            self._chip.resolution = _RESOLUTION
             lux = self._chip.lux
         return RawReading(lux, saturated=lux >= _SATURATED_LUX)
