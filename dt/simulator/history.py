@@ -140,7 +140,7 @@ def _measured_at(box: Box, at_s: float) -> float:
 
 
 def _halved(ends_at: Callable[[float], float], low: float, high: float, target: float) -> float | None:
-    """Return where a growing function meets the target, within the tolerance; None when it does not between the ends."""
+    """Return where a growing function meets the target, within the tolerance; None when it is not between the ends."""
     if not ends_at(low) <= target <= ends_at(high):
         return None
     for _ in range(_MOST_SEARCHES):
