@@ -63,6 +63,12 @@ class Records:
             for message in messages:
                 _KEEPERS[type(message)](db, message)
 
+    def last_pictures(self) -> dict[str, float]:
+        """Return when each camera's newest picture was taken."""
+        with self._file.read() as db:
+            rows = db.execute("SELECT sensor_id, max(timestamp_ms) FROM frames GROUP BY sensor_id").fetchall()
+        return {sensor_id: timestamp_ms / 1000 for sensor_id, timestamp_ms in rows}
+
     def page(self, table: str, query: PageQuery, filters: Mapping[str, str]) -> Page:
         """Return one page of a table of `FILTERS`, newest first."""
         conditions = [f"{name} = :{name}" for name in FILTERS[table] if name in filters]

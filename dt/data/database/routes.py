@@ -69,8 +69,9 @@ def _add_registry(app: Flask, store: Store, clock: Clock) -> None:
 
     @app.get("/sensors")
     def sensors() -> Response:
-        seen = store.storage.last_seen()
-        return _list([_with_last_seen(sensor, seen.get(sensor.sensor_id)) for sensor in store.registry.sensors()])
+        readings, pictures = store.storage.last_seen(), store.records.last_pictures()
+        known = store.registry.sensors()
+        return _list([_with_last_seen(s, readings.get(s.sensor_id), pictures.get(s.sensor_id)) for s in known])
 
     @app.patch("/sensors/<sensor_id>")
     def patch_sensor(sensor_id: str) -> Response:
@@ -185,9 +186,9 @@ def _next_page(last: SensorData, limit: int) -> str:
     return f"/data/timestamp?limit={limit}&cursor={cursor}"
 
 
-def _with_last_seen(sensor: SensorDescriptor, reading: SensorData | None) -> dict[str, Any]:
+def _with_last_seen(sensor: SensorDescriptor, reading: SensorData | None, picture_at: float | None) -> dict[str, Any]:
     latest = None if reading is None else {name: getattr(reading, name) for name in ("value", "unit", "timestamp")}
-    return {**sensor.to_dict(), "last_seen": None if reading is None else reading.timestamp, "latest": latest}
+    return {**sensor.to_dict(), "last_seen": picture_at if reading is None else reading.timestamp, "latest": latest}
 
 
 def _list(items: list[dict[str, Any]]) -> Response:

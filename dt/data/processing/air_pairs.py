@@ -11,7 +11,8 @@ from dt.utils.quantities import Quantity
 
 WINDOW_S = 30.0
 KEPT_LIVE = 100  # unpaired readings of a zone that has one sensor only
-KEPT_CATCHING_UP = 4000  # one topic may be read this far ahead of the other; state stays below 1 MiB
+KEPT_CATCHING_UP = 5000  # one topic may be read this far ahead of the other; state stays below 1 MiB
+_KEPT_BEHIND = 2000
 
 _place = attrgetter("timestamp", "correlation_id")
 
@@ -75,7 +76,7 @@ class AirPairs(msgspec.Struct):
         if twin is not None:
             return [(half, twin) if is_temperature else (twin, half)]
         is_new = _insert(own.behind, half)
-        del own.behind[:-KEPT_CATCHING_UP]
+        del own.behind[:-_KEPT_BEHIND]
         return [] if is_new else None
 
     def _settle(self) -> list[tuple[Half, Half]]:
