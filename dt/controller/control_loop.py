@@ -17,6 +17,7 @@ from dt.utils.logger import get_logger
 STEP_S = 0.1
 _ENSURE_AFTER_S = 0.5
 _ENSURE_EVERY_S = 5.0
+_OFF_WITHIN_S = 1.0
 
 log = get_logger(__name__)
 
@@ -74,6 +75,26 @@ class ControlLoop:
         self._unconfirmed = []
         self.status = status
         self._gate.take_ended(status["ended"])
+
+    def switch_all_off(self) -> None:
+        """End every run and take its outcome, before the service ends."""
+        give_up_s = self._clock.monotonic() + _OFF_WITHIN_S
+        never = threading.Event()
+        for actuator_id, state in ({} if self.status is None else self.status["outputs"]).items():
+            if state["desired"]:
+                self._end_run(actuator_id)
+        while self._is_anything_on() and self._clock.monotonic() < give_up_s:
+            self._clock.wait(never, STEP_S / 2)
+            self.renew()
+
+    def _end_run(self, actuator_id: str) -> None:
+        try:
+            self._guard.off(actuator_id, "the controller ends")
+        except GuardUnreachableError as error:
+            log.warning("%s could not be switched off; the guard's parent does it: %s", actuator_id, error)
+
+    def _is_anything_on(self) -> bool:
+        return self.status is not None and any(state["desired"] for state in self.status["outputs"].values())
 
     def why_not_ready(self) -> str | None:
         """Return what the loop waits for, or None."""

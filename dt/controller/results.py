@@ -19,6 +19,8 @@ from dt.utils.logger import get_logger
 _REMEMBERED = 2000
 _AGAIN_AFTER_S = 2.0
 _WAITING_AT_MOST = 10_000
+_FLUSH_S = 5.0
+_LAST_FLUSH_S = 0.5
 _WHY = re.compile(r"(S\d+): (.*)", re.DOTALL)
 
 log = get_logger(__name__)
@@ -32,6 +34,7 @@ class ResultBook:
         self._clock = clock
         self._known: OrderedDict[str, ActionResult] = OrderedDict()
         self._waiting: deque[ActionResult] = deque(maxlen=_WAITING_AT_MOST)
+        self._handed: list[str] = []
         self._published: list[str] = []
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -46,7 +49,7 @@ class ResultBook:
         """Publish what still can be, and end."""
         self._stop.set()
         self._more.set()
-        self._thread.join(3.0)
+        self._thread.join(1.0)
 
     def get(self, action_id: str) -> ActionResult | None:
         """Return the outcome of an action that ended lately, or None."""
@@ -76,7 +79,7 @@ class ResultBook:
     @property
     def waiting(self) -> int:
         """Return how many outcomes the log has not taken yet."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._handed)
 
     def _run(self) -> None:
         while True:
@@ -89,22 +92,30 @@ class ResultBook:
                 self._stop.wait(_AGAIN_AFTER_S)
 
     def _publish_waiting(self) -> bool:
-        sent = list(self._waiting)
-        if not sent:
-            return True
+        """Hand over what is new, once, and wait until the log has all of it; False when it must be waited for."""
         try:
-            for result in sent:
-                self._messaging.publish(Topics.ACTION_RESULTS, result, key=result.actuator_id)
-            self._messaging.flush(5.0)
+            self._hand_over()
+            if self._handed:
+                self._messaging.flush(_LAST_FLUSH_S if self._stop.is_set() else _FLUSH_S)
         except DTError as error:
-            log.warning("%d outcomes wait for the log: %s", len(sent), error)
+            log.warning("%d outcomes wait for the log: %s", self.waiting, error)
             return False
         with self._lock:
-            for result in sent:
-                if self._waiting and self._waiting[0] is result:
-                    self._waiting.popleft()
-            self._published += [result.action_id for result in sent]
-        return not self._waiting
+            self._published += self._handed
+            self._handed = []
+        return True
+
+    def _hand_over(self) -> None:
+        while self._waiting:
+            result = self._waiting[0]
+            try:
+                self._messaging.publish(Topics.ACTION_RESULTS, result, key=result.actuator_id)
+            except DTError as error:
+                if error.retriable:
+                    raise
+                log.warning("the log will never take the outcome of %s: %s", result.action_id, error)
+            self._waiting.popleft()
+            self._handed.append(result.action_id)
 
 
 def result_of(
