@@ -184,6 +184,6 @@ class KafkaMessaging:
 
 
 def _quieten(logger: logging.Logger) -> None:
-    """Keep the client's own chatter out of the logs, unless someone has set its level."""
+    """Keep the client's own chatter out of the logs (several lines a second in an outage), unless its level was set."""
     if logger.level == logging.NOTSET:
-        logger.setLevel(logging.WARNING)
+        logger.setLevel(logging.CRITICAL)

@@ -18,6 +18,7 @@ from dt.utils.logger import get_logger
 LIMIT_BYTES = 32 * 1024 * 1024
 LIMIT_RECORDS = 100_000
 _BLOCKS_AT_MOST_S = 30.0
+_SILENCE_S = 3.0
 
 log = get_logger(__name__)
 
@@ -72,6 +73,7 @@ class RecordSender:
         self._refused: list[str] = []
         self._is_closing = False
         self._gives_up = False
+        self._is_silent = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -157,9 +159,17 @@ class RecordSender:
             self._reap()
             with self._lock:
                 if not self._queue and not self._head_is_done() and not self._should_end():
-                    self._work.wait(1.0)
+                    self._tell_of_silence(is_silent=not self._work.wait(_SILENCE_S) and bool(self._unacknowledged))
                 batch, self._queue = self._queue, []
             self._send(producer, batch)
+
+    def _tell_of_silence(self, *, is_silent: bool) -> None:
+        """Log when the broker begins and ceases to leave records unanswered; the client reconnects by itself."""
+        if is_silent and not self._is_silent:
+            log.warning("the broker does not answer; %d records wait for it", self._pending)
+        elif self._is_silent and not is_silent:
+            log.info("the broker answers again")
+        self._is_silent = is_silent
 
     def _send(self, producer: KafkaProducer, batch: Sequence[Sendable]) -> None:
         for index, item in enumerate(batch):

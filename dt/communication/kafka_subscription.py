@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, MemberToRemove
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.errors import KafkaError
+from kafka.errors import FencedInstanceIdError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from dt.communication.delivery import Delivery
@@ -80,6 +80,7 @@ class KafkaSubscription:
         self._stop = threading.Event()
         self._members = _Membership()
         self._settled_generation = -1
+        self._was_mute = False
         self._lag = _Question()
         self._consumer: KafkaConsumer | None = None
         self._delivery = Delivery(work.attempt, work.bury, self._rest)
@@ -147,6 +148,7 @@ class KafkaSubscription:
 
     def _step(self, consumer: KafkaConsumer) -> None:
         polled = consumer.poll(timeout_ms=_POLL_MS)
+        self._watch_identity(consumer)
         generation = self._members.generation
         if self._settled_generation != generation:
             self._work.assigned(consumer)
@@ -155,6 +157,14 @@ class KafkaSubscription:
             self._deliver(consumer, self._merged(polled))
         if self._lag.is_asked:
             self._lag.answer(_behind(consumer))
+
+    def _watch_identity(self, consumer: KafkaConsumer) -> None:
+        """Raise when another process has this identity: the client only stops its heartbeat then, and polls on."""
+        coordinator = consumer._coordinator
+        is_mute = coordinator.stable() and not coordinator._heartbeat_enabled
+        if is_mute and self._was_mute:
+            raise FencedInstanceIdError(self._options.member(self.group))
+        self._was_mute = is_mute
 
     def _deliver(self, consumer: KafkaConsumer, records: list[Record]) -> None:
         """Deal with everything that was fetched, batch by batch; what is dropped will be fetched again."""

@@ -210,6 +210,6 @@ configured_port() { sed -n 's/^listeners=INTERNAL:\/\/127\.0\.0\.1:\([0-9]*\),.*
 running_pid() {
   local pid
   pid=$(cat "$ROOT/kafka.pid" 2>/dev/null) || return 1
-  [[ -n $pid && $(ps -o stat=,args= -p "$pid" 2>/dev/null) == [!Z]*kafka.Kafka\ "$ROOT/config/server.properties"* ]] || return 1
+  [[ -n $pid && $(ps -ww -o stat=,args= -p "$pid" 2>/dev/null) == [!Z]*kafka.Kafka\ "$ROOT/config/server.properties"* ]] || return 1
   printf '%s' "$pid"
 }

@@ -1,0 +1,311 @@
+"""Kafka messaging through broker restarts, late brokers, refused records and killed processes."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from dt.communication.kafka import KafkaMessaging
+from dt.communication.messaging import Outgoing, Record, Start
+from dt.communication.topics import Topics
+from dt.utils.config import Settings
+from dt.utils.exceptions import MessagingError
+from tests.integration.broker import Broker, free_ports
+
+pytestmark = [
+    pytest.mark.integration,
+    # kafka-python leaves the socket of a failed connect to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+RAW = Topics.TEMPERATURE.raw
+PROCESSED = Topics.TEMPERATURE.processed
+MEMBER = Path(__file__).with_name("kafka_member.py")
+
+
+@pytest.fixture
+def messaging(kafka_settings: Settings) -> Iterator[KafkaMessaging]:
+    """A client of the broker."""
+    service = KafkaMessaging(kafka_settings, "test")
+    yield service
+    service.close()
+
+
+@pytest.fixture(autouse=True)
+def _garbage_stays_here() -> Iterator[None]:
+    """Let the sockets that the client dropped be found within the test that dropped them."""
+    yield
+    gc.collect()
+
+
+class Numbers:
+    """A handler that keeps the numbers it gets, by key."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[str | None, list[int]] = {}
+
+    def __call__(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self.by_key.setdefault(record.key, []).append(int(record.value or b"-1"))
+
+    @property
+    def count(self) -> int:
+        """Return how many different numbers came."""
+        return len({number for numbers in self.by_key.values() for number in numbers})
+
+
+@pytest.mark.parametrize("ending", ["stop", "kill"])
+def test_broker_restarted_in_the_middle_loses_nothing(
+    broker: Broker, messaging: KafkaMessaging, ending: str
+) -> None:
+    """Records published before, during and after an outage arrive, each key in order."""
+    seen = Numbers()
+    messaging.subscribe([RAW], "readers", seen)
+    _publish(messaging, range(100))
+    _until(lambda: seen.count == 100, "the first records arrive")
+
+    broker.stop() if ending == "stop" else broker.kill()
+    _publish(messaging, range(100, 200))
+    broker.start()
+    _publish(messaging, range(200, 300))
+    messaging.flush(30)
+
+    _until(lambda: seen.count == 300, "all records arrive")
+    for numbers in seen.by_key.values():
+        first_arrivals = list(dict.fromkeys(numbers))
+        assert first_arrivals == sorted(first_arrivals)
+
+
+def test_transformer_survives_a_broker_restart(broker: Broker, messaging: KafkaMessaging) -> None:
+    """Outputs appear exactly once, whatever the outage interrupted."""
+    messaging.transform([RAW], "processing", _Echo(), state_topic=Topics.STATE_PROCESSING, max_batch=10)
+    _publish(messaging, range(50))
+    _until(lambda: len(messaging.read_all(PROCESSED)) >= 10, "transforming begins")
+
+    broker.kill()
+    broker.start()
+    _publish(messaging, range(50, 100))
+    messaging.flush(30)
+
+    _until(lambda: len(messaging.read_all(PROCESSED)) >= 100, "everything is transformed")
+    values = [int(record.value or b"-1") for record in messaging.read_all(PROCESSED)]
+    assert sorted(values) == list(range(100))
+
+
+def test_client_may_start_before_the_broker(tmp_path: Path, broker: Broker) -> None:
+    """Services start in any order: records wait, subscriptions wait."""
+    late = Broker(tmp_path / "late")
+    messaging = KafkaMessaging(late.settings(), "early")
+    seen = Numbers()
+    try:
+        messaging.subscribe([RAW], "readers", seen)
+        _publish(messaging, range(10))
+        assert messaging.health()["connected"] is False
+        with pytest.raises(MessagingError, match="10 records are not yet durable"):
+            messaging.flush(0.2)
+
+        late.start()
+        late.set_up(late.settings())
+
+        _until(lambda: seen.count == 10, "what waited arrives")
+        assert messaging.health()["connected"] is True
+    finally:
+        messaging.close()
+        late.stop()
+
+
+def test_record_refused_by_the_broker_stops_no_other(messaging: KafkaMessaging) -> None:
+    """The idempotent producer is made anew; the refused record alone is missing, and named."""
+    for number in range(20):
+        key = None if number in {7, 13} else f"sensor-{number}"  # a compacted topic refuses records without a key
+        messaging.publish(Topics.REGISTRY, b"%d" % number, key=key)
+
+    with pytest.raises(MessagingError, match="2 records were refused"):
+        messaging.flush(30)
+
+    messaging.publish(Topics.REGISTRY, b"20", key="sensor-20")
+    messaging.flush(30)
+    kept = {int(record.value or b"-1") for record in messaging.read_all(Topics.REGISTRY)}
+    assert kept == set(range(21)) - {7, 13}
+
+
+def test_output_refused_by_the_broker_aborts_its_transaction_alone(messaging: KafkaMessaging) -> None:
+    """Its input becomes a dead letter; nothing of the aborted batch is visible."""
+
+    class Refused(_Echo):
+        """Writes one record that the broker refuses."""
+
+        def transform(self, records: Sequence[Record]) -> Sequence[Outgoing]:
+            """Return a keyless record for a compacted topic when it meets 5."""
+            extra = [Outgoing(Topics.REGISTRY, b"x") for record in records if record.value == b"5"]
+            return [*super().transform(records), *extra]
+
+    messaging.transform([RAW], "processing", Refused())
+    _publish(messaging, range(10))
+
+    _until(lambda: len(messaging.read_all(PROCESSED)) >= 9, "the good ones are transformed")
+    _until(lambda: messaging.read_all(Topics.DEAD_LETTERS), "the bad one is buried")
+    assert sorted(int(r.value or b"") for r in messaging.read_all(PROCESSED)) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+    assert messaging.read_all(Topics.REGISTRY) == []
+
+
+def test_full_queue_blocks_and_then_refuses(broker: Broker) -> None:
+    """Back-pressure: without a broker memory stays bounded, and the caller hears of it."""
+    nowhere = broker.settings().model_copy(update={"kafka_url": f"127.0.0.1:{free_ports()}"})
+    messaging = KafkaMessaging(nowhere, "test", limit_bytes=100_000, blocks_at_most_s=0.3)
+    try:
+        with pytest.raises(MessagingError, match="are waiting"):
+            for _ in range(100):
+                messaging.publish(RAW, bytes(10_000), key="box")
+    finally:
+        messaging.close()
+
+
+def test_full_queue_goes_on_when_the_broker_takes_records(kafka_settings: Settings) -> None:
+    """Back-pressure slows a fast publisher and loses nothing."""
+    messaging = KafkaMessaging(kafka_settings, "test", limit_bytes=50_000)
+    try:
+        for _ in range(200):
+            messaging.publish(RAW, bytes(5_000), key="box")
+        messaging.flush(30)
+        assert len(messaging.read_all(RAW)) == 200
+    finally:
+        messaging.close()
+
+
+def test_prefix_keeps_installations_apart(broker: Broker, kafka_settings: Settings) -> None:
+    """TOPIC_PREFIX precedes topics and groups; handlers see plain names."""
+    one = KafkaMessaging(kafka_settings, "test")
+    other_settings = broker.settings(topic_prefix="other.")
+    broker.set_up(other_settings)
+    other = KafkaMessaging(other_settings, "test")
+    topics: set[str] = set()
+    try:
+        one.subscribe([RAW], "readers", lambda records: topics.update(record.topic for record in records))
+        one.publish(RAW, b"1", key="box")
+        one.flush()
+        _until(lambda: topics == {RAW}, "the record arrives under its plain name")
+        assert other.read_all(RAW) == []
+    finally:
+        one.close()
+        other.close()
+
+
+@pytest.mark.parametrize("way", ["subscribe", "transform"])
+def test_killed_process_takes_over_within_five_seconds(
+    kafka_settings: Settings, messaging: KafkaMessaging, way: str
+) -> None:
+    """Static membership: a successor of the same instance gets its partitions at once; nothing is lost."""
+    first = _member(kafka_settings, way)
+    try:
+        _publish(messaging, range(50))
+        _until(lambda: _distinct(messaging) >= set(range(50)), "the first process works")
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    _publish(messaging, range(50, 100))
+    messaging.flush(30)
+
+    began = time.monotonic()
+    second = _member(kafka_settings, way)
+    try:
+        _until(lambda: _distinct(messaging) == set(range(100)), "the second process works")
+        assert time.monotonic() - began < 5
+    finally:
+        second.kill()
+        second.wait()
+    if way == "transform":
+        assert len(messaging.read_all(PROCESSED)) == 100
+
+
+def test_second_process_of_the_same_instance_ends_the_first(kafka_settings: Settings) -> None:
+    """Two with one name would share partitions by accident: the older one stops and says why."""
+    one, two = KafkaMessaging(kafka_settings, "test"), KafkaMessaging(kafka_settings, "test")
+    try:
+        first = one.subscribe([RAW], "readers", Numbers())
+        _until(lambda: first.is_assigned, "the first has partitions")
+        second = two.subscribe([RAW], "readers", Numbers())
+        _until(lambda: second.is_assigned and not first.is_running, "the second has them and the first has ended")
+        assert one.health()["groups"] == {"readers": "stopped"}
+    finally:
+        two.close()
+        one.close()
+
+
+def test_busy_handler_lets_the_stop_through(messaging: KafkaMessaging) -> None:
+    """A handler that waits for a database does not hold up the end."""
+    failing = threading.Event()
+
+    def fail(records: Sequence[Record]) -> None:
+        failing.set()
+        raise MessagingError("away")
+
+    subscription = messaging.subscribe([RAW], "readers", fail)
+    _publish(messaging, range(3))
+    assert failing.wait(20)
+
+    began = time.monotonic()
+    subscription.stop()
+
+    assert time.monotonic() - began < 3
+    assert not subscription.is_running
+
+
+def test_group_at_the_end_keeps_its_place_while_away(kafka_settings: Settings, messaging: KafkaMessaging) -> None:
+    """A group that began at the end misses nothing that comes between a stop and a start."""
+    seen = Numbers()
+    first = messaging.subscribe([RAW], "live", seen, start=Start.LATEST)
+    _until(lambda: first.is_assigned, "the group has begun")
+    first.stop()
+    _publish(messaging, range(5))
+    messaging.flush(30)
+
+    messaging.subscribe([RAW], "live", seen, start=Start.LATEST)
+
+    _until(lambda: seen.count == 5, "what came in between arrives")
+
+
+class _Echo:
+    """A transformer without state: every record goes on as it is."""
+
+    def restore(self, state: Sequence[Record]) -> None:
+        """Have nothing to remember."""
+
+    def transform(self, records: Sequence[Record]) -> Sequence[Outgoing]:
+        """Return the same values for the processed topic."""
+        return [Outgoing(PROCESSED, record.value, record.key) for record in records]
+
+
+def _member(settings: Settings, way: str) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "KAFKA_URL": settings.kafka_url,
+        "TOPIC_PREFIX": settings.topic_prefix,
+        "PYTHONPATH": str(MEMBER.parents[2]),
+    }
+    return subprocess.Popen([sys.executable, str(MEMBER), way], env=environment)
+
+
+def _distinct(messaging: KafkaMessaging) -> set[int]:
+    return {int(record.value or b"-1") for record in messaging.read_all(PROCESSED)}
+
+
+def _publish(messaging: KafkaMessaging, numbers: range) -> None:
+    for number in numbers:
+        messaging.publish(RAW, b"%d" % number, key=f"zone-{number % 5}")
+
+
+def _until(condition: Callable[[], object], what: str, within_s: float = 40.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not happen in time: {what}"
+        time.sleep(0.02)
