@@ -70,3 +70,13 @@ test("a chain says how long after its first event each came", () => {
   assert.deepEqual(steps.map((step) => step.since), ["", "+250 ms"]);
   assert.deepEqual(chain([]), []);
 });
+
+test("readings of one sensor in a row are one step of a chain", () => {
+  const event = (value, timestamp) => ({
+    kind: "reading", timestamp, id: "s", caused_by: [], body: { data_type: "soil_moisture", value, unit: "m3/m3", sensor_id: "s" },
+  });
+  const steps = chain([event(0.26, 1), event(0.25, 2), event(0.24, 3), { kind: "alert", timestamp: 4, body: { state: "open", description: "dry" } }]);
+
+  assert.deepEqual(steps.map((step) => step.text), ["Soil moisture from 0.26 to 0.24 m³/m³: 3 readings from s", "Open: dry"]);
+  assert.equal(steps[0].body.length, 3);
+});

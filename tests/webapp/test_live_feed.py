@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_the_payload_is_the_message_on_both_namespaces(
     reading = _publish(messaging, 22.5)
 
     for one in (own, everything):
-        eventually(lambda one=one: len(one.heard) == 1, f"{one.namespace} heard it")
+        eventually(partial(_has_heard, one, 1), f"{one.namespace} heard it")
         assert SensorData.from_dict(one.heard[0][1]) == reading
 
 
@@ -176,7 +177,7 @@ def test_a_client_that_stops_reading_slows_nobody(
     for number in range(20):
         sent = time.monotonic()
         _publish(messaging, float(number), f"s{number}")
-        eventually(lambda number=number: len(one.heard) == number + 1, "the reader heard it")
+        eventually(partial(_has_heard, one, number + 1), "the reader heard it")
         delays.append(one.heard[-1][0] - sent)
 
     asleep.close()
@@ -255,6 +256,10 @@ def test_stopping_with_clients_connected_takes_less_than_five_seconds(
     dashboard.stop()
 
     assert time.monotonic() - began < 5.0
+
+
+def _has_heard(page: Page, count: int) -> bool:
+    return len(page.heard) == count
 
 
 def _live(dashboard: Dashboard) -> dict[str, list[dict[str, Any]]]:

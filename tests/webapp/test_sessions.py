@@ -90,7 +90,7 @@ def test_the_right_password_opens_page_and_live_feed(open_to_all: Dashboard) -> 
     feed = websocket.create_connection(
         f"ws://{BEYOND}:{open_to_all.port}/socket.io/?EIO=4&transport=websocket", cookie=jar
     )
-    assert feed.recv().startswith("0")
+    assert str(feed.recv()).startswith("0")
     feed.close()
 
 

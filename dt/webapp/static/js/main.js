@@ -18,6 +18,7 @@ import "./components/x-theme-toggle.js";
 import "./components/x-trace-dialog.js";
 
 const RETRY_MS = 3000;
+const PLANTS_EVERY_MS = 30_000;
 const store = new Store();
 const api = new Api();
 
@@ -26,8 +27,12 @@ for (const element of document.querySelectorAll("*")) {
 }
 
 setInterval(() => store.tick(Date.now() / 1000), 1000);
-store.addEventListener("selection", () => void loadPlant());
-store.addEventListener("connection", () => { if (store.connection === "live") void loadPlants(); });
+store.addEventListener("selection", loadPlant);
+store.addEventListener("connection", () => {
+  if (store.connection !== "live") return;
+  void loadPlants();
+  loadPlant();
+});
 
 const socket = io({ transports: ["websocket"], autoConnect: false, reconnectionDelayMax: 15_000 });
 const feed = new LiveFeed(store, api, socket);
@@ -45,30 +50,52 @@ async function begin() {
   await loadPlants();
 }
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let plantsTimer;
+
+/** Plants come and go rarely: one is added by hand, or a file is replayed. */
 async function loadPlants() {
+  clearTimeout(plantsTimer);
+  let again = RETRY_MS;
   try {
-    store.setPlants(await api.plants());
+    const plants = await api.plants();
+    store.setPlants(plants);
+    if (plants.length) again = PLANTS_EVERY_MS;
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return location.assign("/login");
-    setTimeout(loadPlants, RETRY_MS);
   }
+  clearTimeout(plantsTimer);
+  plantsTimer = setTimeout(loadPlants, again);
   return undefined;
 }
 
 /** Fill in what the live feed has not brought yet, each part on its own: one that fails leaves the others whole. */
-async function loadPlant() {
+function loadPlant() {
   const plant = store.plant;
   if (!plant) return;
-  await Promise.allSettled([loadRecords("alerts", plant), loadRecords("actions", plant), loadFrame(plant), loadReadings(plant)]);
+  for (const load of [loadAlerts, loadActions, loadFrame, loadReadings]) void untilDone(load, plant);
 }
 
-async function loadRecords(kind, plant) {
-  const records = await api.records(kind, { plant_id: plant.plant_id, limit: 100 });
-  for (const record of records) {
-    if (kind === "alerts") store.acceptAlert(record);
-    else store.acceptAction(record);
+async function untilDone(load, plant) {
+  if (!isShown(plant)) return;
+  try {
+    await load(plant);
+  } catch {
+    setTimeout(untilDone, RETRY_MS, load, plant);
   }
-  if (isShown(plant)) store.setLoaded(kind);
+}
+
+/** The plant's own alerts and its zone's. */
+async function loadAlerts(plant) {
+  const whose = [{ plant_id: plant.plant_id }, { zone_id: plant.zone_id }];
+  const pages = await Promise.all(whose.map((query) => api.records("alerts", { ...query, limit: 50 })));
+  for (const alert of pages.flat()) store.acceptAlert(alert);
+  if (isShown(plant)) store.setLoaded("alerts");
+}
+
+async function loadActions(plant) {
+  for (const action of await api.records("actions", { plant_id: plant.plant_id, limit: 100 })) store.acceptAction(action);
+  if (isShown(plant)) store.setLoaded("actions");
 }
 
 async function loadFrame(plant) {
@@ -79,8 +106,9 @@ async function loadFrame(plant) {
 async function loadReadings(plant) {
   const sensors = (await api.sensors()).filter((sensor) => store.concerns(sensor));
   for (const sensor of sensors) store.setInterval(sensor.sensor_id, sensor.read_interval);
-  const ids = [...new Set(sensors.map((sensor) => sensor.sensor_id)), `${plant.zone_id}/vpd`, `${plant.plant_id}/vpd`];
-  const answers = await Promise.allSettled(ids.map((id) => api.latest(id, 4)));
+  const ids = new Set(sensors.filter((sensor) => sensor.data_type !== "camera_image").map((sensor) => sensor.sensor_id));
+  for (const sensor of sensors) if (sensor.data_type === "humidity") ids.add(`${sensor.plant_id ?? sensor.zone_id}/vpd`);
+  const answers = await Promise.allSettled([...ids].map((id) => api.latest(id, 1)));
   for (const answer of answers) {
     if (answer.status === "fulfilled") for (const reading of answer.value) store.acceptReading(reading);
   }

@@ -71,13 +71,38 @@ export function eventWords({ kind, body }) {
  */
 export function chain(events) {
   const start = events.length ? Math.min(...events.map((event) => event.timestamp)) : 0;
-  return events.map((event, i) => ({
-    kind: words(event.kind),
-    text: eventWords(event),
-    timestamp: event.timestamp,
-    since: i === 0 && event.timestamp === start ? "" : span(event.timestamp - start),
-    body: event.body,
+  return runs(events).map((run, i) => ({
+    kind: words(run[0].kind),
+    text: run.length > 1 ? runWords(run) : eventWords(run[0]),
+    timestamp: run[0].timestamp,
+    since: i === 0 && run[0].timestamp === start ? "" : span(run[0].timestamp - start),
+    body: run.length > 1 ? run.map((event) => event.body) : run[0].body,
   }));
+}
+
+/** Readings of one sensor that follow each other are one step. */
+function runs(events) {
+  const found = [];
+  for (const event of events) {
+    const last = found.at(-1);
+    if (last && isReading(event) && isReading(last[0]) && sameSeries(last[0].body, event.body)) last.push(event);
+    else found.push([event]);
+  }
+  return found;
+}
+
+function isReading({ body }) {
+  return typeof body?.data_type === "string" && typeof body.value === "number";
+}
+
+function sameSeries(one, other) {
+  return one.sensor_id === other.sensor_id && one.data_type === other.data_type;
+}
+
+function runWords(run) {
+  const [first, last] = [run[0].body, run.at(-1).body];
+  const label = QUANTITIES[first.data_type]?.label ?? words(first.data_type);
+  return `${label} from ${plain(first.value)} to ${plain(last.value)} ${unitSign(last.unit)}: ${run.length} readings from ${first.sensor_id}`;
 }
 
 /** @param {Record<string, any>} reading */

@@ -8,6 +8,7 @@
  * @property {number[]} mean
  * @property {number[]} max
  * @property {number[]} n
+ * @property {string | null} [unit]
  */
 
 /** @returns {Series} */
@@ -41,9 +42,9 @@ export function withReading(series, reading) {
 export function since(series, since) {
   const first = series.t.findIndex((t) => t + series.resolution_s > since);
   if (first === 0) return series;
-  if (first < 0) return emptySeries(series.resolution_s);
+  if (first < 0) return { ...emptySeries(series.resolution_s), unit: series.unit };
   return {
-    resolution_s: series.resolution_s,
+    ...series,
     t: series.t.slice(first), min: series.min.slice(first), mean: series.mean.slice(first),
     max: series.max.slice(first), n: series.n.slice(first),
   };
@@ -101,7 +102,7 @@ export function gapAfter(series) {
 /** @param {Series} series @returns {Series} */
 function copy(series) {
   return {
-    resolution_s: series.resolution_s,
+    ...series,
     t: [...series.t], min: [...series.min], mean: [...series.mean], max: [...series.max], n: [...series.n],
   };
 }

@@ -6,17 +6,19 @@ import { QUANTITIES, RANGES, unitSign } from "../quantities.js";
 import { make, PageElement } from "../element.js";
 
 const REDRAW_EVERY_MS = 1000;
-const REFETCH_AFTER_S = 300; // late readings and gaps heal within this
+const REFETCH_AFTER_S = [5, 10, 20, 40, 80, 160, 300]; // history may still be arriving; later it only heals gaps
 const OPTIONS = { displayModeBar: false, responsive: false, scrollZoom: false };
 
 /** History and present of one quantity. Attribute `quantity`. */
 class ReadingChart extends PageElement {
   #plot = make("div", { class: "plot" });
   #note = make("p", { class: "note", role: "status" });
+  #sign = make("small");
   #table = make("details", { class: "table" });
   #series = emptySeries();
   #until = 0;
   #fetchedAt = 0;
+  #fetches = 0;
   /** @type {"loading" | "ready" | "failed"} */
   #state = "loading";
   #problem = "";
@@ -29,9 +31,10 @@ class ReadingChart extends PageElement {
   mounted(signal) {
     const view = QUANTITIES[this.#quantity];
     this.#plot.setAttribute("role", "img");
-    this.replaceChildren(make("h3", {}, view.label, make("small", {}, unitSign(view.unit))), this.#frame(), this.#table);
+    this.replaceChildren(make("h3", {}, view.label, this.#sign), this.#frame(), this.#table);
     this.#table.addEventListener("toggle", () => this.#fillTable(), { signal });
-    this.listen(["selection", "range"], () => void this.load(), signal);
+    this.listen(["selection", "range"], () => this.#loadAnew(), signal);
+    this.listen(["connection"], () => { if (this.store.connection === "live") this.#loadAnew(); }, signal);
     this.listen(["alerts", "actions"], () => this.#drawSoon(), signal);
     this.store.addEventListener("reading", (event) => this.#take(/** @type {CustomEvent} */ (event).detail), { signal });
     this.listen(["tick"], () => this.#refresh(), signal);
@@ -59,12 +62,13 @@ class ReadingChart extends PageElement {
     this.#request = new AbortController();
     const { signal } = this.#request;
     if (this.#fetchedAt === 0) this.#show("loading", this.#series);
-    this.setAttribute("aria-busy", "true");
+    if (this.#fetches === 0) this.setAttribute("aria-busy", "true");
     try {
       const [from, until] = await this.#window(plant, signal);
       const fetched = await this.api.series({ ...this.#whose(plant), data_type: this.#quantity, since: from, until, points: this.#points() }, signal);
       this.#until = until;
       this.#fetchedAt = this.store.now;
+      this.#fetches += 1;
       this.#show("ready", fetched);
     } catch (error) {
       if (signal.aborted) return;
@@ -73,6 +77,12 @@ class ReadingChart extends PageElement {
       this.#show("failed", emptySeries());
     }
     this.removeAttribute("aria-busy");
+  }
+
+  #loadAnew() {
+    this.#fetches = 0;
+    this.#fetchedAt = 0;
+    void this.load();
   }
 
   get #quantity() {
@@ -119,8 +129,9 @@ class ReadingChart extends PageElement {
   }
 
   #refresh() {
-    if (this.#fetchedAt && !this.store.plant?.archived && this.store.now - this.#fetchedAt > REFETCH_AFTER_S) void this.load();
-    else if (this.#state === "failed" && this.store.now - this.#fetchedAt > 10) void this.load();
+    if (this.#state === "loading" || this.store.connection === "disconnected") return;
+    const wait = REFETCH_AFTER_S[Math.min(this.#fetches, REFETCH_AFTER_S.length - 1)];
+    if (this.store.now - this.#fetchedAt > wait) void this.load();
   }
 
   #drawSoon() {
@@ -136,6 +147,7 @@ class ReadingChart extends PageElement {
     const series = since(this.#series, window[0]);
     const found = extremes(series);
     this.#say(found);
+    this.#sign.textContent = unitSign(this.#unit);
     this.#plot.setAttribute("aria-label", summary(this.#quantity, this.#unit, range.words, found, (t) => clockTime(t, this.store.now)));
     if (this.#table.hasAttribute("open")) this.#fillTable();
     else if (!this.#table.firstChild) this.#table.append(make("summary", {}, "Show as table"));
@@ -156,7 +168,7 @@ class ReadingChart extends PageElement {
   }
 
   get #unit() {
-    return this.store.reading(this.#quantity)?.unit ?? QUANTITIES[this.#quantity].unit;
+    return this.#series.unit ?? this.store.reading(this.#quantity)?.unit ?? QUANTITIES[this.#quantity].unit;
   }
 
   #say(found) {
