@@ -22,7 +22,7 @@ from dt.utils.rig import load_rig
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service, run_service
 
-_SAVES_EVERY_S = 10.0
+_SAVES_EVERY_S = 2.0
 _SETTLES_S = 2 * 86_400.0
 
 log = get_logger("dt.simulator")
@@ -53,6 +53,7 @@ class SimulatorService(Service):
         http.start()
         self.closing("http", http.stop)
         if not self._is_given:
+            self._save()
             self._stop.clear()
             keeper = threading.Thread(target=self._keep, name="box keeper", daemon=True)
             keeper.start()
@@ -91,6 +92,7 @@ class SimulatorService(Service):
     def _save(self) -> None:
         aside = self._kept.with_suffix(".new")
         try:
+            self._kept.parent.mkdir(parents=True, exist_ok=True)
             aside.write_bytes(msgspec.json.encode(self.wire.snapshot()))
             aside.replace(self._kept)
         except OSError as error:

@@ -172,9 +172,8 @@ def test_empty_reservoir_gives_nothing() -> None:
 def test_light_follows_the_sun_of_the_place() -> None:
     """Noon in Turin is midnight in the middle of the Pacific."""
     noon = math.floor(START / DAY) * DAY + 11.5 * 3600
-    dark_lamp = {"lamp_on_h": 0.0, "lamp_off_h": 0.0}
-    turin = Box(BoxSpec(site=SiteSpec(latitude_deg=45.07, longitude_deg=7.69, **dark_lamp)), noon)
-    pacific = Box(BoxSpec(site=SiteSpec(latitude_deg=0.0, longitude_deg=-172.0, **dark_lamp)), noon)
+    turin = Box(BoxSpec(site=SiteSpec(latitude_deg=45.07, longitude_deg=7.69, lamp_on_h=0.0, lamp_off_h=0.0)), noon)
+    pacific = Box(BoxSpec(site=SiteSpec(latitude_deg=0.0, longitude_deg=-172.0, lamp_on_h=0.0, lamp_off_h=0.0)), noon)
 
     assert turin.light_lux > 300.0
     assert pacific.light_lux == 0.0
@@ -233,7 +232,7 @@ def test_snapshot_brings_soil_and_air_back_with_all_outputs_off() -> None:
     old.drive(PUMP, 1.0)
     old.advance(START + 5.0)
 
-    new.restore(old.snapshot())  # type: ignore[arg-type]
+    new.restore(old.snapshot())
 
     assert new.state()["soil"] == old.state()["soil"]
     assert new.state()["air"] == old.state()["air"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -69,6 +70,23 @@ def test_restarted_simulator_goes_on_with_the_same_plant(own_port: Settings, clo
 
     assert second.box.soil.poured_ml == pytest.approx(poured_ml) == pytest.approx(100.0)
     assert second.box.levels["pump"] == 0.0
+
+
+def test_killed_simulator_loses_seconds_at_most(
+    own_port: Settings, clock: ManualClock, eventually: Callable[[Callable[[], object], str], None]
+) -> None:
+    """The box is kept every two seconds, so that kill -9 does not take a dose back."""
+    first = create_service(own_port, clock)
+    first.start()
+    first.box.pour(clock.wall(), 80.0)
+    kept = own_port.data_dir / "box.json"
+
+    def poured_ml() -> float:
+        clock.advance(1.0)
+        return float(json.loads(kept.read_text())["soil"]["poured_ml"])
+
+    eventually(lambda: poured_ml() == 80.0, "the dose was kept without a stop")
+    first.stop()
 
 
 def test_unreadable_memory_begins_a_new_box(own_port: Settings, clock: ManualClock) -> None:
