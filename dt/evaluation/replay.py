@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dt.communication.announcement import wait_until_announced
 from dt.communication.messaging import MessagingService, Outgoing, outgoing
 from dt.communication.topics import Topics
 from dt.evaluation.mapping import ColumnMapping
@@ -102,6 +103,7 @@ def replay(
     tally = Tally()
     cells = list(cells_of(request.file, request.time, request.mappings, tally))
     _register(request, cells, registry)
+    wait_until_announced(messaging, (sensor_id_of(request.plant_id, m) for m in request.mappings), clock)
     sender = _Sender(messaging, clock, request.speed)
     for number, reading in enumerate(_readings(request, cells), 1):
         sender.send(reading)

@@ -6,24 +6,29 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dt.communication.announcement import wait_until_announced
+from dt.communication.database_api import DatabaseApiClient
 from dt.communication.memory import MemoryMessaging
 from dt.communication.messaging import Record, Start
 from dt.communication.topics import Topics
 from dt.communication.wire_pins import WireFactory
-from dt.operations.demo_history import Progress, prepared_box, publish_history
+from dt.operations.demo_history import Progress, lived_through, prepared_box, publish_history
 from dt.operations.demo_settings import DemoRequest, demo_folder, demo_settings
 from dt.simulator.box import Box
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
-from dt.utils.dataclasses import ActionResult, AlertEvent, AlertState, Grant, Outcome
-from dt.utils.exceptions import DTError
+from dt.utils.dataclasses import ActionResult, AlertEvent, AlertState, DBTimestampQuery, Grant, Outcome
+from dt.utils.exceptions import DTError, RefusedRequestError
 from dt.utils.logger import get_logger
+from dt.utils.quantities import Quantity
 from dt.utils.rig import Rig, load_rig
+from dt.utils.secrets import ensure_token
 from dt.utils.service import Service, stopping_on_signals
 
 BY = "demo"
 _ALIVE_EVERY_S = 5.0
 _ALIVE_FILE = "alive"
+_STORED_WITHIN_S = 120.0
 
 Say = Callable[[str], None]
 
@@ -33,7 +38,9 @@ log = get_logger(__name__)
 class Demo:
     """The whole product in one process; `start` returns when everything runs, `stop` leaves nothing."""
 
-    def __init__(self, request: DemoRequest, settings: Settings, clock: Clock, say: Say) -> None:
+    def __init__(
+        self, request: DemoRequest, settings: Settings, clock: Clock, say: Say, stop: threading.Event
+    ) -> None:
         self.settings = settings
         self._request = request
         self._clock = clock
@@ -42,21 +49,26 @@ class Demo:
         self._rig = load_rig(settings.rig_file)
         self._messaging = MemoryMessaging(clock)
         self._services: list[Service] = []
+        self._stop = stop
 
     def start(self, progress: Progress = lambda _done, _total: None) -> None:
-        """Page first, then the history through the pipeline, then the sensors and the pump."""
+        """Page first, then the box's past, which travels through the pipeline while sensors and pump begin to live."""
         self._tell_what_happens()
         self._start_reading_side()
         until = self._clock.wall()
         box, since = prepared_box(self._rig, self._request.seed, self._request.days, until)
-        sent = publish_history(box, self._rig, self._messaging, since, until, progress, silent_until=self._kept_until())
-        self._note(f"{sent} readings of the last {self._request.days:g} days published")
+        past = lived_through(box, since, until, self._kept_until())
+        self._note(f"{len(past)} minutes of the box's past are lived through")
         self._start_acting_side(box)
         self._note("sensors are read live; the pump may follow the recommendations (granted by the demo)")
+        sent = publish_history(past, self._rig, self._messaging, progress)
+        self._note(f"{sent} readings of the last {self._request.days:g} days published")
+        if past and self._is_stored(past[-1].timestamp):
+            self._note("and stored")
 
-    def live(self, stop: threading.Event) -> None:
-        """Run until `stop` is set."""
-        while not self._clock.wait(stop, _ALIVE_EVERY_S):
+    def live(self) -> None:
+        """Run until told to stop."""
+        while not self._clock.wait(self._stop, _ALIVE_EVERY_S):
             (self.settings.data_dir / _ALIVE_FILE).touch()
 
     def stop(self) -> None:
@@ -78,7 +90,34 @@ class Demo:
 
         for create in (create_database, create_alerts, create_ai, create_processing):
             self._run(create(self.settings, self._messaging, self._clock))
+        self._bind_sensors()
         self._note("database, alerts, ai and processing run")
+
+    def _bind_sensors(self) -> None:
+        """Make the rig's sensors known before their history arrives; the collector finds them bound."""
+        with DatabaseApiClient(self.settings.flask_db_url, ensure_token(self.settings)) as database:
+            for sensor in self._rig.sensors:
+                try:
+                    database.bind_sensor(sensor)
+                except RefusedRequestError as error:  # a kept demo knows it otherwise: the registry's word holds
+                    log.warning("sensor %s: %s", sensor.sensor_id, error)
+        wait_until_announced(self._messaging, (sensor.sensor_id for sensor in self._rig.sensors), self._clock)
+
+    def _is_stored(self, timestamp: float) -> bool:
+        """Wait until the database has every sensor's reading of an instant; each sensor's readings come in order."""
+        wanted = [sensor for sensor in self._rig.sensors if sensor.data_type is not Quantity.CAMERA_IMAGE]
+        give_up = self._clock.monotonic() + _STORED_WITHIN_S
+        with DatabaseApiClient(self.settings.flask_db_url, ensure_token(self.settings)) as database:
+            while wanted and self._clock.monotonic() < give_up:
+                sensor = wanted[-1]
+                query = DBTimestampQuery(
+                    data_type=sensor.data_type, sensor_id=sensor.sensor_id, since=timestamp, until=timestamp + 0.5
+                )
+                if database.query_timestamp(query):
+                    wanted.pop()
+                elif self._clock.wait(self._stop, 0.2):
+                    break
+        return not wanted
 
     def _start_acting_side(self, box: Box) -> None:
         from dt.collector.main import create_service as create_collector
@@ -146,13 +185,13 @@ def run_demo(request: DemoRequest, base: Settings, clock: Clock, say: Say, progr
     settings = demo_settings(request, base)
     stop = threading.Event()
     with demo_folder(settings, keep=request.keep), stopping_on_signals(stop):
-        demo = Demo(request, settings, clock, say)
+        demo = Demo(request, settings, clock, say, stop)
         try:
             _start(demo, stop, progress)
             if not stop.is_set():
                 say(f"Token for writing requests: {_shown(settings.data_dir / 'dt_token')}")
                 say("Ctrl-C stops it.")
-                demo.live(stop)
+                demo.live()
         finally:
             say("stopping ...")
             demo.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from dt.communication.messaging import MessagingService, Outgoing, outgoing
 from dt.communication.topics import Topics
@@ -28,25 +28,23 @@ def prepared_box(rig: Rig, seed: int, days: float, until: float) -> tuple[Box, f
     return prepare_demo_box(box_spec(rig, seed), since, until), since
 
 
-def publish_history(
-    box: Box,
-    rig: Rig,
-    messaging: MessagingService,
-    since: float,
-    until: float,
-    progress: Progress,
-    *,
-    silent_until: float,
-) -> int:
-    """Let the box live until `until` and publish a reading of each quantity a minute; return how many.
+def lived_through(box: Box, since: float, until: float, silent_until: float = 0.0) -> list[Sample]:
+    """Let the box live until `until` and return a look at every minute, from `silent_until` on.
 
-    What lies before `silent_until` is lived through and not published: an earlier run did that.
+    What lies before that was published by an earlier run.
     """
+    return [sample for sample in history(box, since, until, EVERY_S) if sample.timestamp >= silent_until]
+
+
+def publish_history(
+    samples: Sequence[Sample], rig: Rig, messaging: MessagingService, progress: Progress = lambda _done, _total: None
+) -> int:
+    """Publish every look as raw readings, oldest first, and return how many readings that were."""
     sensors = {sensor.data_type: sensor for sensor in rig.sensors}
-    total = max(1, round((until - since) / EVERY_S)) * len(sensors)
+    total = len(samples) * len(samples[0].readings()) if samples else 0
     sent = 0
     batch: list[Outgoing] = []
-    for record in _records(history(box, since, until, EVERY_S), sensors, silent_until):
+    for record in _records(samples, sensors):
         batch.append(record)
         if len(batch) >= _BATCH:
             messaging.publish_batch(batch)
@@ -58,14 +56,10 @@ def publish_history(
     return sent + len(batch)
 
 
-def _records(
-    samples: Iterator[Sample], sensors: Mapping[Quantity, SensorDescriptor], silent_until: float
-) -> Iterator[Outgoing]:
+def _records(samples: Iterable[Sample], sensors: Mapping[Quantity, SensorDescriptor]) -> Iterator[Outgoing]:
     topics = {quantity: Topics.of(quantity).raw for quantity in sensors}
     boot_id = f"history-{new_correlation_id()[:8]}"
     for sequence, sample in enumerate(samples):
-        if sample.timestamp < silent_until:
-            continue
         for quantity, value, unit in sample.readings():
             sensor = sensors.get(quantity)
             if sensor is None:
