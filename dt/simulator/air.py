@@ -46,7 +46,7 @@ def transpiration_ml_s(short_wave_w_m2: float, vpd_kpa: float, leaf_area_index: 
     """Return what an unstressed plant transpires: lE = A (1 - exp(-k LAI)) G + B LAI VPD.
 
     >>> round(3600 * transpiration_ml_s(80.0, 1.0, 2.5, 0.05), 2)
-    5.29
+    5.28
     """
     by_air = _DAY_W_M2_KPA if short_wave_w_m2 > _DAYTIME_W_M2 else _NIGHT_W_M2_KPA
     by_light = _RADIATION_SHARE * -math.expm1(-_EXTINCTION * leaf_area_index) * short_wave_w_m2
