@@ -72,7 +72,7 @@ class ControllerService(Service):
             pumps={name: one for name, one in self.actuators.items() if isinstance(one, Pump)},
             is_granted=lambda actuator_id: self.decisions.grant_of(actuator_id) is not None,
             is_enabled=lambda plant_id: bool(self.decisions.policy_of(plant_id)["enabled"]),
-            submit=lambda command: self.gate.submit(command, idle=self.loop.renew),
+            submit=self.gate.submit,
             recommend=self.gate.recommend,
             clock=clock,
         )

@@ -59,7 +59,8 @@ class ControlLoop:
         """Renew, publish, decide."""
         self.renew()
         if self.status is not None:
-            self._policy.step(self.status["outputs"])
+            with self._guard.while_waiting(self.renew):
+                self._policy.step(self.status["outputs"])
 
     def renew(self) -> None:
         """Prolong the lease and take what ended since; also called while an order waits for the disk."""

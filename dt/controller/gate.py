@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from dt.controller.guard_client import GuardLink, Idle
+from dt.controller.guard_client import GuardLink
 from dt.controller.guard_types import Answer, Denial, GuardUnreachableError, Order
 from dt.controller.interlocks import first_refusal
 from dt.controller.kinds.base_actuator import BaseActuator
@@ -49,7 +49,7 @@ class Gate:
         self._lock = threading.Lock()
         self._running: set[str] = set()
 
-    def submit(self, command: ActionCommand, idle: Idle | None = None) -> ActionResult | None:
+    def submit(self, command: ActionCommand) -> ActionResult | None:
         """Return a command's outcome, or None when it was accepted and runs; the same `action_id` runs once.
 
         Raises MessageError for a command that this actuator cannot take; blocks while the ledger is written.
@@ -63,7 +63,7 @@ class Gate:
             if known is not None:
                 return known
             self._running.add(command.action_id)
-        result = self._decide(command, actuator, on_s, idle)
+        result = self._decide(command, actuator, on_s)
         return None if result is None else self._close(result)
 
     def recommend(self, command: ActionCommand) -> ActionResult:
@@ -95,9 +95,7 @@ class Gate:
 
     # -- helpers ------------------------------------------------------------------------------------------------
 
-    def _decide(
-        self, command: ActionCommand, actuator: BaseActuator, on_s: float, idle: Idle | None
-    ) -> ActionResult | None:
+    def _decide(self, command: ActionCommand, actuator: BaseActuator, on_s: float) -> ActionResult | None:
         try:
             if command.command is Command.OFF:
                 return self._switch_off(command)
@@ -105,7 +103,7 @@ class Gate:
             refusal = first_refusal(situation)
             if refusal is not None:
                 return self._refuse(command, on_s, situation.age_s, refusal)
-            answer = self._guard.run(self._order(command, on_s, situation.age_s), idle)
+            answer = self._guard.run(self._order(command, on_s, situation.age_s))
         except GuardUnreachableError as error:
             refusal = Refusal(invariant="S11", why=f"the guard does not answer: {error}")
             return result_of(command, Outcome.FAILED, self._clock.wall(), refusal=refusal)

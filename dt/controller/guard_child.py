@@ -22,8 +22,6 @@ from dt.controller.ledger import Ledger
 READY, GO, BEAT = b"R", b"G", b"."
 EXIT_PINS = 4
 _READBACK_EVERY_S = 0.5
-_CHECKPOINT_EVERY_S = 60.0
-_AFTER_ERROR_S = 0.5
 
 _log = logging.getLogger("dt.controller.guard")
 
@@ -97,15 +95,12 @@ def _own_pins(desk: GuardDesk, pins: Pins, pulse: _Pulse) -> int:
 
 def _keep_ledger(desk: GuardDesk, pulse: _Pulse) -> None:
     """The ledger thread: writes down what the pin thread noted."""
-    next_checkpoint_s = time.monotonic() + _CHECKPOINT_EVERY_S
+    said: str | None = None
     while not pulse.is_ending:
-        desk.settle_next(timeout_s=_CHECKPOINT_EVERY_S)
-        if desk.ledger_error is not None:
-            _log.error("the ledger cannot be written: %s", desk.ledger_error)
-            time.sleep(_AFTER_ERROR_S)
-        elif time.monotonic() >= next_checkpoint_s:
-            next_checkpoint_s = time.monotonic() + _CHECKPOINT_EVERY_S
-            desk.checkpoint()
+        desk.keep_ledger()
+        if desk.ledger_error != said:
+            said = desk.ledger_error
+            _log.warning("the ledger: %s", said or "can be written again")
 
 
 def _end_on(pulse: _Pulse, orders_fd: int) -> None:

@@ -7,10 +7,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from dt.controller.guard import TICK_S, Guard, SetPin
 from dt.controller.guard_clock import kernel_clock_is_synchronised
@@ -21,6 +23,8 @@ from dt.controller.ledger import Ledger
 
 Idle = Callable[[], None]
 """Called about every 100 ms while an order waits for the disk, so that the caller's own loop keeps the lease."""
+
+_T = TypeVar("_T")
 
 _SLICE_S = 0.1
 _PATIENCE_S = 5.0
@@ -37,7 +41,11 @@ class GuardLink(Protocol):
         """Return the guard's status."""
         ...
 
-    def run(self, order: Order, idle: Idle | None = None) -> Answer:
+    def while_waiting(self, idle: Idle) -> AbstractContextManager[None]:
+        """Have `idle` called while calls of this thread wait for the disk."""
+        ...
+
+    def run(self, order: Order) -> Answer:
         """Have an order charged and started."""
         ...
 
@@ -109,6 +117,8 @@ class InProcessGuard:
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._tick_on, self._settle_on)]
         self._is_threaded = threaded
         self._on_close = on_close
+        self._waiting = _Waiting()
+        self._slow_work = ThreadPoolExecutor(1, "ledger")
         if threaded:
             for thread in self._threads:
                 thread.start()
@@ -127,21 +137,17 @@ class InProcessGuard:
         """Return the guard's status."""
         return self._desk.status() | {"reported": self._reported()}
 
-    def run(self, order: Order, idle: Idle | None = None) -> Answer:
+    def while_waiting(self, idle: Idle) -> AbstractContextManager[None]:
+        """Have `idle` called while calls of this thread wait for the disk."""
+        return self._waiting.with_idle(idle)
+
+    def run(self, order: Order) -> Answer:
         """Have an order charged and started; it is due at the next tick."""
-        if idle is None or not self._is_threaded:
-            return self._desk.run(order)
-        answers: list[Answer] = []
-        work = threading.Thread(target=lambda: answers.append(self._desk.run(order)), daemon=True)
-        work.start()
-        while work.is_alive():
-            work.join(_SLICE_S)
-            idle()
-        return answers[0]
+        return self._patiently(lambda: self._desk.run(order))
 
     def record(self, order: Order, outcome: str, why: str) -> Answer:
         """Have a command recorded that moves nothing."""
-        return self._desk.record(order, outcome, why)
+        return self._patiently(lambda: self._desk.record(order, outcome, why))
 
     def off(self, actuator_id: str, why: str) -> bool:
         """Switch an output off at the next tick."""
@@ -158,7 +164,7 @@ class InProcessGuard:
 
     def budget(self, actuator_id: str) -> dict[str, float | None]:
         """Return spent_ml, budget_ml and reservoir_left_ml."""
-        return self._desk.budget(actuator_id)
+        return self._patiently(lambda: self._desk.budget(actuator_id))
 
     def refill(self, reservoir: str, by: str) -> None:
         """Count a reservoir as full."""
@@ -182,10 +188,21 @@ class InProcessGuard:
         if self._is_threaded:
             for thread in self._threads:
                 thread.join(2.0)
+        self._slow_work.shutdown()
         self._desk.note_ended(self.guard.tick())
         self._desk.close()
         if self._on_close is not None:
             self._on_close()
+
+    def _patiently(self, work: Callable[[], _T]) -> _T:
+        """Return what the work returns; where this thread has something else to do meanwhile, let it."""
+        idle = self._waiting.idle
+        if idle is None or not self._is_threaded:
+            return work()
+        future = self._slow_work.submit(work)
+        while not wait([future], _SLICE_S).done:
+            idle()
+        return future.result()
 
     def _reported(self) -> dict[str, bool]:
         return {actuator_id: bool(state["on"]) for actuator_id, state in self.guard.outputs().items()}
@@ -197,7 +214,7 @@ class InProcessGuard:
 
     def _settle_on(self) -> None:
         while not self._ending.is_set():
-            self._desk.settle_next(timeout_s=60.0)
+            self._desk.keep_ledger()
 
 
 class GuardClient:
@@ -205,9 +222,10 @@ class GuardClient:
 
     def __init__(self, folder: Path, owner: str | None = None) -> None:
         self._owner = owner or f"controller {os.getpid()}"
-        self._lease = _Line(folder / ORDERS_SOCKET)
-        self._orders = _Line(folder / ORDERS_SOCKET)
-        self._stop = _Line(folder / STOP_SOCKET)
+        self._waiting = _Waiting()
+        self._lease = _Line(folder / ORDERS_SOCKET, None)
+        self._orders = _Line(folder / ORDERS_SOCKET, self._waiting)
+        self._stop = _Line(folder / STOP_SOCKET, None)
 
     def renew(self, published: Sequence[str] = ()) -> dict[str, Any]:
         """Prolong the lease and return the status."""
@@ -215,11 +233,15 @@ class GuardClient:
 
     def status(self) -> dict[str, Any]:
         """Return the guard's status."""
-        return self._orders.ask({"op": "status"})
+        return self._lease.ask({"op": "status"}, timeout_s=1.0)
 
-    def run(self, order: Order, idle: Idle | None = None) -> Answer:
-        """Have an order charged and started; `idle` is called while the disk is waited for."""
-        return _answer(self._orders.ask({"op": "run", "order": asdict(order)}, idle=idle))
+    def while_waiting(self, idle: Idle) -> AbstractContextManager[None]:
+        """Have `idle` called while calls of this thread wait for the disk."""
+        return self._waiting.with_idle(idle)
+
+    def run(self, order: Order) -> Answer:
+        """Have an order charged and started."""
+        return _answer(self._orders.ask({"op": "run", "order": asdict(order)}))
 
     def record(self, order: Order, outcome: str, why: str) -> Answer:
         """Have a command recorded that moves nothing."""
@@ -264,58 +286,95 @@ class GuardClient:
                 line.close()
 
 
+class _Waiting:
+    """What each thread wants done while it waits."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    @property
+    def idle(self) -> Idle | None:
+        """Return what this thread wants done."""
+        return getattr(self._local, "idle", None)
+
+    @contextmanager
+    def with_idle(self, idle: Idle) -> Iterator[None]:
+        """Let this thread want it for as long as the context lasts."""
+        self._local.idle = idle
+        try:
+            yield
+        finally:
+            self._local.idle = None
+
+
 class _Line:
     """One connection: a question, then its answer; one at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, waiting: _Waiting | None) -> None:
         self._path = path
+        self._waiting = waiting
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._rest = b""
 
-    def ask(
-        self, question: Mapping[str, Any], *, idle: Idle | None = None, timeout_s: float = _PATIENCE_S
-    ) -> dict[str, Any]:
-        """Return the answer; raises GuardUnreachableError when none comes in time."""
-        with self._lock:
-            try:
-                answer = json.loads(self._exchange_again(json.dumps(question).encode() + b"\n", idle, timeout_s))
-            except (OSError, ValueError) as error:
-                self._hang_up()
-                msg = f"no answer from the guard at {self._path.name}: {error}"
-                raise GuardUnreachableError(msg) from error
+    def ask(self, question: Mapping[str, Any], *, timeout_s: float = _PATIENCE_S) -> dict[str, Any]:
+        """Return the answer; raises GuardUnreachableError when none comes in time, or the guard cannot give one."""
+        give_up_s = time.monotonic() + timeout_s
+        self._take_turn(give_up_s)
+        try:
+            answer = json.loads(self._exchange_again(json.dumps(question).encode() + b"\n", give_up_s))
+        except GuardUnreachableError:
+            self._hang_up()  # a late answer must not be taken for the next one's
+            raise
+        except (OSError, ValueError) as error:
+            self._hang_up()
+            msg = f"no answer from the guard at {self._path.name}: {error}"
+            raise GuardUnreachableError(msg) from error
+        finally:
+            self._lock.release()
+        if "away" in answer:
+            raise GuardUnreachableError(str(answer["away"]))
         if "error" in answer:
             msg = f"the guard refused the question: {answer['error']}"
             raise ValueError(msg)
         return cast("dict[str, Any]", answer)
 
     def close(self) -> None:
+        """Hang up."""
         with self._lock:
             self._hang_up()
 
-    def _exchange_again(self, line: bytes, idle: Idle | None, timeout_s: float) -> bytes:
+    def _take_turn(self, give_up_s: float) -> None:
+        while not self._lock.acquire(timeout=_SLICE_S):
+            self._pass_a_slice(give_up_s)
+
+    def _pass_a_slice(self, give_up_s: float) -> None:
+        if time.monotonic() > give_up_s:
+            msg = f"no answer from the guard at {self._path.name} in time"
+            raise GuardUnreachableError(msg)
+        idle = self._waiting.idle if self._waiting is not None else None
+        if idle is not None:
+            idle()
+
+    def _exchange_again(self, line: bytes, give_up_s: float) -> bytes:
         """Ask, and ask once more when the connection turns out to be an old guard's: every question may be repeated."""
         was_connected = self._socket is not None
         try:
-            return self._exchange(line, idle, timeout_s)
+            return self._exchange(line, give_up_s)
         except ConnectionError:
             if not was_connected:
                 raise
             self._hang_up()
-            return self._exchange(line, idle, timeout_s)
+            return self._exchange(line, give_up_s)
 
-    def _exchange(self, line: bytes, idle: Idle | None, timeout_s: float) -> bytes:
-        give_up_s = time.monotonic() + timeout_s
+    def _exchange(self, line: bytes, give_up_s: float) -> bytes:
         connection = self._socket or self._connect()
         connection.sendall(line)
         while b"\n" not in self._rest:
             try:
                 chunk = connection.recv(65_536)
             except TimeoutError:
-                if time.monotonic() > give_up_s:
-                    raise
-                if idle is not None:
-                    idle()
+                self._pass_a_slice(give_up_s)
                 continue
             if not chunk:
                 msg = "the guard hung up"

@@ -9,13 +9,18 @@ import json
 import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
 from dt.controller.guard import Guard
-from dt.controller.guard_types import MAX_NOTE_CHARS, Answer, Denial, Ended, GuardConfig, Order
+from dt.controller.guard_types import MAX_NOTE_CHARS, Answer, Denial, Ended, GuardConfig, GuardUnreachableError, Order
 from dt.controller.ledger import Ledger
+
+CHECKPOINT_EVERY_S = 60.0
+_AFTER_ERROR_S = 0.5
 
 _Noted = Ended | str | list[str] | None  # settle it | latch a stop in this name | mark as reported | just wake up
 
@@ -30,6 +35,7 @@ class GuardDesk:
         self._slow = threading.Lock()
         self._noted: queue.SimpleQueue[_Noted] = queue.SimpleQueue()
         self.ledger_error: str | None = None
+        self._next_checkpoint_s = time.monotonic() + CHECKPOINT_EVERY_S
         self._unreported = {str(entry["action_id"]): entry for entry in ledger.unreported()}
 
     # -- slow: these wait for the disk --------------------------------------------------------------------------
@@ -47,7 +53,7 @@ class GuardDesk:
 
     def record(self, order: Order, outcome: str, why: str) -> Answer:
         """Keep a command that was refused or answered elsewhere, so that it runs at most never."""
-        with self._slow:
+        with self._disk():
             known = self._ledger.entry(order.action_id)
             if known is not None:
                 return Answer(accepted=False, entry=known)
@@ -58,24 +64,24 @@ class GuardDesk:
 
     def release_stop(self, by: str) -> None:
         """Release the emergency stop in a person's name: on disk first, then in effect."""
-        with self._slow:
+        with self._disk():
             self._write_noted()
             self._ledger.release_stop(by)
             self.guard.release_stop()
 
     def refill(self, reservoir: str, by: str) -> None:
         """Count a reservoir as full."""
-        with self._slow:
+        with self._disk():
             self._ledger.refill(reservoir, by)
 
     def entries(self, limit: int) -> list[dict[str, Any]]:
         """Return the ledger's latest entries, newest first."""
-        with self._slow:
+        with self._disk():
             return self._ledger.entries(limit)
 
     def entry(self, action_id: str) -> dict[str, Any] | None:
         """Return what is known of an action, or None."""
-        with self._slow:
+        with self._disk():
             return self._ledger.entry(action_id)
 
     def budget(self, actuator_id: str) -> dict[str, float | None]:
@@ -85,7 +91,7 @@ class GuardDesk:
             return {"spent_ml": 0.0, "budget_ml": None, "reservoir_left_ml": None}
         budget = self.config.budgets.get(output.plant_id or "")
         capacity_ml = self.config.reservoirs.get(output.reservoir or "")
-        with self._slow:
+        with self._disk():
             return {
                 "spent_ml": self._ledger.spent_ml(output.plant_id or ""),
                 "budget_ml": budget.ml_per_day if budget else None,
@@ -104,10 +110,15 @@ class GuardDesk:
             self._write(noted)
         return noted is not None
 
-    def checkpoint(self) -> None:
-        """Let the ledger note the time; about once a minute."""
-        with self._slow:
-            self._ledger.checkpoint()
+    def keep_ledger(self) -> None:
+        """One turn of the ledger thread: write what was noted; about once a minute, note the time."""
+        self.settle_next(timeout_s=CHECKPOINT_EVERY_S)
+        if self.ledger_error is not None:
+            time.sleep(_AFTER_ERROR_S)
+        elif time.monotonic() >= self._next_checkpoint_s:
+            self._next_checkpoint_s = time.monotonic() + CHECKPOINT_EVERY_S
+            with suppress(GuardUnreachableError), self._disk():
+                self._ledger.checkpoint()
 
     def close(self) -> None:
         """Write down all that is noted and close the ledger."""
@@ -150,6 +161,18 @@ class GuardDesk:
         self._noted.put(None)
 
     # -- helpers; the slow lock is held -------------------------------------------------------------------------
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """Hold the ledger; what the disk refuses ends as GuardUnreachableError."""
+        with self._slow:
+            try:
+                yield
+                self.ledger_error = None
+            except sqlite3.Error as error:
+                self.ledger_error = str(error)
+                msg = f"the ledger cannot be used: {error}"
+                raise GuardUnreachableError(msg) from error
 
     def _run(self, order: Order) -> Answer:
         known = self._ledger.entry(order.action_id)

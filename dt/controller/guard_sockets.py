@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dt.controller.guard_desk import GuardDesk
-from dt.controller.guard_types import Order
+from dt.controller.guard_types import GuardUnreachableError, Order
 
 ORDERS_SOCKET = "guard.sock"
 STOP_SOCKET = "stop.sock"
@@ -84,6 +84,8 @@ class LineServer:
             if not isinstance(request, dict):
                 return {"error": "a request is a JSON object"}
             return self._handler(request)
+        except GuardUnreachableError as error:
+            return {"away": str(error)}
         except (KeyError, TypeError, ValueError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
 

@@ -26,7 +26,7 @@ class GuardConfigError(ValueError):
     """The guard's configuration is wrong; the text names the field."""
 
 
-class GuardUnreachableError(ConnectionError):
+class GuardUnreachableError(Exception):
     """No guard answers, or it stopped answering in the middle."""
 
 

@@ -77,13 +77,10 @@ def _start(folder: Path, board: PinBoard) -> _Controller:
 
 
 def _end(controller: _Controller) -> None:
-    controller.process.send_signal(signal.SIGCONT)
-    controller.process.terminate()
-    try:
-        controller.process.wait(8.0)
-    except subprocess.TimeoutExpired:
-        controller.process.kill()
-        controller.process.wait()
+    """Kill the controller: its guard ends by itself, and is ended if it does not."""
+    controller.process.kill()
+    controller.process.wait()
+    psutil.wait_procs(controller.family, 3.0)
     for one in controller.family:
         if one.is_running():
             one.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import stat
 import time
 
@@ -125,6 +126,46 @@ def test_s09_the_emergency_stop_takes_effect_within_200_ms_and_latches() -> None
         assert box.client.status()["stopped_by"] == "anna"
         box.client.release_stop("anna")
         assert box.client.status()["stopped_by"] is None
+
+
+def test_s09_the_emergency_stop_does_not_wait_for_a_stalled_disk() -> None:
+    """While nothing can be written the pins go off all the same; the latch is written when the disk is back."""
+    with guard_box() as box:
+        _start_pump(box)
+        stall = sqlite3.connect(box.config.ledger_path, isolation_level=None)
+        stall.execute("BEGIN IMMEDIATE")
+        asked = time.monotonic()
+
+        assert box.client.emergency_stop("anna")
+
+        off_at = next(at for at, pin, level in reversed(box.board.changes) if pin == 17 and not level)
+        assert off_at - asked < 0.2
+        stall.execute("ROLLBACK")
+        stall.close()
+        wait_until(lambda: (box.client.entry("a-1") or {})["outcome"] == "stopped")
+        box.process.send_signal(signal.SIGTERM)
+        assert box.process.wait(5.0) == 0
+        again = start_guard(box.folder)
+        try:
+            wait_until(box.is_serving)
+            assert box.client.status()["stopped_by"] == "anna"
+        finally:
+            end_tree(again)
+
+
+def test_s01_the_run_ends_in_time_while_the_disk_stalls() -> None:
+    """The thread that owns the pins never touches the disk."""
+    with guard_box() as box:
+        box.keep_lease()
+        assert box.client.run(order("a-1", on_s=1.0)).accepted
+        wait_until(lambda: box.board.pin_read(17))
+        stall = sqlite3.connect(box.config.ledger_path, isolation_level=None)
+        stall.execute("BEGIN IMMEDIATE")
+
+        assert wait_until(lambda: not box.board.pin_read(17)) < 1.3
+
+        stall.execute("ROLLBACK")
+        stall.close()
 
 
 def test_sockets_are_for_their_owner_alone() -> None:
