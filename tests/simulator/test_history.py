@@ -28,7 +28,7 @@ def test_fourteen_days_come_in_well_under_two_seconds() -> None:
     assert [s.timestamp for s in samples] == [NOW - 14 * DAY + 60.0 * i for i in range(14 * 1440)]
 
 
-@pytest.mark.parametrize("hour", [0, 4, 9, 13, 18, 22])
+@pytest.mark.parametrize("hour", [4, 13, 22])
 def test_soil_arrives_just_below_the_dry_limit(hour: int) -> None:
     """Whatever the time of day, the probe stands at most 0.012 m3/m3 below the limit now, and above it days ago."""
     until = NOW + hour * 3600.0 + 17.3
@@ -42,7 +42,7 @@ def test_soil_arrives_just_below_the_dry_limit(hour: int) -> None:
     assert box.now_s == until
 
 
-@pytest.mark.parametrize("days", [0.1, 1.0, 2.5])
+@pytest.mark.parametrize("days", [0.1, 1.0])
 def test_short_past_ends_just_below_the_limit_too(days: float) -> None:
     """A demo of a few hours begins with a pot that is already nearly dry."""
     box = prepare_demo_box(BoxSpec(), NOW - days * DAY, NOW)
@@ -66,8 +66,8 @@ def test_same_seed_gives_the_same_history() -> None:
     """A demo with a seed can be repeated to the digit."""
 
     def made(seed: int) -> list[object]:
-        box = prepare_demo_box(BoxSpec(seed=seed), NOW - 2 * DAY, NOW)
-        return list(history(box, NOW - 2 * DAY, NOW, every_s=900.0))
+        box = prepare_demo_box(BoxSpec(seed=seed), NOW - 0.5 * DAY, NOW)
+        return list(history(box, NOW - 0.5 * DAY, NOW, every_s=900.0))
 
     assert made(5) == made(5)
     assert made(5) != made(6)
