@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             outcome = _COMMANDS[options.command](manager, options)
     except DTError as error:
         return _complain(error, 1)
-    print(json.dumps(_plain(outcome), indent=2) if options.json else _readable(outcome, options.dry_run))
+    print(json.dumps(_plain(outcome), indent=2) if options.json else _readable(outcome, "would " * options.dry_run))
     return 0
 
 
@@ -50,11 +50,11 @@ def _delete(manager: KafkaManager, options: argparse.Namespace) -> Outcome:
 
 
 def _list(manager: KafkaManager, _: argparse.Namespace) -> Outcome:
-    return manager.list()
+    return manager.names()
 
 
 def _describe(manager: KafkaManager, options: argparse.Namespace) -> Outcome:
-    return manager.describe(_names(options) if options.topics else manager.list())
+    return manager.describe(_names(options) if options.topics else manager.names())
 
 
 def _alter(manager: KafkaManager, options: argparse.Namespace) -> Outcome:
@@ -103,12 +103,14 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in topics_of.items():
         command(name, text).add_argument("topics", nargs="+", metavar="TOPIC")
     command("describe", "partitions and configuration").add_argument("topics", nargs="*", metavar="TOPIC")
-    for name, text in {"alter": "add partitions, change settings", "config": "the whole configuration of a topic"}.items():
-        command(name, text).add_argument("topic", metavar="TOPIC")
+    command("alter", "add partitions, change settings").add_argument("topic", metavar="TOPIC")
+    command("config", "the whole configuration of a topic").add_argument("topic", metavar="TOPIC")
     for name in ("create", "alter"):
         chosen = commands.choices[name]
         chosen.add_argument("--partitions", type=_positive, metavar="N", help="how many partitions")
-        chosen.add_argument("--config", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="a setting; repeatable")
+        chosen.add_argument(
+            "--config", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="repeatable"
+        )
     return parser
 
 
@@ -131,19 +133,18 @@ def _plain(outcome: Outcome) -> object:
     return [item if isinstance(item, str) else item.to_dict() for item in outcome]
 
 
-def _readable(outcome: Outcome, is_dry_run: bool) -> str:
+def _readable(outcome: Outcome, would: str) -> str:
     if isinstance(outcome, dict):
         return "\n".join(f"{name}={value}" for name, value in outcome.items())
     if not outcome:
         return "nothing to do"
-    would = "would " if is_dry_run else ""
     return "\n".join(item if isinstance(item, str) else _line(item, would) for item in outcome)
 
 
 def _line(item: TopicChange | TopicState, would: str) -> str:
     if isinstance(item, TopicState):
-        policy, retention = item.config.get("cleanup.policy"), item.config.get("retention.ms")
-        return f"{item.topic}: {item.partitions} partitions, {item.replication} copies, {policy}, retention.ms={retention}"
+        kept = " ".join(f"{name}={item.config.get(name)}" for name in ("cleanup.policy", "retention.ms"))
+        return f"{item.topic}: {item.partitions} partitions, {item.replication} copies, {kept}"
     count = "" if item.partitions is None else f" {item.partitions} partitions"
     config = "".join(f" {name}={value}" for name, value in item.config.items())
     return f"{would}{item.action} {item.topic}:{count}{config}".rstrip(":")

@@ -34,7 +34,7 @@ Usage: setup_kafka.sh [options]                                      /opt/kafka 
 Where Kafka $KAFKA_VERSION comes from (chosen by what is at hand when none is given):
   --download             the official archive, checked against its published SHA-512
   --archive FILE         a local copy of the archive, with --sha512 SUM (or FILE.sha512 beside it)
-  --maven                the release jars by Maven, checked against scripts/kafka/jars.sha256
+  --maven                the release jars by Maven, checked against scripts/kraft/jars.sha256
 
 Options:
   --user DIR             install to DIR without root; start, stop and status work on it
@@ -168,10 +168,10 @@ install_system_locked() {
   install_system
 }
 
-# shellcheck source=scripts/kafka/fetch.sh
-source "$HERE/kafka/fetch.sh"
-# shellcheck source=scripts/kafka/node.sh
-source "$HERE/kafka/node.sh"
-# shellcheck source=scripts/kafka/system.sh
-source "$HERE/kafka/system.sh"
+# shellcheck source=scripts/kraft/fetch.sh
+source "$HERE/kraft/fetch.sh"
+# shellcheck source=scripts/kraft/node.sh
+source "$HERE/kraft/node.sh"
+# shellcheck source=scripts/kraft/system.sh
+source "$HERE/kraft/system.sh"
 main "$@"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -152,7 +152,7 @@ class KafkaMessaging:
             self._subscriptions.append(member)
             return member
 
-    def _connect(self, should_end: object) -> KafkaProducer | None:
+    def _connect(self, should_end: Callable[[], bool]) -> KafkaProducer | None:
         return connected(self._options, should_end, self._clock, lambda: KafkaProducer(**self._options.producer()))
 
     def _encode(self, batch: Sequence[Outgoing]) -> list[Sendable]:

@@ -36,6 +36,10 @@ class RecordRefusedError(MessagingError):
     retriable = False
 
 
+class MissingTopicError(MessagingError):
+    """The broker does not have a topic, or not yet."""
+
+
 def translated(error: Exception, doing: str) -> MessagingError:
     """Return the error that handlers and callers know, saying what was being done."""
     kind = RecordRefusedError if isinstance(error, REFUSALS) else MessagingError

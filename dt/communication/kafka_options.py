@@ -1,4 +1,4 @@
-"""How the Kafka clients are set up: addresses, TLS and login from the settings, sizes and times chosen by measurement."""
+"""How the Kafka clients are set up: addresses, TLS and login by the settings, sizes and times by measurement."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class KafkaOptions:
         }
 
     def transactional(self, group: str) -> dict[str, Any]:
-        """Return a transactional producer's options; its id outlives the process, so a successor ends what it left open."""
+        """Return a transactional producer's options; by its id a successor ends what this process left open."""
         return {
             **self.producer(),
             "client_id": f"{self.service}-{self.instance}-transactions",

@@ -40,4 +40,5 @@ class KeyPartitioner(Partitioner):  # type: ignore[misc]  # the client has no ty
             raise ValueError(f"{topic}: no partitions are known")
         if serialized_key is None:
             return random.choice(sorted(known))  # noqa: S311 - spreading load, no secret
-        return hash_of(serialized_key) % len(known)
+        number: int = hash_of(serialized_key) % len(known)
+        return number

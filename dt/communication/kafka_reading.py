@@ -8,6 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
+from dt.communication.kafka_errors import MissingTopicError
 from dt.communication.messaging import Record
 from dt.utils.exceptions import MessagingError
 
@@ -38,7 +39,7 @@ def read_partitions(options: Mapping[str, Any], topic: str, numbers: Iterable[in
     try:
         known = consumer.partitions_for_topic(topic)
         if not known:
-            raise MessagingError(f"{topic[cut:]}: the broker has no such topic; set up topics with scripts/kafka_manager.py setup")
+            raise MissingTopicError(f"{topic[cut:]}: not there yet; see scripts/kafka_manager.py setup")
         places = [TopicPartition(topic, number) for number in sorted(known if numbers is None else numbers)]
         return _read_to_end(consumer, places, _ends(options, places), cut)
     finally:

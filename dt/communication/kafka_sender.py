@@ -186,7 +186,7 @@ class RecordSender:
             try:
                 return producer.send(item.topic, item.value, item.key, item.headers)
             except KafkaTimeoutError as error:
-                log.warning("%s takes no records yet (set up topics with scripts/kafka_manager.py setup): %s", item.topic, error)
+                log.warning("%s takes no records yet (see scripts/kafka_manager.py setup): %s", item.topic, error)
                 if self._should_end():
                     raise
             except (*REFUSALS, ValueError, TypeError) as error:
@@ -309,4 +309,4 @@ def let_go(producer: KafkaProducer) -> None:
     try:
         producer.close(timeout=1.0)
     except KafkaError:  # its close() gives up on the first record that is not yet sent, leaving the thread
-        producer._sender.force_close()  # noqa: SLF001 - there is no public way
+        producer._sender.force_close()  # there is no public way

@@ -15,7 +15,7 @@ from kafka.errors import FencedInstanceIdError, KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from dt.communication.delivery import Delivery
-from dt.communication.kafka_errors import FENCED
+from dt.communication.kafka_errors import FENCED, MissingTopicError
 from dt.communication.kafka_options import KafkaOptions
 from dt.communication.kafka_reading import record_of
 from dt.communication.messaging import Record, Start
@@ -81,6 +81,7 @@ class KafkaSubscription:
         self._members = _Membership()
         self._settled_generation = -1
         self._was_mute = False
+        self._told = ""
         self._lag = _Question()
         self._consumer: KafkaConsumer | None = None
         self._delivery = Delivery(work.attempt, work.bury, self._rest)
@@ -114,19 +115,28 @@ class KafkaSubscription:
             try:
                 self._read()
             except FENCED as error:
-                log.error("another process reads %s as instance %s (see INSTANCE): %s", self.group, self._options.instance, error)
+                log.error(  # noqa: TRY400 - a person's doing, no fault of the program
+                    "%s: another process is instance %s (INSTANCE): %s", self.group, self._options.instance, error
+                )
                 break
             except Exception as error:  # noqa: BLE001 - whatever the client met, the stream must go on
-                log.warning("reading %s begins anew: %s: %s", self.group, type(error).__name__, error)
-                known = isinstance(error, (KafkaError, MessagingError, OSError))
-                log.debug("it failed by", exc_info=None if known else error)
-            pause_s = _FIRST_PAUSE_S if self._clock.monotonic() - began > _LONGEST_PAUSE_S else min(2 * pause_s, _LONGEST_PAUSE_S)
+                self._tell(error)
+            lasted_s = self._clock.monotonic() - began
+            pause_s = _FIRST_PAUSE_S if lasted_s > _LONGEST_PAUSE_S else min(2 * pause_s, _LONGEST_PAUSE_S)
             self._clock.wait(self._stop, pause_s)
         self._members.forget()
         self._work.close()
 
+    def _tell(self, error: Exception) -> None:
+        """Log why reading begins anew: the same reason once, and where it came from when nobody expected it."""
+        text = f"{type(error).__name__}: {error}"
+        if text != self._told:
+            expected = isinstance(error, (KafkaError, MessagingError, OSError))
+            log.warning("reading %s begins anew: %s", self.group, text, exc_info=None if expected else error)
+        self._told = text
+
     def _read(self) -> None:
-        consumer = connected(self._options, self._stop.is_set, self._clock, lambda: self._make_consumer())
+        consumer = connected(self._options, self._stop.is_set, self._clock, self._make_consumer)
         if consumer is None:
             return
         self._consumer = consumer
@@ -143,7 +153,11 @@ class KafkaSubscription:
         self._settled_generation = -1
         consumer = KafkaConsumer(**self._options.group(self.group, self._start))
         consumer.subscribe(topics=self._topics, listener=self._members)
-        consumer.topics()  # partitions are known before the group is joined, or it would share out nothing first
+        # Partitions have to be known before the group is joined, or it would share out nothing.
+        missing = set(self._topics) - consumer.topics()
+        if missing:
+            consumer.close(autocommit=False, timeout_ms=1_000)
+            raise MissingTopicError(f"{', '.join(sorted(missing))}: not there yet; see scripts/kafka_manager.py setup")
         return consumer
 
     def _step(self, consumer: KafkaConsumer) -> None:

@@ -74,7 +74,7 @@ class KafkaManager:
             self._client = None
 
     def setup_kafka(self) -> list[TopicChange]:
-        """Create what is missing, add partitions, alter what differs from the table; never delete. Return what changed."""
+        """Create what is missing, add partitions, alter what differs from the table; return that. Never delete."""
         present = self._present(self._table)
         changes = self._creations(name for name in self._table if name not in present)
         for name, state in present.items():
@@ -98,7 +98,7 @@ class KafkaManager:
         self._apply(changes)
         return changes
 
-    def list(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of the topics under the prefix."""
         prefix = self._options.prefix
         names = self._admin().list_topics()
@@ -206,7 +206,7 @@ class KafkaManager:
         if self._client is None:
             servers = ",".join(self._options.servers)
             if not self._options.is_reachable():
-                raise MessagingError(f"no broker answers at {servers} (KAFKA_URL); is it started? See scripts/setup_kafka.sh")
+                raise MessagingError(f"no broker answers at {servers} (KAFKA_URL); see scripts/setup_kafka.sh")
             try:
                 self._client = KafkaAdminClient(**self._options.client("admin"))
             except KafkaError as error:

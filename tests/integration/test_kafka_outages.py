@@ -64,9 +64,7 @@ class Numbers:
 
 
 @pytest.mark.parametrize("ending", ["stop", "kill"])
-def test_broker_restarted_in_the_middle_loses_nothing(
-    broker: Broker, messaging: KafkaMessaging, ending: str
-) -> None:
+def test_broker_restarted_in_the_middle_loses_nothing(broker: Broker, messaging: KafkaMessaging, ending: str) -> None:
     """Records published before, during and after an outage arrive, each key in order."""
     seen = Numbers()
     messaging.subscribe([RAW], "readers", seen)
@@ -161,11 +159,10 @@ def test_output_refused_by_the_broker_aborts_its_transaction_alone(messaging: Ka
 def test_full_queue_blocks_and_then_refuses(broker: Broker) -> None:
     """Back-pressure: without a broker memory stays bounded, and the caller hears of it."""
     nowhere = broker.settings().model_copy(update={"kafka_url": f"127.0.0.1:{free_ports()}"})
-    messaging = KafkaMessaging(nowhere, "test", limit_bytes=100_000, blocks_at_most_s=0.3)
+    messaging = KafkaMessaging(nowhere, "test", limit_bytes=10_000, blocks_at_most_s=0.3)
     try:
         with pytest.raises(MessagingError, match="are waiting"):
-            for _ in range(100):
-                messaging.publish(RAW, bytes(10_000), key="box")
+            _publish(messaging, range(1_000))
     finally:
         messaging.close()
 

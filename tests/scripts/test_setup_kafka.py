@@ -1,4 +1,4 @@
-"""`scripts/setup_kafka.sh` without a broker: sources, checksums, Java, options. Java and the archive are small stand-ins."""
+"""`scripts/setup_kafka.sh` without a broker: sources, checksums, Java, options; Java and archive are stand-ins."""
 
 from __future__ import annotations
 
@@ -19,9 +19,38 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "scripts" / "setup_kafka.sh"
 ARCHIVE = "kafka_2.13-4.3.1.tgz"
 USED_PROGRAMS = (
-    "bash env cat cp mv rm mkdir mktemp chmod cut tr sed grep head tail tar gzip sha256sum sha512sum "
-    "flock realpath dirname base64 ps id timeout od sleep setsid curl xargs"
-).split()
+    "bash",
+    "env",
+    "cat",
+    "cp",
+    "mv",
+    "rm",
+    "mkdir",
+    "mktemp",
+    "chmod",
+    "cut",
+    "tr",
+    "sed",
+    "grep",
+    "head",
+    "tail",
+    "tar",
+    "gzip",
+    "sha256sum",
+    "sha512sum",
+    "flock",
+    "realpath",
+    "dirname",
+    "base64",
+    "ps",
+    "id",
+    "timeout",
+    "od",
+    "sleep",
+    "setsid",
+    "curl",
+    "xargs",
+)
 
 
 @pytest.fixture
@@ -245,7 +274,7 @@ def test_start_of_the_system_broker_points_to_systemctl(tmp_path: Path) -> None:
 class _SilentHandler(SimpleHTTPRequestHandler):
     """Serves files and says nothing."""
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Keep the tests' output clean."""
 
 
@@ -260,7 +289,8 @@ def _script(tmp_path: Path, arguments: list[str], *, java: Path | None, url: str
         "KAFKA_CACHE_DIR": str(tmp_path / "cache"),
         "KAFKA_DOWNLOAD_URL": url or f"http://127.0.0.1:{_closed_port()}",
     } | ({"JAVA_HOME": str(java)} if java else {})
-    return subprocess.run([str(SCRIPT), *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    command = [str(SCRIPT), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def _programs(tmp_path: Path) -> Path:
@@ -307,5 +337,3 @@ def _closed_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-

@@ -89,7 +89,7 @@ install_from_archive() {
 }
 
 cached_jars_are_good() {
-  [[ -d $CACHE_DIR/libs ]] && (cd "$CACHE_DIR/libs" && sha256sum --check --strict --status "$HERE/kafka/jars.sha256") 2>/dev/null
+  [[ -d $CACHE_DIR/libs ]] && (cd "$CACHE_DIR/libs" && sha256sum --check --strict --status "$HERE/kraft/jars.sha256") 2>/dev/null
 }
 
 # install_from_maven: Maven's strict mode verifies each download, the list in the repository verifies the outcome.
@@ -99,13 +99,13 @@ install_from_maven() {
     require mvn "sudo apt-get install maven"
     say "fetching the jars of Kafka $KAFKA_VERSION with Maven (about 55 MB)"
     mkdir -p "$CACHE_DIR/libs"
-    mvn --quiet --batch-mode -Dstyle.color=never --strict-checksums --file "$HERE/kafka/pom.xml" dependency:copy-dependencies \
+    mvn --quiet --batch-mode -Dstyle.color=never --strict-checksums --file "$HERE/kraft/pom.xml" dependency:copy-dependencies \
       -DincludeScope=runtime -DoutputDirectory="$CACHE_DIR/libs" >&2 || die "Maven could not fetch Kafka $KAFKA_VERSION"
-    (cd "$CACHE_DIR/libs" && sha256sum --check --strict --quiet "$HERE/kafka/jars.sha256" >&2) ||
-      die "a jar fetched by Maven is not the one that scripts/kafka/jars.sha256 names"
+    (cd "$CACHE_DIR/libs" && sha256sum --check --strict --quiet "$HERE/kraft/jars.sha256" >&2) ||
+      die "a jar fetched by Maven is not the one that scripts/kraft/jars.sha256 names"
   fi
   copy=$(mktemp -d "$ROOT/.unpack.XXXXXX")
-  while read -r _ jar; do cp "$CACHE_DIR/libs/$jar" "$copy/"; done <"$HERE/kafka/jars.sha256"
+  while read -r _ jar; do cp "$CACHE_DIR/libs/$jar" "$copy/"; done <"$HERE/kraft/jars.sha256"
   accept_jars "$copy"
 }
 

@@ -13,7 +13,7 @@ configure() {
   if [[ -n $EXTERNAL_HOST ]]; then make_certificate; fi
   (umask 077 && server_properties >"$ROOT/config/server.properties.new")
   mv "$ROOT/config/server.properties.new" "$ROOT/config/server.properties"
-  cp "$HERE/kafka/log4j2.properties" "$ROOT/config/log4j2.properties"
+  cp "$HERE/kraft/log4j2.properties" "$ROOT/config/log4j2.properties"
 }
 
 # External clients always speak TLS and log in by SCRAM; without --external their listener stays on loopback,
