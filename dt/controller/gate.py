@@ -78,10 +78,14 @@ class Gate:
     def take_ended(self, entries: list[dict[str, Any]]) -> None:
         """Publish the runs that the guard says ended."""
         for entry in entries:
+            action_id = str(entry["action_id"])
+            if self._results.get(action_id) is not None:
+                continue
             try:
                 self._close(result_of_entry(entry))
             except (MessageError, ValueError) as error:
-                log.warning("the ledger's entry %s is no action: %s", entry.get("action_id"), error)
+                log.warning("the ledger's entry %s is no action: %s", action_id, error)
+                self._results.skip(action_id)
 
     def actuator_of(self, command: ActionCommand) -> BaseActuator:
         """Return the actuator that a command names; raises MessageError."""
@@ -112,7 +116,10 @@ class Gate:
     def situation(self, command: ActionCommand, actuator: BaseActuator, on_s: float) -> Situation:
         """Return everything that the interlocks look at; raises GuardUnreachableError."""
         status = self._guard.status()
-        state = status["outputs"][actuator.actuator_id]
+        state = status["outputs"].get(actuator.actuator_id)
+        if state is None:
+            msg = f"it was started with another rig and does not know {actuator.actuator_id}; restart it"
+            raise GuardUnreachableError(msg)
         budget = self._guard.budget(actuator.actuator_id)
         plant_id = actuator.descriptor.plant_id
         plant = self._plants.get(plant_id)

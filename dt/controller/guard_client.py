@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
@@ -17,17 +14,12 @@ from typing import Any, Protocol, TypeVar, cast
 from dt.controller.guard import TICK_S, Guard, SetPin
 from dt.controller.guard_clock import kernel_clock_is_synchronised
 from dt.controller.guard_desk import GuardDesk
-from dt.controller.guard_sockets import ORDERS_SOCKET, STOP_SOCKET, socket_address
+from dt.controller.guard_line import SLICE_S, Idle, Line, Waiting
+from dt.controller.guard_sockets import ORDERS_SOCKET, STOP_SOCKET
 from dt.controller.guard_types import Answer, Denial, GuardClock, GuardConfig, GuardUnreachableError, Order
 from dt.controller.ledger import Ledger
 
-Idle = Callable[[], None]
-"""Called about every 100 ms while an order waits for the disk, so that the caller's own loop keeps the lease."""
-
 _T = TypeVar("_T")
-
-_SLICE_S = 0.1
-_PATIENCE_S = 5.0
 
 
 class GuardLink(Protocol):
@@ -117,7 +109,7 @@ class InProcessGuard:
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._tick_on, self._settle_on)]
         self._is_threaded = threaded
         self._on_close = on_close
-        self._waiting = _Waiting()
+        self._waiting = Waiting()
         self._slow_work = ThreadPoolExecutor(1, "ledger")
         if threaded:
             for thread in self._threads:
@@ -200,7 +192,7 @@ class InProcessGuard:
         if idle is None or not self._is_threaded:
             return work()
         future = self._slow_work.submit(work)
-        while not wait([future], _SLICE_S).done:
+        while not wait([future], SLICE_S).done:
             idle()
         return future.result()
 
@@ -222,10 +214,10 @@ class GuardClient:
 
     def __init__(self, folder: Path, owner: str | None = None) -> None:
         self._owner = owner or f"controller {os.getpid()}"
-        self._waiting = _Waiting()
-        self._lease = _Line(folder / ORDERS_SOCKET, None)
-        self._orders = _Line(folder / ORDERS_SOCKET, self._waiting)
-        self._stop = _Line(folder / STOP_SOCKET, None)
+        self._waiting = Waiting()
+        self._lease = Line(folder / ORDERS_SOCKET, None)
+        self._orders = Line(folder / ORDERS_SOCKET, self._waiting)
+        self._stop = Line(folder / STOP_SOCKET, None)
 
     def renew(self, published: Sequence[str] = ()) -> dict[str, Any]:
         """Prolong the lease and return the status."""
@@ -284,121 +276,6 @@ class GuardClient:
         finally:
             for line in (self._lease, self._orders, self._stop):
                 line.close()
-
-
-class _Waiting:
-    """What each thread wants done while it waits."""
-
-    def __init__(self) -> None:
-        self._local = threading.local()
-
-    @property
-    def idle(self) -> Idle | None:
-        """Return what this thread wants done."""
-        return getattr(self._local, "idle", None)
-
-    @contextmanager
-    def with_idle(self, idle: Idle) -> Iterator[None]:
-        """Let this thread want it for as long as the context lasts."""
-        self._local.idle = idle
-        try:
-            yield
-        finally:
-            self._local.idle = None
-
-
-class _Line:
-    """One connection: a question, then its answer; one at a time."""
-
-    def __init__(self, path: Path, waiting: _Waiting | None) -> None:
-        self._path = path
-        self._waiting = waiting
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._rest = b""
-
-    def ask(self, question: Mapping[str, Any], *, timeout_s: float = _PATIENCE_S) -> dict[str, Any]:
-        """Return the answer; raises GuardUnreachableError when none comes in time, or the guard cannot give one."""
-        give_up_s = time.monotonic() + timeout_s
-        self._take_turn(give_up_s)
-        try:
-            answer = json.loads(self._exchange_again(json.dumps(question).encode() + b"\n", give_up_s))
-        except GuardUnreachableError:
-            self._hang_up()  # a late answer must not be taken for the next one's
-            raise
-        except (OSError, ValueError) as error:
-            self._hang_up()
-            msg = f"no answer from the guard at {self._path.name}: {error}"
-            raise GuardUnreachableError(msg) from error
-        finally:
-            self._lock.release()
-        if "away" in answer:
-            raise GuardUnreachableError(str(answer["away"]))
-        if "error" in answer:
-            msg = f"the guard refused the question: {answer['error']}"
-            raise ValueError(msg)
-        return cast("dict[str, Any]", answer)
-
-    def close(self) -> None:
-        """Hang up."""
-        with self._lock:
-            self._hang_up()
-
-    def _take_turn(self, give_up_s: float) -> None:
-        while not self._lock.acquire(timeout=_SLICE_S):
-            self._pass_a_slice(give_up_s)
-
-    def _pass_a_slice(self, give_up_s: float) -> None:
-        if time.monotonic() > give_up_s:
-            msg = f"no answer from the guard at {self._path.name} in time"
-            raise GuardUnreachableError(msg)
-        idle = self._waiting.idle if self._waiting is not None else None
-        if idle is not None:
-            idle()
-
-    def _exchange_again(self, line: bytes, give_up_s: float) -> bytes:
-        """Ask, and ask once more when the connection turns out to be an old guard's: every question may be repeated."""
-        was_connected = self._socket is not None
-        try:
-            return self._exchange(line, give_up_s)
-        except ConnectionError:
-            if not was_connected:
-                raise
-            self._hang_up()
-            return self._exchange(line, give_up_s)
-
-    def _exchange(self, line: bytes, give_up_s: float) -> bytes:
-        connection = self._socket or self._connect()
-        connection.sendall(line)
-        while b"\n" not in self._rest:
-            try:
-                chunk = connection.recv(65_536)
-            except TimeoutError:
-                self._pass_a_slice(give_up_s)
-                continue
-            if not chunk:
-                msg = "the guard hung up"
-                raise ConnectionResetError(msg)
-            self._rest += chunk
-        answer, _, self._rest = self._rest.partition(b"\n")
-        return answer
-
-    def _connect(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(_SLICE_S)
-        try:
-            with socket_address(self._path) as address:
-                connection.connect(address)
-        except OSError:
-            connection.close()
-            raise
-        self._socket, self._rest = connection, b""
-        return connection
-
-    def _hang_up(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-        self._socket, self._rest = None, b""
 
 
 def _answer(raw: Mapping[str, Any]) -> Answer:

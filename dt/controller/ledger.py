@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS mark (
 """
 _KEEP_S = 90 * 86_400.0
 _ROUNDING_ML = 1e-6
+_ON_TIME_S = 0.1  # two ticks of the pin thread; no pump's calibration is as exact
 
 
 class Ledger:
@@ -98,7 +99,7 @@ class Ledger:
         """Close a run: only a measured, clean stop pays back what was not delivered."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            paid_ml = (ended.on_s or 0.0) * output.flow_ml_s if ended.clean else None
+            paid_ml = self._paid_ml(ended, output)
             self._db.execute(
                 "UPDATE entries SET kept_ml = coalesce(?, charged_ml), ended_s = ?, measured_s = ?, outcome = ?,"
                 " why = ?, ended_wall = ?, was_on = ? WHERE action_id = ? AND outcome IS NULL",
@@ -234,6 +235,14 @@ class Ledger:
             if value > capacity_ml + _ROUNDING_ML:
                 return _short(f"reservoir {output.reservoir} does not hold as much", value, capacity_ml)
         return None
+
+    def _paid_ml(self, ended: Ended, output: OutputConfig) -> float | None:
+        """Return what a clean run costs; None, all of its charge, for any other and for one that ended on time."""
+        entry = self.entry(ended.action_id)
+        if not ended.clean or ended.on_s is None or entry is None:
+            return None
+        is_on_time = 0 <= ended.on_s - float(entry["on_s"]) <= _ON_TIME_S
+        return None if is_on_time else ended.on_s * output.flow_ml_s
 
     def _insert(self, order: Order, output: OutputConfig, ml: float) -> None:
         self._db.execute(

@@ -141,7 +141,7 @@ class _Pages:
         grant = self._service.decisions.grant_of(actuator_id)
         seen = self._service.actuators[actuator_id].describe()
         seen["grant"] = None if grant is None else grant.to_dict()
-        if status is None:
+        if status is None or actuator_id not in status["outputs"]:
             return seen | {"desired": None, "reported": None, "action_id": None, "pause_left_s": None}
         state = status["outputs"][actuator_id]
         return seen | {

@@ -70,6 +70,11 @@ class ResultBook:
         log.info("%s %s: %s%s", result.actuator_id, result.action_id, result.outcome, _refused(result.refusal))
         return result
 
+    def skip(self, action_id: str) -> None:
+        """Count an action as published whose outcome nobody can read."""
+        with self._lock:
+            self._published.append(action_id)
+
     def take_published(self) -> list[str]:
         """Return the actions published since the last call."""
         with self._lock:
