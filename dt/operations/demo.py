@@ -38,9 +38,7 @@ log = get_logger(__name__)
 class Demo:
     """The whole product in one process; `start` returns when everything runs, `stop` leaves nothing."""
 
-    def __init__(
-        self, request: DemoRequest, settings: Settings, clock: Clock, say: Say, stop: threading.Event
-    ) -> None:
+    def __init__(self, request: DemoRequest, settings: Settings, clock: Clock, say: Say, stop: threading.Event) -> None:
         self.settings = settings
         self._request = request
         self._clock = clock

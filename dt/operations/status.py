@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import requests
@@ -17,6 +18,8 @@ from dt.operations.plan import SERVICES, ServiceSpec, services_of
 from dt.operations.run_folder import RunFolder, living
 from dt.utils.config import Settings
 
+CONTROLLER, GUARD = "controller", "guard"
+_GUARD_MODULE = "dt.controller.guard_process"
 _PATIENCE_S = 1.5
 
 
@@ -65,33 +68,71 @@ def stack_status(settings: Settings) -> StackStatus:
     specs = [spec for spec in SERVICES if spec.name in rows] or list(services_of(settings))
     with ThreadPoolExecutor(len(specs) + 1) as pool:
         kafka = pool.submit(_kafka_row, rows.get(KAFKA, {}), str(state.get("kafka_url") or settings.kafka_url))
-        services = list(pool.map(lambda spec: _service_row(spec, rows.get(spec.name, {}), settings), specs))
+        found = list(pool.map(lambda spec: _service_rows(spec, rows.get(spec.name, {}), settings), specs))
+        services = tuple(row for group in found for row in group)
         return StackStatus(is_supervised=folder.supervisor() is not None, services=(kafka.result(), *services))
 
 
-def _service_row(spec: ServiceSpec, row: Mapping[str, Any], settings: Settings) -> ServiceStatus:
+def _service_rows(spec: ServiceSpec, row: Mapping[str, Any], settings: Settings) -> list[ServiceStatus]:
+    """Return a service's row, and behind the controller's that of its guard."""
     url = str(row.get("url") or spec.url(settings))
     process = _process_of(row, spec.module)
     health = ask(f"{url}/health")
+    service = _service_row(spec, row, settings, process, health)
+    if spec.name != CONTROLLER or process is None:
+        return [service]
+    return [service, _guard_row(process, health or {})]
+
+
+def _guard_row(controller: psutil.Process, health: Mapping[str, Any]) -> ServiceStatus:
+    """Return the row of the process that owns the pins; the controller starts it and knows how it does."""
+    guard = None
+    with suppress(psutil.Error):
+        guard = next((child for child in controller.children() if living(child.pid, _GUARD_MODULE)), None)
+    says = str(health.get(GUARD, "the controller does not answer"))
+    return ServiceStatus(
+        name=GUARD,
+        state="waiting" if guard is None else "running",
+        is_ready=says == "ok",
+        why="" if says == "ok" else says,
+        pid=None if guard is None else guard.pid,
+        up_s=_uptime_s(guard, None),
+    )
+
+
+def _service_row(
+    spec: ServiceSpec,
+    row: Mapping[str, Any],
+    settings: Settings,
+    process: psutil.Process | None,
+    health: dict[str, Any] | None,
+) -> ServiceStatus:
+    url = str(row.get("url") or spec.url(settings))
     ready = ask(f"{url}/ready") if health is not None else None
-    state = str(row.get("state", "stopped")) if process is not None or row.get("state") != "running" else "died"
-    if process is None and health is not None:
-        state = "running"  # by itself, not by the supervisor
-    if ready is None:
-        why = str(row.get("why") or "") if process is None else f"does not answer at {url}"
-    else:
-        why = str(ready.get("why") or "")
     return ServiceStatus(
         name=spec.name,
-        state=state,
+        state=_state(row, process, health),
         is_ready=bool(ready and ready.get("ready")),
-        why=why or ("" if ready else "not running"),
+        why=_why(row, process, ready, url),
         pid=None if process is None else process.pid,
         up_s=_uptime_s(process, health),
-        port=spec.port(settings) if "url" not in row else int(url.rpartition(":")[2]),
+        port=urlsplit(url).port,
         restarts=int(row.get("restarts", 0)),
         lag=_lag(health or {}),
     )
+
+
+def _state(row: Mapping[str, Any], process: psutil.Process | None, health: Mapping[str, Any] | None) -> str:
+    if process is None and health is not None:
+        return "running"  # by itself, not by the supervisor
+    state = str(row.get("state", "stopped"))
+    return "died" if process is None and state == "running" else state
+
+
+def _why(row: Mapping[str, Any], process: psutil.Process | None, ready: Mapping[str, Any] | None, url: str) -> str:
+    if ready is not None:
+        return str(ready.get("why") or "")
+    return f"does not answer at {url}" if process is not None else str(row.get("why") or "not running")
 
 
 def _kafka_row(row: Mapping[str, Any], address: str) -> ServiceStatus:

@@ -88,7 +88,7 @@ class Supervisor:
                 self._broker.stop()
             except DTError as error:
                 log.warning("the Kafka broker did not stop: %s", error)
-        self._write_state()
+        self._folder.write_state({})
 
     def _stop_children(self, children: list[Child]) -> None:
         waiting = [process for child in children if (process := child.terminate()) is not None]

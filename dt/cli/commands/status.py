@@ -6,7 +6,7 @@ import argparse
 
 from dt.cli.exits import FAILURE, SUCCESS
 from dt.cli.loading import settings_for
-from dt.cli.output import duration, print_json, print_table
+from dt.cli.output import duration, print_json, print_table, say
 from dt.operations.status import ServiceStatus, StackStatus, stack_status
 
 HELP = "show each service: process, uptime, readiness, port, restarts, consumer lag"
@@ -24,6 +24,8 @@ def run(args: argparse.Namespace) -> int:
         print_json(status.to_dict())
     else:
         print_status(status)
+        if not status.is_supervised:
+            say("no supervisor looks after the services: dt up starts it")
     return SUCCESS if status.is_ready else FAILURE
 
 
