@@ -42,7 +42,8 @@ def storage(open_storage: Open) -> Storage:
 
 def between(storage: Storage, since: float = 0.0, until: float = 3e9, **more: object) -> list[SensorData]:
     """Return temperatures of a range."""
-    return storage.between(DBTimestampQuery.from_dict({"data_type": "temperature", "since": since, "until": until, **more}))
+    query = {"data_type": "temperature", "since": since, "until": until, **more}
+    return storage.between(DBTimestampQuery.from_dict(query))
 
 
 def full_reading(**more: object) -> SensorData:
@@ -73,7 +74,7 @@ def test_reading_comes_back_as_it_was(storage: Storage, reading: SensorData) -> 
 
 
 def test_range_takes_its_beginning_and_leaves_its_end(storage: Storage) -> None:
-    """since <= timestamp < until, oldest first, whatever the order of writing."""
+    """A range is since <= timestamp < until, oldest first, whatever the order of writing."""
     storage.insert([make_reading(timestamp=NOW + i) for i in (3, 1, 0, 2)])
 
     assert [reading.timestamp - NOW for reading in between(storage, NOW + 1, NOW + 3)] == [1, 2]

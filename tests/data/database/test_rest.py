@@ -37,7 +37,11 @@ def ask_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Return a way to send requests that change nothing to one service for them all."""
     folder = tmp_path_factory.mktemp("shared")
     settings = load_settings(
-        env_file=None, data_dir=folder, rig_file=folder / "none", flask_db_url="http://127.0.0.1:0", dt_token="test-token"
+        env_file=None,
+        data_dir=folder,
+        rig_file=folder / "none",
+        flask_db_url="http://127.0.0.1:0",
+        dt_token="test-token",
     )
     messaging = MemoryMessaging()
     service = create_service(settings, messaging, SystemClock())
@@ -108,7 +112,8 @@ def test_conflicting_sensor_is_refused_by_field(ask: Ask, field: str, value: str
 
 def test_calibration_is_changed_and_stays_when_the_sensor_is_bound_again(ask: Ask, messaging: MemoryMessaging) -> None:
     """A person's calibration gets the next version and wins over what the rig file still says."""
-    body = make_descriptor("soil", "soil_moisture", calibration={"version": 1, "points": [[1, 0.0], [2, 1.0]]}).to_dict()
+    calibration = {"version": 1, "points": [[1, 0.0], [2, 1.0]]}
+    body = make_descriptor("soil", "soil_moisture", calibration=calibration).to_dict()
     ask("POST", "/bind_sensor", json=body)
 
     changed = ask("PATCH", "/sensors/soil", json={"calibration": {"points": [[1, 0.0], [3, 1.0]]}})
@@ -196,7 +201,7 @@ def test_long_answers_come_in_pages_that_link_to_the_next(filled: Ask) -> None:
         path = answer.links.get("next", {}).get("url", "")
 
     assert [len(page) for page in found] == [10, 10, 5]
-    assert sum(found, []) == [20 + i for i in range(25)]
+    assert [value for page in found for value in page] == [20 + i for i in range(25)]
 
 
 def test_latest_readings_of_a_sensor_are_newest_first(filled: Ask) -> None:

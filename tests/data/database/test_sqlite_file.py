@@ -23,9 +23,14 @@ def count(file: SQLiteFile) -> int:
 
 def test_failed_block_leaves_nothing(file: SQLiteFile) -> None:
     """A transaction is all or nothing."""
-    with pytest.raises(KeyError), file.write() as db:
-        db.execute(ADD, ("a", "b"))
-        raise KeyError
+
+    def fail_half_way() -> None:
+        with file.write() as db:
+            db.execute(ADD, ("a", "b"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_half_way()
 
     assert count(file) == 0
 

@@ -71,7 +71,7 @@ def test_lonely_temperature_keeps_a_bounded_state() -> None:
 
 @st.composite
 def interleavings(draw: st.DrawFn) -> tuple[list[Arrival], list[Arrival]]:
-    """Return two arrivals of the same two ordered sequences, the second one shuffled against each other and repeated."""
+    """Return two arrivals of the same two ordered sequences: one after the other, and interleaved with repetitions."""
     steps = st.lists(st.integers(1, 50), min_size=1, max_size=25)
     sides = {quantity: _times(draw(steps)) for quantity in (T, H)}
     queues = {quantity: list(times) for quantity, times in sides.items()}

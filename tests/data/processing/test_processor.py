@@ -244,7 +244,10 @@ def test_order_repetition_and_batches_change_no_result(data: st.DataObject) -> N
     times = [NOW - 100 * i for i in range(12, 0, -1)]
     sides = [
         [make_reading(value=20 + i, timestamp=at, origin="backfill") for i, at in enumerate(times)],
-        [make_reading("air-h", "humidity", 50 + i, timestamp=at + i % 3, origin="backfill") for i, at in enumerate(times)],
+        [
+            make_reading("air-h", "humidity", 50 + i, timestamp=at + i % 3, origin="backfill")
+            for i, at in enumerate(times)
+        ],
     ]
     in_turn = [raw_record(reading) for side in sides for reading in side]
     mixed: list[Record] = []
