@@ -85,9 +85,14 @@ test("an empty series draws nothing and no axes", () => {
 test("doses, alerts and the dry limit are on the soil's chart", () => {
   const { data, layout } = figure(input({ doses: [{ t: 9, label: "60 ml" }], alerts: [{ t: 0, label: "dry" }], dryLimit: 0.25 }));
 
-  assert.deepEqual(data.slice(2).map((trace) => [trace.name, trace.y[0]]), [["Pump dose", 0.2], ["Alert", 0.3]]);
+  assert.deepEqual(data.slice(2).map((trace) => [trace.name, trace.y[0]]), [["Pump dose", layout.yaxis.range[0]], ["Alert", 0.3]]);
   assert.equal(layout.shapes[0].y0, 0.25);
   assert.match(layout.annotations[0].text, /dry limit 0\.250 m³\/m³/);
+});
+
+test("alerts that are over are hollow", () => {
+  const alerts = [{ t: 0, label: "dry" }, { t: 9, label: "wet again", isOver: true }];
+  assert.deepEqual(figure(input({ alerts })).data[2].marker.symbol, ["diamond", "diamond-open"]);
 });
 
 test("the axis holds the dry limit even when the soil is wet", () => {

@@ -6,7 +6,7 @@ import { gapAfter } from "./series.js";
 /**
  * @typedef {import("./series.js").Series} Series
  * @typedef {{color: string, band: string, grid: string, text: string, dose: string, alert: string, limit: string, hover: string, edge: string, font: string}} Palette
- * @typedef {{t: number, label: string}} Mark
+ * @typedef {{t: number, label: string, isOver?: boolean}} Mark
  * @typedef {object} ChartInput
  * @property {string} quantity
  * @property {string} unit
@@ -18,13 +18,17 @@ import { gapAfter } from "./series.js";
  * @property {number | null} dryLimit
  */
 
+/** So few buckets are shown as points too: a single one has no line. */
+const FEW = 40;
+
 /** @param {ChartInput} input @returns {{data: object[], layout: object}} */
 export function figure(input) {
   const parts = segments(input.series);
   const data = [band(input.series, parts, input.palette), mean(broken(input.series, parts), input)];
-  if (input.doses.length) data.push(marks("Pump dose", input.doses, input, "triangle-down", input.palette.dose));
-  if (input.alerts.length) data.push(marks("Alert", input.alerts, input, "diamond", input.palette.alert));
-  return { data, layout: layout(input) };
+  const drawn = layout(input);
+  if (input.doses.length) data.push(doseMarks(input, drawn.yaxis.range[0]));
+  if (input.alerts.length) data.push(alertMarks(input));
+  return { data, layout: drawn };
 }
 
 /**
@@ -112,21 +116,29 @@ function put(line, t, value) {
 function mean(line, { quantity, unit, palette }) {
   const digits = QUANTITIES[quantity].digits;
   return {
-    ...line, type: "scatter", mode: "lines", name: QUANTITIES[quantity].label, showlegend: false,
-    line: { width: 2, color: palette.color, shape: "linear" },
+    ...line, type: "scatter", mode: line.x.length < FEW ? "lines+markers" : "lines", name: QUANTITIES[quantity].label, showlegend: false,
+    line: { width: 2, color: palette.color, shape: "linear" }, marker: { size: 5, color: palette.color },
     hovertemplate: `%{y:,.${digits}f} ${unitSign(unit)}<extra></extra>`,
   };
 }
 
-function marks(name, list, { series, quantity }, symbol, color) {
+/** Doses stand on the time axis, where they hide nothing. */
+function doseMarks({ doses, palette }, bottom) {
+  return { ...marks("Pump dose", doses), y: doses.map(() => bottom), marker: { symbol: "triangle-up", size: 12, color: palette.dose } };
+}
+
+/** Alerts stand on the line; those that are over are hollow. */
+function alertMarks({ alerts, series, quantity, palette }) {
   const floor = QUANTITIES[quantity].floor ?? 0;
+  const symbol = alerts.map((mark) => (mark.isOver ? "diamond-open" : "diamond"));
+  const color = alerts.map((mark) => (mark.isOver ? palette.text : palette.alert));
+  return { ...marks("Alert", alerts), y: alerts.map((mark) => valueAt(series, mark.t) ?? floor), marker: { symbol, size: 11, color, line: { width: 2 } } };
+}
+
+function marks(name, list) {
   return {
-    x: list.map((mark) => localStamp(mark.t)),
-    y: list.map((mark) => valueAt(series, mark.t) ?? floor),
-    text: list.map((mark) => mark.label),
-    type: "scatter", mode: "markers", name, showlegend: false, cliponaxis: false,
-    marker: { symbol, size: 11, color, line: { width: 1.5, color: "rgba(255,255,255,0.9)" } },
-    hovertemplate: "%{text}<extra></extra>",
+    x: list.map((mark) => localStamp(mark.t)), text: list.map((mark) => mark.label),
+    type: "scatter", mode: "markers", name, showlegend: false, cliponaxis: false, hovertemplate: "%{text}<extra></extra>",
   };
 }
 
@@ -174,8 +186,8 @@ function limitLine(dryLimit, unit, palette) {
     line: { color: palette.limit, width: 1.5, dash: "dash" },
   };
   const note = {
-    xref: "paper", x: 0.005, y: dryLimit, xanchor: "left", yanchor: "bottom", showarrow: false,
-    text: `dry limit ${number(dryLimit, "soil_moisture")} ${unitSign(unit)}`, font: { size: 11, color: palette.limit },
+    xref: "paper", x: 0.005, y: dryLimit, xanchor: "left", yanchor: "top", showarrow: false,
+    bgcolor: palette.hover, borderpad: 1, text: `dry limit ${number(dryLimit, "soil_moisture")} ${unitSign(unit)}`, font: { size: 11, color: palette.limit },
   };
   return { shapes: [shape], annotations: [note] };
 }

@@ -8,8 +8,8 @@ import { QUANTITIES, unitSign } from "./quantities.js";
  */
 export function commandWords(command) {
   if (!command) return "Command";
-  if (command.command === "dose") return `Dose ${plain(command.dose_ml)} ml`;
-  if (command.command === "on") return `On for ${plain(command.duration_s)} s`;
+  if (command.command === "dose") return `Dose ${amount(command.dose_ml)} ml`;
+  if (command.command === "on") return `On for ${amount(command.duration_s)} s`;
   if (command.command === "level") return `Level ${plain(command.level * 100)} %`;
   return words(command.command);
 }
@@ -20,8 +20,8 @@ export function commandWords(command) {
  */
 export function outcomeWords(result) {
   const parts = [];
-  if (typeof result.delivered_ml === "number") parts.push(`${plain(result.delivered_ml)} ml delivered`);
-  if (typeof result.on_s === "number" && result.on_s > 0) parts.push(`on for ${plain(result.on_s)} s`);
+  if (typeof result.delivered_ml === "number") parts.push(`${amount(result.delivered_ml)} ml delivered`);
+  if (typeof result.on_s === "number" && result.on_s > 0) parts.push(`on for ${amount(result.on_s)} s`);
   return parts.join(", ");
 }
 
@@ -78,6 +78,11 @@ export function chain(events) {
     since: i === 0 && run[0].timestamp === start ? "" : span(run[0].timestamp - start),
     body: run.length > 1 ? run.map((event) => event.body) : run[0].body,
   }));
+}
+
+/** Millilitres and seconds: tenths are as fine as a pump is. @param {number} value */
+function amount(value) {
+  return plain(Math.round(value * 10) / 10);
 }
 
 /** Readings of one sensor that follow each other are one step. */

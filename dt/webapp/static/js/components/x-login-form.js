@@ -8,7 +8,8 @@ class LoginForm extends PageElement {
 
   /** @param {AbortSignal} signal */
   mounted(signal) {
-    const form = make("form", {}, make("label", { for: "password" }, "Password"), this.#password, this.#button, this.#problem);
+    const name = make("input", { type: "text", autocomplete: "username", value: "dashboard", hidden: "" }); // for password managers
+    const form = make("form", {}, name, make("label", { for: "password" }, "Password"), this.#password, this.#button, this.#problem);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#signIn();

@@ -74,7 +74,7 @@ class ReadingChart extends PageElement {
       if (signal.aborted) return;
       this.#problem = /** @type {Error} */ (error).message;
       this.#fetchedAt = this.store.now;
-      this.#show("failed", emptySeries());
+      if (this.#fetches === 0) this.#show("failed", emptySeries()); // else the history that is here stays
     }
     this.removeAttribute("aria-busy");
   }
@@ -90,7 +90,11 @@ class ReadingChart extends PageElement {
   }
 
   #frame() {
-    return make("div", { class: "frame" }, this.#plot, this.#note);
+    const frame = make("div", { class: "frame" }, this.#plot, this.#note);
+    if (this.#quantity !== "soil_moisture") return frame;
+    const signs = [["dose", "▲", "pump dose"], ["alert", "◆", "alert"], ["over", "◇", "alert resolved"]];
+    const legend = signs.map(([name, sign, text]) => make("span", {}, make("span", { class: name, "aria-hidden": "true" }, sign), ` ${text}`));
+    return make("div", {}, frame, make("p", { class: "legend" }, ...legend));
   }
 
   /** A plant has its own soil; air and light are its zone's. An archived plant has all of its own. */
@@ -186,7 +190,7 @@ class ReadingChart extends PageElement {
       .map((action) => ({ t: action.timestamp, label: `${commandWords(action.command)}: ${outcomeWords(action)}` }));
     const alerts = this.store.alerts()
       .filter((alert) => shown(alert.timestamp))
-      .map((alert) => ({ t: alert.timestamp, label: `Alert ${alert.state}: ${alert.description}` }));
+      .map((alert) => ({ t: alert.timestamp, label: `Alert ${alert.state}: ${alert.description}`, isOver: alert.state === "resolved" }));
     return { doses, alerts, dryLimit: this.#dryLimit() };
   }
 
