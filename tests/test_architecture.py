@@ -22,6 +22,8 @@ from dt.utils.rig import Rig, load_rig
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = ROOT / "notes" / "block-diagram.svg"
 WIRING = ROOT / "notes" / "wiring-diagram.svg"
+HARDWARE = ROOT / "notes" / "hardware.md"
+HEADER = PiBoardInfo.from_revision(0xA02082).headers["J8"]  # a Pi 3B; 4 and 5 are wired alike
 MOST_LINES = 400
 I2C_PINS = {"GPIO2", "GPIO3"}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -216,10 +218,9 @@ class TestWiringDiagram:
 
     def test_header_places_are_those_of_a_raspberry_pi(self, wiring: ElementTree.Element) -> None:
         """Compared with gpiozero's own table of the 40-pin header."""
-        header = PiBoardInfo.from_revision(0xA02082).headers["J8"]  # a Pi 3B; 4 and 5 are wired alike
         drawn = {int(str(t.get("data-header"))): t.text for t in wiring.iter(f"{SVG}text") if t.get("data-header")}
 
-        assert drawn == {place: header.pins[place].name for place in drawn}
+        assert drawn == {place: HEADER.pins[place].name for place in drawn}
 
     def test_exactly_the_pins_of_the_rig_and_the_bus_are_used(self, wiring: ElementTree.Element, rig: Rig) -> None:
         """No wire leads to a pin that nothing declares."""
@@ -227,6 +228,26 @@ class TestWiringDiagram:
         header = {str(t.text) for t in wiring.iter(f"{SVG}text") if t.get("data-header")}
 
         assert {n for n in header if n.startswith("GPIO")} == I2C_PINS | {n for n in named if n and "GPIO" in n}
+
+
+class TestHardwareNotes:
+    """notes/hardware.md says the same as the rig and the header."""
+
+    def test_every_pin_and_address_of_the_rig_is_in_the_notes(self, rig: Rig) -> None:
+        """A rig that is rewired needs its notes rewritten."""
+        notes = HARDWARE.read_text("utf-8")
+        places = {s.pin or f"{s.address:#04x}" for s in rig.sensors} | {a.pin for a in rig.actuators}
+
+        assert {place for place in places - {"camera0"} if place not in notes} == set()
+
+    def test_the_wiring_table_names_the_places_of_the_header(self) -> None:
+        """Compared with gpiozero's own table."""
+        rows = re.findall(r"\| (GPIO\d+|GND|3V3) \| (\d+) \|", HARDWARE.read_text("utf-8"))
+
+        assert len(rows) == 9
+        assert {
+            (name, HEADER.pins[int(place)].name) for name, place in rows if name != HEADER.pins[int(place)].name
+        } == set()
 
 
 @pytest.mark.parametrize("path", [BLOCKS, WIRING], ids=lambda path: path.name)
