@@ -28,8 +28,8 @@ def frame_headers(frame: CameraFrame) -> dict[str, bytes]:
 
 def frame_from_headers(headers: Mapping[str, bytes]) -> CameraFrame:
     """Return the picture's description; raises MessageError with the header's name."""
-    found = {field.name: _value_of(field.name, headers[field.name]) for field in fields(CameraFrame) if field.name in headers}
-    return CameraFrame.from_dict(found)
+    names = [field.name for field in fields(CameraFrame) if field.name in headers]
+    return CameraFrame.from_dict({name: _value_of(name, headers[name]) for name in names})
 
 
 def is_jpeg(value: bytes) -> bool:

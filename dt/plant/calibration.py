@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -52,6 +53,6 @@ def parse_calibration(data: Mapping[str, Any]) -> Calibration:
     if not 2 <= len(points) <= _MOST_POINTS:
         raise MessageError("calibration.points", f"must be from 2 to {_MOST_POINTS} pairs, not {len(points)}")
     counts, values = zip(*points, strict=True)
-    if any(later <= earlier for earlier, later in zip(counts, counts[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(counts)):
         raise MessageError("calibration.points", "must have ascending counts, each once")
     return Calibration(version=version, counts=counts, values=values)
