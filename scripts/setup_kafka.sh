@@ -6,7 +6,7 @@ readonly KAFKA_VERSION=4.3.1
 readonly SCALA_VERSION=2.13
 readonly KAFKA_USER=kafka
 readonly MIN_JAVA=17
-readonly START_TIMEOUT_S=60
+readonly START_TIMEOUT_S=120
 readonly STOP_TIMEOUT_S=30
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -39,6 +39,5 @@ class KeyPartitioner(Partitioner):  # type: ignore[misc]  # the client has no ty
         if not known:
             raise ValueError(f"{topic}: no partitions are known")
         if serialized_key is None:
-            return random.choice(sorted(known))  # noqa: S311 - spreading load, no secret
-        number: int = hash_of(serialized_key) % len(known)
-        return number
+            return random.randrange(len(known))  # noqa: S311 - spreading load, no secret
+        return hash_of(serialized_key) % len(known)
