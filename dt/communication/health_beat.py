@@ -42,6 +42,8 @@ class HealthBeat:
     def _run(self) -> None:
         last: tuple[HealthStatus, str] | None = None
         beats_left = 0
+        while not self._service.is_started and not self._clock.wait(self._stop, 0.05):
+            continue  # the first word is about a service that has started
         while not self._stop.is_set():
             why = self._service.ready() or ""
             now = (HealthStatus.DEGRADED if why else HealthStatus.OK, why)

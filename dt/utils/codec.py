@@ -198,7 +198,7 @@ def _timestamp(name: str, value: Any) -> float:
     number = _number(name, value)
     if not 0.0 <= number <= LATEST_TIMESTAMP:
         raise MessageError(name, f"must be UTC epoch seconds from 0 to {LATEST_TIMESTAMP:.0f}, not {number:g}")
-    return round(number, 3)
+    return round(number * 1000.0) / 1000.0  # round(number, 3) takes four times as long
 
 
 def _epoch_of_iso(name: str, value: str) -> float:

@@ -18,6 +18,7 @@ from dt.utils.quantities import QUANTITIES, Quantity
 
 _ZONES = ("north", "south", "east", "west", "roof", "cellar")
 _QUANTITIES = (Quantity.TEMPERATURE, Quantity.HUMIDITY, Quantity.LIGHT_INTENSITY, Quantity.SOIL_TEMPERATURE)
+_COUNT = "SELECT count(*) FROM readings JOIN series USING (series_id) WHERE data_type <> 'vpd'"
 _VALUES = {Quantity.TEMPERATURE: 21.5, Quantity.HUMIDITY: 55.0, Quantity.LIGHT_INTENSITY: 5000.0}
 
 
@@ -80,7 +81,7 @@ def _stored(stage: Stage) -> int:
         return 0
     connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
     try:
-        [(stored,)] = connection.execute("SELECT count(*) FROM readings WHERE data_type <> 'vpd'").fetchall()
+        [(stored,)] = connection.execute(_COUNT).fetchall()
         return int(stored)
     except sqlite3.OperationalError:  # the schema is being made
         return 0

@@ -13,7 +13,7 @@ from typing import Any
 
 from dt.communication.kafka_topics import setup_kafka
 from dt.operations.broker import OwnBroker
-from dt.operations.plan import REPOSITORY, SERVICES, free_port
+from dt.operations.plan import REPOSITORY, SERVICES, free_port, is_port_free
 from dt.utils.config import Settings, load_settings
 
 _HOST = "127.0.0.1"
@@ -28,7 +28,7 @@ class Stage:
             env_file=None,
             data_dir=folder,
             log_dir=folder / "logs",
-            kafka_url=f"{_HOST}:{free_port(_HOST)}",
+            kafka_url=f"{_HOST}:{_broker_port()}",
             rig_file=REPOSITORY / "rig.toml",
             hardware="simulated",
             dt_token="bench",  # noqa: S106 - of a stack that lives for a minute
@@ -65,6 +65,11 @@ class Stage:
     def _environment(self) -> dict[str, str]:
         chosen = self.settings.model_dump(include=self.settings.model_fields_set)
         return {name.upper(): str(value) for name, value in chosen.items()}
+
+
+def _broker_port() -> int:
+    """Return a port that is free together with the next one, below those that the system hands out to clients."""
+    return next(port for port in range(29_000, 32_000, 10) if all(is_port_free(_HOST, port + n) for n in (0, 1)))
 
 
 def wait_for(condition: Callable[[], Any], what: str, within_s: float = 60.0) -> Any:
