@@ -110,4 +110,4 @@ def _storage_errors(path: Path) -> Iterator[None]:
 
 
 def _schema() -> str:
-    return files(__package__).joinpath("db_init.sql").read_text("utf-8")
+    return files("dt.data.database").joinpath("db_init.sql").read_text("utf-8")

@@ -15,6 +15,8 @@ from dt.utils.exceptions import DTError, MessageError
 from dt.utils.logger import get_logger
 
 REFRESH_AT_MOST_EVERY_S = 1.0
+STRANGER_REFRESH_EVERY_S = 30.0  # for sensors that a refresh did not find; the subscription brings them sooner
+_MOST_STRANGERS = 10_000
 
 log = get_logger(__name__)
 
@@ -37,6 +39,7 @@ class SensorBook:
         self._entries: dict[str, SensorEntry] = {}
         self._offsets: dict[str, int] = {}
         self._refreshed_at: float | None = None
+        self._strangers: set[str] = set()
 
     def __len__(self) -> int:
         """Return how many sensors are registered."""
@@ -45,10 +48,7 @@ class SensorBook:
     def find(self, sensor_id: str) -> SensorEntry | None:
         """Return a sensor; an unknown one makes the book read the registry again, at most once a second."""
         entry = self._entries.get(sensor_id)
-        if entry is None and self._may_refresh():
-            self.refresh()
-            entry = self._entries.get(sensor_id)
-        return entry
+        return entry if entry is not None else self._look_for(sensor_id)
 
     def refresh(self) -> None:
         """Read the whole registry; without a broker the book stays as it is."""
@@ -76,9 +76,16 @@ class SensorBook:
         descriptor = SensorDescriptor.from_dict(RegistryRecord.from_json(record.value).body)
         self._entries[sensor_id] = SensorEntry(descriptor=descriptor, calibration=_calibration_of(descriptor))
 
-    def _may_refresh(self) -> bool:
+    def _look_for(self, sensor_id: str) -> SensorEntry | None:
+        pause_s = STRANGER_REFRESH_EVERY_S if sensor_id in self._strangers else REFRESH_AT_MOST_EVERY_S
         before = self._refreshed_at
-        return before is None or self._clock.monotonic() - before >= REFRESH_AT_MOST_EVERY_S
+        if before is not None and self._clock.monotonic() - before < pause_s:
+            return None
+        self.refresh()
+        entry = self._entries.get(sensor_id)
+        if entry is None and len(self._strangers) < _MOST_STRANGERS:
+            self._strangers.add(sensor_id)
+        return entry
 
 
 def _calibration_of(descriptor: SensorDescriptor) -> Calibration | None:

@@ -34,6 +34,23 @@ def test_book_looks_at_most_once_a_second(messaging: MemoryMessaging, clock: Man
     assert after_a_second is not None
 
 
+def test_stranger_that_was_looked_for_in_vain_waits_longer(
+    messaging: MemoryMessaging, clock: ManualClock
+) -> None:
+    """The registry is not read every second for a sensor that nobody binds; the subscription brings it anyway."""
+    book = SensorBook(messaging, clock)
+    book.find("stranger")
+    register(messaging, make_descriptor("stranger"))
+
+    clock.advance(2.0)
+    soon = book.find("stranger")
+    clock.advance(30.0)
+    later = book.find("stranger")
+
+    assert soon is None
+    assert later is not None
+
+
 def test_newest_calibration_counts_whatever_the_order(messaging: MemoryMessaging, clock: ManualClock) -> None:
     """A subscription that begins earlier than the refresh repeats older records."""
     register(messaging, make_descriptor("soil", calibration={"version": 1, "points": POINTS}))
