@@ -1,4 +1,4 @@
-"""`scripts/setup_kafka.sh` with the real jars: it starts, stops, repeats itself harmlessly, and guards its outer door."""
+"""`scripts/setup_kafka.sh` with the real jars: it starts, stops, repeats itself harmlessly, guards its outer door."""
 
 from __future__ import annotations
 
