@@ -19,7 +19,12 @@ from dt.utils.clock import ManualClock, SystemClock
 
 MARK = "a-supervised-test-process"
 SLEEPER = f"import time  # {MARK}\ntime.sleep(60)"
-STUBBORN = f"import signal, time  # {MARK}\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(60)"
+STUBBORN = f"""
+import signal, time  # {MARK}
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+time.sleep(60)
+"""
 
 Eventually = Callable[..., None]
 

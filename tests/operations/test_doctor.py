@@ -97,7 +97,9 @@ def test_the_rig_file_is_read_and_its_kinds_are_known(settings: Settings, tmp_pa
     """A wrong line is named."""
     assert check_rig(patient_of(settings)).finding is Finding.OK
     rig = tmp_path / "rig.toml"
-    rig.write_text('[zones.box]\n\n[[sensors]]\nid = "x"\nkind = "thermometer"\nquantity = "wet"\nzone = "box"\nevery_s = 1\n')
+    rig.write_text(
+        '[zones.box]\n\n[[sensors]]\nid = "x"\nkind = "thermometer"\nquantity = "wet"\nzone = "box"\nevery_s = 1\n'
+    )
 
     check = check_rig(patient_of(settings, rig_file=rig))
 
@@ -160,5 +162,7 @@ def test_everything_that_is_not_fine_has_a_remedy(tmp_path: Path, monkeypatch: p
 
     found = list(examine(env_file=None))
 
-    assert {"python", "packages", "clock", "settings", "folders", "kafka", "database"} <= {check.name for check in found}
+    assert {"python", "packages", "clock", "settings", "folders", "kafka", "database"} <= {
+        check.name for check in found
+    }
     assert all(check.remedy for check in found if check.finding in {Finding.WARNING, Finding.FAILED})
