@@ -62,7 +62,7 @@ class Dashboard(Service):
         self.closing("live feed", browsers.stop)
         browsers.start()
         server.start()
-        self._relay = Relay(browsers.store, self.clock, self._settings.topic_prefix)
+        self._relay = Relay(browsers.store, self.clock)
         self._subscription = self._messaging.subscribe(TOPICS, GROUP, self._relay, start=Start.LATEST)
         self.closing("subscription", self._subscription.stop)
         self.closing("health", HealthBeat(self, self._messaging, self.clock).start())

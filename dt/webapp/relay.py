@@ -66,10 +66,9 @@ _DECODER = msgspec.json.Decoder(_Envelope)
 class Relay:
     """The handler of the dashboard's consumer group."""
 
-    def __init__(self, store: RealtimeStore, clock: Clock, prefix: str = "") -> None:
+    def __init__(self, store: RealtimeStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._prefix = prefix
         self.unreadable = 0
 
     def __call__(self, records: Sequence[Record]) -> None:
@@ -87,7 +86,7 @@ class Relay:
             self.unreadable += 1
             log.warning("not shown, unreadable: %s/%d@%d: %s", record.topic, record.partition, record.offset, error)
             return None
-        route = _ROUTES[record.topic.removeprefix(self._prefix)]
+        route = _ROUTES[record.topic]
         timestamp = envelope.made_at if envelope.timestamp is None else envelope.timestamp
         if envelope.origin.encode() in _NOT_LIVE or (route.is_reading and now - timestamp > RECENT_S):
             return None

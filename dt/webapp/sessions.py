@@ -114,7 +114,8 @@ class Sessions:
     def _check(self) -> Response | None:
         if not self._is_known_host():
             raise Problem(403, "Unknown host", f"this dashboard is not called {request.host}; set FLASK_DASHBOARD_URL")
-        if not self.is_login_needed or request.endpoint in _OPEN_ENDPOINTS or self.is_trusted():
+        is_open = request.method == "OPTIONS" or request.endpoint in _OPEN_ENDPOINTS
+        if not self.is_login_needed or is_open or self.is_trusted():
             return None
         if request.path.startswith("/api/"):
             raise Problem(401, "Sign in first", "this dashboard asks for its password")

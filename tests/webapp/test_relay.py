@@ -143,15 +143,6 @@ def test_actions_and_health_have_events_of_their_own(relay: Relay, store: Realti
     assert len(store.latest()["health"]) == 1
 
 
-def test_a_topic_prefix_is_no_part_of_the_event(store: RealtimeStore, clock: ManualClock) -> None:
-    """TOPIC_PREFIX precedes the broker's names, not the browser's."""
-    Relay(store, clock, "lab.")(
-        [_record(f"lab.{Topics.HUMIDITY.processed}", _reading(clock, Quantity.HUMIDITY, unit="%"))]
-    )
-
-    assert list(store.latest()) == ["humidity"]
-
-
 def test_every_processed_quantity_is_subscribed() -> None:
     """A new quantity needs no edit here."""
     assert {Topics.of(quantity).processed for quantity in Quantity} <= set(TOPICS)

@@ -2,6 +2,7 @@ import { clockTime, fullTime, number } from "../format.js";
 import { figure, summary } from "../figure.js";
 import { commandWords, outcomeWords } from "../records.js";
 import { emptySeries, extremes, since, tableRows, withReading } from "../series.js";
+import { recordSpan } from "../record-span.js";
 import { QUANTITIES, RANGES, unitSign } from "../quantities.js";
 import { make, PageElement } from "../element.js";
 
@@ -33,6 +34,7 @@ class ReadingChart extends PageElement {
     this.#plot.setAttribute("role", "img");
     this.replaceChildren(make("h3", {}, view.label, this.#sign), this.#frame(), this.#table);
     this.#table.addEventListener("toggle", () => this.#fillTable(), { signal });
+    this.listen(["selection"], () => this.#forget(), signal);
     this.listen(["selection", "range"], () => this.#loadAnew(), signal);
     this.listen(["connection"], () => { if (this.store.connection === "live") this.#loadAnew(); }, signal);
     this.listen(["alerts", "actions"], () => this.#drawSoon(), signal);
@@ -61,7 +63,7 @@ class ReadingChart extends PageElement {
     if (!plant) return this.#show(this.store.plants === null ? "loading" : "ready", emptySeries());
     this.#request = new AbortController();
     const { signal } = this.#request;
-    if (this.#fetchedAt === 0) this.#show("loading", this.#series);
+    if (this.#state === "failed") this.#show("loading", emptySeries());
     if (this.#fetches === 0) this.setAttribute("aria-busy", "true");
     try {
       const [from, until] = await this.#window(plant, signal);
@@ -77,6 +79,11 @@ class ReadingChart extends PageElement {
       if (this.#fetches === 0) this.#show("failed", emptySeries()); // else the history that is here stays
     }
     this.removeAttribute("aria-busy");
+  }
+
+  /** Another plant's line must not stand under this one's name. */
+  #forget() {
+    this.#show("loading", emptySeries());
   }
 
   #loadAnew() {
@@ -107,10 +114,11 @@ class ReadingChart extends PageElement {
   async #window(plant, signal) {
     const seconds = RANGES[this.store.range].seconds;
     if (!plant.archived) return [this.store.now - seconds, this.store.now];
-    const whole = await this.api.series({ ...this.#whose(plant), data_type: this.#quantity, since: 0, until: this.store.now, points: 100 }, signal);
-    if (whole.t.length === 0) return [this.store.now - 86_400, this.store.now];
-    const end = whole.t[whole.t.length - 1] + whole.resolution_s;
-    return [Math.max(whole.t[0], end - seconds), end];
+    const query = { ...this.#whose(plant), data_type: this.#quantity, points: 200 };
+    const span = await recordSpan((since, until) => this.api.series({ ...query, since, until }, signal), this.store.now);
+    if (!span) return [this.store.now - 86_400, this.store.now];
+    const [first, end] = span;
+    return [Math.max(first, end - seconds), end];
   }
 
   #points() {
