@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -33,8 +34,10 @@ class FrameFiles:
                 file.flush()
                 os.fsync(file.fileno())
             aside.replace(path)
+            _make_names_durable(self._folder)
         except OSError as error:
-            aside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it may never have come to be
+                aside.unlink()
             raise StorageError(f"{path}: {error.strerror}") from error
         return sha256
 
@@ -48,3 +51,11 @@ class FrameFiles:
             return None
         except OSError as error:
             raise StorageError(f"{sha256}.jpg: {error.strerror}") from error
+
+
+def _make_names_durable(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,114 @@
+"""From the log into the store, also when the store does not take it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dt.communication.memory import MemoryMessaging
+from dt.communication.messaging import Outgoing
+from dt.communication.topics import Topics
+from dt.data.database.frame_files import FrameFiles
+from dt.data.database.recorder import Recorder
+from dt.data.database.records import PageQuery, Records
+from dt.data.database.sql_storage import SQLStorage
+from dt.data.database.sqlite_file import SQLiteFile
+from dt.utils.dataclasses import DBIdQuery, SensorData
+from dt.utils.exceptions import StorageError
+from tests.data.readings import NOW, make_reading
+
+Eventually = Callable[[Callable[[], object], str], None]
+JPEG = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
+
+
+@pytest.fixture
+def recording(file: SQLiteFile, messaging: MemoryMessaging, tmp_path: Path) -> Iterator[SQLStorage]:
+    """Return the store that a recorder writes into."""
+    storage = SQLStorage(file)
+    recorder = Recorder(storage, Records(file), FrameFiles(tmp_path / "frames"))
+    subscriptions = recorder.subscribe(messaging)
+    yield storage
+    for subscription in subscriptions:
+        subscription.stop()
+
+
+def stored(storage: SQLStorage) -> list[SensorData]:
+    """Return the sensor's readings, oldest first."""
+    return storage.latest(DBIdQuery(sensor_id="air-t", limit=1000))[::-1]
+
+
+def test_full_store_gets_the_same_readings_again(
+    file: SQLiteFile, messaging: MemoryMessaging, recording: SQLStorage, eventually: Eventually
+) -> None:
+    """Nothing is skipped while the disk is full, nothing is lost when there is room again."""
+    failures = []
+    with file.write() as db:
+        [pages] = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages}")
+    try:
+        recording.insert([make_reading("filler", timestamp=NOW + i) for i in range(2000)])
+    except StorageError as error:
+        failures.append(error)
+
+    for i in range(500):
+        messaging.publish(Topics.TEMPERATURE.processed, make_reading(timestamp=NOW + i), key="box")
+    with file.write() as db:
+        db.execute("PRAGMA max_page_count = 1000000")
+
+    assert failures
+    eventually(lambda: len(stored(recording)) == 500, "all readings are stored")
+    assert messaging.read_all(Topics.DEAD_LETTERS) == []
+
+
+def test_unreadable_processed_record_becomes_a_dead_letter_that_is_kept(
+    file: SQLiteFile, messaging: MemoryMessaging, recording: SQLStorage, eventually: Eventually
+) -> None:
+    """Its neighbours are stored, and the letter can be read in the same place as they."""
+    messaging.publish_batch(
+        [
+            Outgoing(Topics.TEMPERATURE.processed, make_reading(timestamp=NOW + i).to_json(), "box") if i != 3
+            else Outgoing(Topics.TEMPERATURE.processed, b"garbage", "box")
+            for i in range(6)
+        ]
+    )
+
+    eventually(lambda: len(stored(recording)) == 5, "the readable ones are stored")
+    eventually(lambda: Records(file).page("dead_letters", PageQuery(), {}).items, "the letter is kept")
+
+
+def test_number_that_no_column_holds_becomes_a_dead_letter(
+    messaging: MemoryMessaging, recording: SQLStorage, eventually: Eventually
+) -> None:
+    """A sequence beyond 64 bits can be decoded and not be stored: one letter, and the stream goes on."""
+    for i in range(3):
+        reading = make_reading(timestamp=NOW + i, sequence=2**80 if i == 1 else i)
+        messaging.publish(Topics.TEMPERATURE.processed, reading, key="box")
+
+    eventually(lambda: [reading.sequence for reading in stored(recording)] == [0, 2], "the others are stored")
+    eventually(lambda: len(messaging.read_all(Topics.DEAD_LETTERS)) == 1, "one letter is written")
+
+
+def test_picture_is_one_file_however_often_it_comes(
+    messaging: MemoryMessaging, recording: SQLStorage, tmp_path: Path, eventually: Eventually
+) -> None:
+    """The name is the content's hash; what is no JPEG makes no file."""
+    for value in (JPEG, JPEG, b"GIF89a"):
+        messaging.publish(Topics.CAMERA_IMAGE.raw, value, key="box")
+    messaging.publish(Topics.CAMERA_IMAGE.raw, JPEG[:-2] + b"2\xff\xd9", key="box")
+
+    eventually(lambda: len(list((tmp_path / "frames").glob("*.jpg"))) == 2, "both pictures are kept")
+
+    assert FrameFiles(tmp_path / "frames").read("../frames/x") is None
+    assert len(list((tmp_path / "frames").iterdir())) == 2
+
+
+def test_disk_that_refuses_a_picture_is_a_retriable_error(tmp_path: Path) -> None:
+    """A file stands where the folder should be: the batch comes again."""
+    (tmp_path / "frames").write_text("in the way")
+
+    with pytest.raises(StorageError) as refused:
+        FrameFiles(tmp_path / "frames").put(JPEG)
+
+    assert refused.value.retriable
