@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -26,7 +27,8 @@ from dt.utils.exceptions import MessageTooLargeError, MessagingError
 
 _BATCH_OVERHEAD = 128  # what the broker counts beside key, value and headers: batch header, lengths, offsets
 _HEADER_OVERHEAD = 10
-_CLOSE_TIMEOUT_S = 3.0
+_CLOSE_TIMEOUT_S = 4.0
+_STOP_TIMEOUT_S = 2.5  # of it, for the subscriptions
 
 
 class KafkaMessaging:
@@ -48,6 +50,7 @@ class KafkaMessaging:
         self._sender = RecordSender(self._connect, limit_bytes=limit_bytes, blocks_at_most_s=blocks_at_most_s)
         self._subscriptions: list[KafkaSubscription] = []
         self._lock = threading.Lock()
+        self._is_closing = False
         self._is_closed = False
         _quieten(logging.getLogger("kafka"))
 
@@ -92,7 +95,7 @@ class KafkaMessaging:
             self._sender.settle,
             self._clock,
         )
-        return self._join(topics, group, max_batch, start, work)
+        return self._join(topics, group, max_batch, start, lambda _: work)
 
     def transform(
         self,
@@ -104,7 +107,10 @@ class KafkaMessaging:
         max_batch: int = 1000,
     ) -> KafkaSubscription:
         """Consume, transform and produce: outputs, state and offsets in one transaction."""
-        work = TransformWork(transformer, state_topic, group, self._options, self._encode, self._clock)
+
+        def work(identity: str) -> Work:
+            return TransformWork(transformer, state_topic, identity, self._options, self._encode, self._clock)
+
         return self._join(topics, group, max_batch, Start.EARLIEST, work)
 
     def read_all(self, topic: str) -> list[LogRecord]:
@@ -131,26 +137,40 @@ class KafkaMessaging:
         }
 
     def close(self) -> None:
-        """Stop all subscriptions, send what waits, and let go; takes at most five seconds or so."""
+        """Stop all subscriptions, send what waits while a broker answers, and let go; within five seconds."""
         with self._lock:
-            if self._is_closed:
+            if self._is_closing:
                 return
-            self._is_closed = True
-        stopping = [threading.Thread(target=member.stop) for member in self._subscriptions]
+            self._is_closing = True
+        until = self._clock.monotonic() + _CLOSE_TIMEOUT_S
+        stopping = [threading.Thread(target=member.stop, args=(_STOP_TIMEOUT_S,)) for member in self._subscriptions]
         for thread in stopping:
             thread.start()
         for thread in stopping:
             thread.join()
-        self._sender.close(_CLOSE_TIMEOUT_S)
+        self._is_closed = True
+        left_s = max(0.5, until - self._clock.monotonic())
+        self._sender.close(left_s if self._options.is_reachable() else 0.0)
 
-    def _join(self, topics: Sequence[str], group: str, max_batch: int, start: Start, work: Work) -> KafkaSubscription:
+    def _join(
+        self, topics: Sequence[str], group: str, max_batch: int, start: Start, work: Callable[[str], Work]
+    ) -> KafkaSubscription:
         for topic in topics:
             self._spec(topic)
         with self._lock:
-            self._require_open()
-            member = KafkaSubscription(self._options, topics, group, max_batch, start, work, self._clock)
-            self._subscriptions.append(member)
+            if self._is_closing:
+                raise MessagingError("the log is closed")
+            identity = self._free_identity(group)
+            member = KafkaSubscription(
+                self._options, topics, group, identity, max_batch, start, work(identity), self._clock
+            )
+            self._subscriptions = [*(m for m in self._subscriptions if m.identity != identity), member]
             return member
+
+    def _free_identity(self, group: str) -> str:
+        """Return the first name in the group that no running member of this process has."""
+        taken = {member.identity for member in self._subscriptions if member.is_running}
+        return next(name for n in count() if (name := self._options.identity(group, n)) not in taken)
 
     def _connect(self, should_end: Callable[[], bool]) -> KafkaProducer | None:
         return connected(self._options, should_end, self._clock, lambda: KafkaProducer(**self._options.producer()))

@@ -16,7 +16,7 @@ _REACH_TIMEOUT_S = 1.0
 # for those while the busy ones go unasked.
 _EVERYTHING = 1_000_000
 
-BOOTSTRAP_TIMEOUT_MS = 5_000
+BOOTSTRAP_TIMEOUT_MS = 3_000
 SESSION_TIMEOUT_MS = 15_000  # a member that hangs loses its partitions after this
 TRANSACTION_TIMEOUT_MS = 10_000  # what a dead instance has open blocks committed readers for this long at most
 NEVER_MS = 2**31 - 1  # records wait for the broker as long as it takes; back-pressure bounds how many
@@ -71,12 +71,12 @@ class KafkaOptions:
             "delivery_timeout_ms": NEVER_MS,
         }
 
-    def transactional(self, group: str) -> dict[str, Any]:
+    def transactional(self, identity: str) -> dict[str, Any]:
         """Return a transactional producer's options; by its id a successor ends what this process left open."""
         return {
             **self.producer(),
             "client_id": f"{self.service}-{self.instance}-transactions",
-            "transactional_id": f"{self.prefix}{group}-{self.instance}",
+            "transactional_id": identity,
             "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS,
             "linger_ms": 50,  # the commit sends what waits
             "max_block_ms": 10_000,
@@ -96,21 +96,21 @@ class KafkaOptions:
             "metadata_max_age_ms": 10_000,  # a topic or partition made later is seen within this
         }
 
-    def group(self, group: str, start: Start) -> dict[str, Any]:
+    def group(self, group: str, identity: str, start: Start) -> dict[str, Any]:
         """Return a group member's options; its static identity lets a restarted process take over at once."""
         return {
             **self.consumer(),
             "group_id": f"{self.prefix}{group}",
-            "group_instance_id": self.member(group),
+            "group_instance_id": identity,
             "auto_offset_reset": start.value,
             "session_timeout_ms": SESSION_TIMEOUT_MS,
             "heartbeat_interval_ms": 1_000,  # a member hears of a rebalance within this
             "max_poll_records": _EVERYTHING,
         }
 
-    def member(self, group: str) -> str:
-        """Return the static identity of this instance in a group."""
-        return f"{self.prefix}{group}-{self.instance}"
+    def identity(self, group: str, number: int) -> str:
+        """Return the static identity of this instance's member of a group; it may have several, numbered from 0."""
+        return f"{self.prefix}{group}-{self.instance}" + (f"-{number}" if number else "")
 
     def is_reachable(self) -> bool:
         """Return whether any broker's port can be connected to."""

@@ -19,6 +19,7 @@ LIMIT_BYTES = 32 * 1024 * 1024
 LIMIT_RECORDS = 100_000
 _BLOCKS_AT_MOST_S = 30.0
 _SILENCE_S = 3.0
+_JOIN_TIMEOUT_S = 1.0
 
 log = get_logger(__name__)
 
@@ -129,7 +130,7 @@ class RecordSender:
             self._work.notify_all()
             self._settled.notify_all()
         if self._thread is not None:
-            self._thread.join(timeout_s)
+            self._thread.join(_JOIN_TIMEOUT_S)
 
     def _has_room(self) -> bool:
         fits = self._pending_bytes < self._limit_bytes and self._pending < self._limit_records

@@ -26,6 +26,7 @@ from dt.utils.logger import get_logger
 _POLL_MS = 200
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
+_LOOKS_EVERY_S = 0.5  # for a broker that is away
 
 log = get_logger(__name__)
 
@@ -65,12 +66,14 @@ class KafkaSubscription:
         options: KafkaOptions,
         topics: Sequence[str],
         group: str,
+        identity: str,
         max_batch: int,
         start: Start,
         work: Work,
         clock: Clock,
     ) -> None:
         self.group = group
+        self.identity = identity
         self._options = options
         self._topics = [options.prefix + topic for topic in topics]
         self._max_batch = max_batch
@@ -151,7 +154,7 @@ class KafkaSubscription:
     def _make_consumer(self) -> KafkaConsumer:
         self._members.forget()
         self._settled_generation = -1
-        consumer = KafkaConsumer(**self._options.group(self.group, self._start))
+        consumer = KafkaConsumer(**self._options.group(self.group, self.identity, self._start))
         consumer.subscribe(topics=self._topics, listener=self._members)
         # Partitions have to be known before the group is joined, or it would share out nothing.
         missing = set(self._topics) - consumer.topics()
@@ -168,7 +171,9 @@ class KafkaSubscription:
             self._work.assigned(consumer)
             self._settled_generation = generation
         if polled:
-            self._deliver(consumer, self._merged(polled))
+            records = self._merged(polled)
+            self._lag.last = len(records)  # at least, while the handler is at work
+            self._deliver(consumer, records)
         if self._lag.is_asked:
             self._lag.answer(_behind(consumer))
 
@@ -177,7 +182,7 @@ class KafkaSubscription:
         coordinator = consumer._coordinator
         is_mute = coordinator.stable() and not coordinator._heartbeat_enabled
         if is_mute and self._was_mute:
-            raise FencedInstanceIdError(self._options.member(self.group))
+            raise FencedInstanceIdError(self.identity)
         self._was_mute = is_mute
 
     def _deliver(self, consumer: KafkaConsumer, records: list[Record]) -> None:
@@ -220,7 +225,7 @@ class KafkaSubscription:
         try:
             admin = KafkaAdminClient(**self._options.client("leave"))
             try:
-                member = MemberToRemove(group_instance_id=self._options.member(self.group))
+                member = MemberToRemove(group_instance_id=self.identity)
                 admin.remove_group_members(f"{self._options.prefix}{self.group}", [member])
             finally:
                 admin.close()
@@ -293,7 +298,7 @@ def connected(options: KafkaOptions, should_end: Callable[[], bool], clock: Cloc
             log.warning("no broker at %s; waiting for it", ",".join(options.servers))
             is_told = True
         clock.wait(nobody, pause_s)
-        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        pause_s = min(pause_s * 2, _LOOKS_EVERY_S)
     return None
 
 

@@ -86,14 +86,14 @@ class TransformWork:
         self,
         transformer: Transformer,
         state_topic: str | None,
-        group: str,
+        identity: str,
         options: KafkaOptions,
         encode: Callable[[Sequence[Outgoing]], list[Sendable]],
         clock: Clock,
     ) -> None:
         self._transformer = transformer
         self._state_topic = state_topic
-        self._group = group
+        self._identity = identity
         self._options = options
         self._encode = encode
         self._clock = clock
@@ -117,7 +117,7 @@ class TransformWork:
             outputs = self._encode(self._transformer.transform(records))
             self._commit(records, outputs)
         except KafkaError as error:
-            raise translated(error, f"{self._group}: transaction") from error
+            raise translated(error, f"{self._identity}: transaction") from error
         self._is_stale = False
 
     def bury(self, record: Record, error: Exception) -> None:
@@ -125,7 +125,7 @@ class TransformWork:
         try:
             self._commit([record], self._encode([letter_of(record, error, self._clock.wall())]))
         except KafkaError as failure:
-            raise translated(failure, f"{self._group}: dead letter") from failure
+            raise translated(failure, f"{self._identity}: dead letter") from failure
 
     def handled(self, consumer: KafkaConsumer, records: Sequence[Record], should_end: Callable[[], bool]) -> None:
         """Do nothing: the transaction has committed the offsets."""
@@ -137,7 +137,7 @@ class TransformWork:
     def _commit(self, records: Sequence[Record], outputs: Sequence[Sendable]) -> None:
         consumer = self._consumer
         if consumer is None:
-            raise MessagingError(f"{self._group}: has no partitions")
+            raise MessagingError(f"{self._identity}: has no partitions")
         producer = self._ready_producer()
         offsets = offsets_after(records, self._options.prefix)
         try:
@@ -159,7 +159,7 @@ class TransformWork:
 
     def _ready_producer(self) -> KafkaProducer:
         if self._producer is None:
-            producer = KafkaProducer(**self._options.transactional(self._group))
+            producer = KafkaProducer(**self._options.transactional(self._identity))
             try:
                 producer.init_transactions()
             except KafkaError:

@@ -238,6 +238,33 @@ def test_second_process_of_the_same_instance_ends_the_first(kafka_settings: Sett
         one.close()
 
 
+def test_two_members_of_a_group_may_live_in_one_process(messaging: KafkaMessaging) -> None:
+    """Each has an identity of its own, so neither drives the other out."""
+    one, two = Numbers(), Numbers()
+    first = messaging.subscribe([RAW], "readers", one)
+    second = messaging.subscribe([RAW], "readers", two)
+
+    _publish(messaging, range(50))
+
+    _until(lambda: one.count + two.count >= 50, "both read")
+    assert first.is_running
+    assert second.is_running
+
+
+def test_close_takes_less_than_five_seconds_while_the_broker_is_away(broker: Broker) -> None:
+    """A service stops in time, whatever the state of the log; what could not be sent is said in the log."""
+    nowhere = broker.settings().model_copy(update={"kafka_url": f"127.0.0.1:{free_ports()}"})
+    messaging = KafkaMessaging(nowhere, "test")
+    messaging.subscribe([RAW], "readers", Numbers())
+    messaging.transform([RAW], "processing", _Echo())
+    _publish(messaging, range(10))
+
+    began = time.monotonic()
+    messaging.close()
+
+    assert time.monotonic() - began < 5
+
+
 def test_busy_handler_lets_the_stop_through(messaging: KafkaMessaging) -> None:
     """A handler that waits for a database does not hold up the end."""
     failing = threading.Event()

@@ -53,11 +53,14 @@ def test_setup_again_changes_nothing(prefixed: Settings) -> None:
 
 def test_setup_mends_what_differs(prefixed: Settings, manager: KafkaManager) -> None:
     """Partitions are added and settings altered; a foreign topic stays."""
-    before = {Topics.ALERTS: TopicSpec(partitions=1, retention_ms=1000), "own": TopicSpec(partitions=1)}
+    before: dict[str, TopicSpec] = {
+        Topics.ALERTS: TopicSpec(partitions=1, retention_ms=1000),
+        "own": TopicSpec(partitions=1),
+    }
     with KafkaManager(prefixed, table=before) as earlier:
         earlier.setup_kafka()
 
-    after = {Topics.ALERTS: TopicSpec(partitions=3, retention_ms=60_000)}
+    after: dict[str, TopicSpec] = {Topics.ALERTS: TopicSpec(partitions=3, retention_ms=60_000)}
     with KafkaManager(prefixed, table=after) as later:
         changes = later.setup_kafka()
 
