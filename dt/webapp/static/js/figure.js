@@ -16,6 +16,7 @@ import { gapAfter } from "./series.js";
  * @property {Mark[]} doses
  * @property {Mark[]} alerts
  * @property {number | null} dryLimit
+ * @property {boolean} [isArchived]  the axis then names the year too
  */
 
 /** So few buckets are shown as points too: a single one has no line. */
@@ -142,19 +143,19 @@ function marks(name, list) {
   };
 }
 
-function layout({ quantity, unit, series, window, palette, dryLimit }) {
+function layout({ quantity, unit, series, window, palette, dryLimit, isArchived = false }) {
   const axis = {
     gridcolor: palette.grid, zeroline: false, linecolor: palette.grid, tickcolor: palette.grid,
     tickfont: { color: palette.text, size: 11 }, fixedrange: true, automargin: false,
   };
   const visible = series.t.length > 0;
   return {
-    margin: { l: 46, r: 14, t: 8, b: 26 },
+    margin: { l: 46, r: 14, t: 8, b: isArchived ? 40 : 26 },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: palette.font, size: 12, color: palette.text },
     hovermode: "x unified", dragmode: false, showlegend: false,
     hoverlabel: { bgcolor: palette.hover, bordercolor: palette.edge, font: { color: palette.text, size: 12 } },
-    xaxis: { ...axis, visible, type: "date", range: window.map(localStamp), showgrid: false, nticks: 6, tickformatstops: TICKS },
+    xaxis: { ...axis, visible, type: "date", range: window.map(localStamp), showgrid: false, nticks: 6, tickformatstops: isArchived ? [] : TICKS },
     yaxis: { ...axis, visible, range: yRange(series, quantity, dryLimit), nticks: 5, tickformat: quantity === "light_intensity" ? "~s" : "" },
     ...limitLine(visible ? dryLimit : null, unit, palette),
   };

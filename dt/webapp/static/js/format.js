@@ -58,6 +58,11 @@ export function fullTime(seconds) {
   return new Date(seconds * 1000).toLocaleString([], { ...DAY_OF_24_HOURS, dateStyle: "medium", timeStyle: "medium" });
 }
 
+/** @param {number} seconds epoch seconds @returns {string} the day, with its year */
+export function day(seconds) {
+  return new Date(seconds * 1000).toLocaleDateString([], { dateStyle: "medium" });
+}
+
 /** @param {string} name a wire name such as `soil_moisture` @returns {string} "Soil moisture" */
 export function words(name) {
   const text = name.replaceAll("_", " ");

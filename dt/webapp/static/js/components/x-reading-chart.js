@@ -165,7 +165,7 @@ class ReadingChart extends PageElement {
     else if (!this.#table.firstChild) this.#table.append(make("summary", {}, "Show as table"));
     if (!globalThis.Plotly || !this.isConnected) return;
     const { data, layout } = figure({
-      quantity: this.#quantity, unit: this.#unit, series, window, palette: this.#palette(), ...this.#marks(window),
+      quantity: this.#quantity, unit: this.#unit, series, window, palette: this.#palette(), ...this.#marks(window), isArchived: Boolean(this.store.plant?.archived),
     });
     const size = { width: this.#plot.clientWidth, height: this.#plot.clientHeight };
     void globalThis.Plotly.react(this.#plot, data, { ...layout, ...size }, OPTIONS);

@@ -1,4 +1,4 @@
-import { age, fullTime, number } from "../format.js";
+import { age, day, fullTime, number } from "../format.js";
 import { QUANTITIES, unitSign } from "../quantities.js";
 import { make, PageElement } from "../element.js";
 
@@ -54,11 +54,17 @@ class ReadingTile extends PageElement {
   #showAge() {
     const reading = this.store.reading(this.#quantity);
     this.toggleAttribute("data-stale", Boolean(reading) && !this.store.plant?.archived && this.store.isStale(reading));
-    this.#age.textContent = reading ? age(this.store.now - reading.timestamp) : this.#absence();
+    this.#age.textContent = reading ? this.#when(reading) : this.#absence();
     this.#age.title = reading ? fullTime(reading.timestamp) : "";
   }
 
+  /** @param {import("../store.js").Reading} reading */
+  #when(reading) {
+    return this.store.plant?.archived ? day(reading.timestamp) : age(this.store.now - reading.timestamp);
+  }
+
   #absence() {
+    if (this.store.plant?.archived) return "not in the record";
     return this.store.plants === null ? "loading…" : "no reading yet";
   }
 }
