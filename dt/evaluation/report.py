@@ -104,8 +104,8 @@ def _charts(data: ReportData) -> str:
     svg = still_picture(data, "svg").decode()
     svg = svg[svg.index("<svg") :]  # without the XML declaration, which has no place inside a page
     note = (
-        "Lines are drawn of good and suspect readings, crosses mark suspect and bad ones; those beyond the chart stand at"
-        " its edge. Dotted: the plant's limits; shaded: alerts; blue: doses."
+        "Lines are drawn of good and suspect readings, crosses mark suspect and bad ones; those beyond the chart stand"
+        " at its edge. Dotted: the plant's limits; shaded: alerts; blue: doses."
         f" More than {MOST_POINTS} readings are drawn as mean, least and greatest."
     )
     return f'<div class="live">{plotly_html(data)}</div>\n<div class="still">{svg}</div>\n<p class="muted">{note}</p>'
@@ -135,7 +135,7 @@ def _gaps_table(table: pd.DataFrame) -> str:
         (row["quantity"], row["sensor"], _when(row["since"]), _when(row["until"]), _duration(row["seconds"]))
         for row in table.head(_MOST_ROWS).to_dict("records")
     ]
-    total = f"{len(table)} gaps, {_duration(float(table['seconds'].sum()))} in all" + (
+    total = f"{_counted(len(table), 'gap')}, {_duration(float(table['seconds'].sum()))} in all" + (
         f"; the longest {_MOST_ROWS}:" if len(table) > _MOST_ROWS else ":"
     )
     return f"<p>{total}</p>" + _table(("Quantity", "Sensor", "From (UTC)", "To (UTC)", "Length"), rows, numbers=(4,))
@@ -160,7 +160,7 @@ def _actions_table(data: ReportData) -> str:
         return "<p>None.</p>"
     heads = ("When (UTC)", "Actuator", "Outcome", "Water (ml)", "By", "Why")
     water = sum(dose.delivered_ml or 0.0 for dose in data.doses)
-    total = f"<p>{len(data.doses)} doses, {water:,.0f} ml of water in all.</p>"
+    total = f"<p>{_counted(len(data.doses), 'dose')}, {water:,.0f} ml of water in all.</p>"
     return total + _table(heads, [_action_row(result) for result in data.actions], numbers=(3,))
 
 
@@ -188,6 +188,10 @@ def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]], numbers: tuple
 
 def _when(timestamp: float) -> str:
     return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _duration(seconds: float) -> str:
