@@ -126,8 +126,8 @@ remember() {
   if [[ -f $file ]]; then
     while IFS='=' read -r name value; do [[ -n ${!name} ]] || printf -v "$name" '%s' "$value"; done <"$file"
   fi
+  for name in PORT CONTROLLER_PORT EXTERNAL_PORT EXTERNAL_HOST HEAP; do printf '%s=%s\n' "$name" "${!name}"; done >"$file"
   fill_in_defaults
-  printf '%s\n' "PORT=$PORT" "HEAP=$HEAP" "EXTERNAL_HOST=$EXTERNAL_HOST" >"$file"
 }
 
 fill_in_defaults() {
