@@ -30,27 +30,27 @@ CREATE INDEX IF NOT EXISTS contexts_by_series ON contexts (series_id);
 
 -- A reading is (sensor, quantity, instant); writing it again replaces it, unless the kept revision is higher.
 CREATE TABLE IF NOT EXISTS readings (
-    series_id      INTEGER NOT NULL REFERENCES series,
-    timestamp_ms   INTEGER NOT NULL,
-    value          REAL NOT NULL,
-    raw_value      REAL,
-    sequence       INTEGER NOT NULL,
-    revision       INTEGER NOT NULL,
-    context_id     INTEGER NOT NULL REFERENCES contexts,
-    correlation_id TEXT NOT NULL,
-    why            TEXT,
-    caused_by      TEXT,
+    series_id        INTEGER NOT NULL REFERENCES series,
+    timestamp_ms     INTEGER NOT NULL,
+    value            REAL NOT NULL,
+    raw_value        REAL,
+    sequence         INTEGER NOT NULL,
+    revision         INTEGER NOT NULL,
+    context_id       INTEGER NOT NULL REFERENCES contexts,
+    correlation_id   TEXT NOT NULL,
+    correlation_hash INTEGER NOT NULL, -- CRC-32: random ids make the largest index, and a short one costs half the writing
+    why              TEXT,
+    caused_by        TEXT, -- JSON array of correlation ids
     PRIMARY KEY (series_id, timestamp_ms)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS readings_by_correlation ON readings (correlation_id);
+CREATE INDEX IF NOT EXISTS readings_by_correlation ON readings (correlation_hash);
 
--- Which correlation id led to which other one.
+-- Downwards: which correlation ids a parent led to. Upwards every record names its own parents.
 CREATE TABLE IF NOT EXISTS causes (
-    parent TEXT NOT NULL,
-    child  TEXT NOT NULL,
-    PRIMARY KEY (parent, child)
+    parent_hash INTEGER NOT NULL, -- CRC-32 of the parent's correlation id
+    child       TEXT NOT NULL,
+    PRIMARY KEY (parent_hash, child)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS causes_by_child ON causes (child);
 
 CREATE TABLE IF NOT EXISTS sensors (
     sensor_id  TEXT PRIMARY KEY,

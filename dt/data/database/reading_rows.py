@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,14 +16,16 @@ Row = tuple[Any, ...]
 
 UPSERT = """
 INSERT INTO readings
-    (series_id, timestamp_ms, value, raw_value, sequence, revision, context_id, correlation_id, why, caused_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (series_id, timestamp_ms, value, raw_value, sequence, revision, context_id, correlation_id, correlation_hash,
+     why, caused_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (series_id, timestamp_ms) DO UPDATE SET
     value = excluded.value, raw_value = excluded.raw_value, sequence = excluded.sequence,
     revision = excluded.revision, context_id = excluded.context_id, correlation_id = excluded.correlation_id,
-    why = excluded.why, caused_by = excluded.caused_by
+    correlation_hash = excluded.correlation_hash, why = excluded.why, caused_by = excluded.caused_by
 WHERE excluded.revision >= readings.revision
 """
+ADD_CAUSES = "INSERT OR IGNORE INTO causes (parent_hash, child) VALUES (?, ?)"
 COLUMNS = "timestamp_ms, value, raw_value, sequence, revision, context_id, correlation_id, why, caused_by"
 CONTEXT_COLUMNS = (
     "context_id, sensor_id, data_type, unit, zone_id, plant_id, boot_id, clock_synced, verdict, check_name,"
@@ -77,9 +80,20 @@ class Contexts:
             reading.revision,
             ids[1],
             reading.correlation_id,
+            hash_of(reading.correlation_id),
             why,
             msgspec.json.encode(reading.caused_by).decode() if reading.caused_by else None,
         )
+
+
+def hash_of(correlation_id: str) -> int:
+    """Return what an id is looked up by; two ids may share it."""
+    return zlib.crc32(correlation_id.encode())
+
+
+def cause_rows(parents: Iterable[str], child: str) -> list[tuple[int, str]]:
+    """Return the rows of `ADD_CAUSES` for the parents of an id."""
+    return [(hash_of(parent), child) for parent in parents if parent != child]
 
 
 def reading_of(row: Row, contexts: Mapping[int, Row]) -> SensorData:

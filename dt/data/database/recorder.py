@@ -18,6 +18,7 @@ READINGS_GROUP = "database"
 RECORDS_GROUP = "database_records"
 PICTURES_GROUP = "database_frames"
 _PICTURES_AT_ONCE = 20
+_READINGS_AT_ONCE = 5000  # one durable write for a whole backlog's batch; live batches are small anyway
 
 _RECORD_TYPES: Mapping[str, type[Message]] = {
     Topics.ALERTS: AlertEvent,
@@ -46,7 +47,9 @@ class Recorder:
     def subscribe(self, messaging: MessagingService) -> list[Subscription]:
         """Join the three groups: readings never wait for records or pictures."""
         return [
-            messaging.subscribe(processed_topics(), READINGS_GROUP, self.on_processed),
+            messaging.subscribe(
+                processed_topics(), READINGS_GROUP, self.on_processed, max_batch=_READINGS_AT_ONCE
+            ),
             messaging.subscribe(list(_RECORD_TYPES), RECORDS_GROUP, self.on_records),
             messaging.subscribe(
                 [Topics.CAMERA_IMAGE.raw], PICTURES_GROUP, self.on_pictures, max_batch=_PICTURES_AT_ONCE

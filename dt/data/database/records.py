@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from dt.data.database.reading_rows import ADD_CAUSES, cause_rows
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.utils.codec import Message, Timestamp
 from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, Prediction
@@ -183,8 +184,7 @@ def _keep_frame(db: sqlite3.Connection, frame: CameraFrame) -> None:
 
 
 def _keep_causes(db: sqlite3.Connection, parents: Sequence[str], child: str) -> None:
-    rows = [(parent, child) for parent in parents if parent != child]
-    db.executemany("INSERT OR IGNORE INTO causes (parent, child) VALUES (?, ?)", rows)
+    db.executemany(ADD_CAUSES, cause_rows(parents, child))
 
 
 def _ms(timestamp: float) -> int:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 
 from dt.data.database.buckets import bucket_width_ms
-from dt.data.database.reading_rows import COLUMNS, CONTEXT_COLUMNS, UPSERT, Contexts, Row, reading_of
+from dt.data.database.reading_rows import (
+    ADD_CAUSES,
+    COLUMNS,
+    CONTEXT_COLUMNS,
+    UPSERT,
+    Contexts,
+    Row,
+    cause_rows,
+    reading_of,
+)
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import Place, Series, SeriesQuery
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData, Verdict
@@ -46,8 +55,9 @@ class SQLStorage:
         try:
             with self._file.write() as db:
                 db.executemany(UPSERT, [self._contexts.row_of(db, reading) for reading in batch])
-                causes = [(parent, reading.correlation_id) for reading in batch for parent in reading.caused_by]
-                db.executemany("INSERT OR IGNORE INTO causes (parent, child) VALUES (?, ?)", causes)
+                derived = (reading for reading in batch if reading.caused_by)
+                causes = (cause_rows(reading.caused_by, reading.correlation_id) for reading in derived)
+                db.executemany(ADD_CAUSES, chain.from_iterable(causes))
         except BaseException:
             self._contexts.forget()
             raise

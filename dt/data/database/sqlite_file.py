@@ -13,6 +13,7 @@ from dt.utils.exceptions import StorageError
 
 _BUSY_S = 5.0
 _MOST_IDLE_READERS = 16
+_CHECKPOINT_PAGES = 4000  # 16 MB: pages of the index that many batches touch are written back once
 
 
 class SQLiteFile:
@@ -30,6 +31,7 @@ class SQLiteFile:
             try:
                 self._writer.execute("PRAGMA journal_mode = WAL")
                 self._writer.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
+                self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 self._writer.executescript(_schema())
             except BaseException:
                 self._writer.close()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dt.data.database.reading_rows import COLUMNS, CONTEXT_COLUMNS, reading_of
+from dt.data.database.reading_rows import COLUMNS, CONTEXT_COLUMNS, hash_of, reading_of
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, Message, Prediction
 
 MOST_IDS = 500
 MOST_EVENTS = 1000
+
+_CHILDREN = "SELECT child FROM causes WHERE parent_hash = ? LIMIT 100"
+_READINGS = f"SELECT {COLUMNS} FROM readings WHERE correlation_hash = ? AND correlation_id = ?"  # noqa: S608 - a constant
+_CONTEXT = f"SELECT {CONTEXT_COLUMNS} FROM contexts JOIN series USING (series_id) WHERE context_id = ?"  # noqa: S608 - a constant
 
 _RANK = {"reading": 0, "frame": 0, "derived": 1, "prediction": 2, "alert": 3, "command": 4, "result": 5}
 
@@ -39,22 +43,44 @@ class Traces:
     def trace(self, correlation_id: str) -> list[Event]:
         """Return what led to this id, what it led to, and what else led to that; causes before effects."""
         with self._file.read() as db:
-            above = _closure(db, [correlation_id], "SELECT parent FROM causes WHERE child = ?")
-            below = _closure(db, [correlation_id], "SELECT child FROM causes WHERE parent = ?")
-            ids = _closure(db, [*above, *below], "SELECT parent FROM causes WHERE child = ?")
-            events = [event for found in ids for event in _events(db, found)]
+            chain = _Chain(db)
+            above = chain.closure([correlation_id], chain.parents)
+            below = chain.closure([correlation_id], chain.children)
+            ids = chain.closure([*above, *below], chain.parents)
+            events = [event for found in ids for event in chain.events(found)]
         return _in_causal_order(events)[:MOST_EVENTS]
 
 
-def _closure(db: sqlite3.Connection, start: Iterable[str], step: str) -> list[str]:
-    found = dict.fromkeys(start)
-    waiting = list(found)
-    while waiting and len(found) < MOST_IDS:
-        for (neighbour,) in db.execute(step + " LIMIT 100", (waiting.pop(),)):
-            if neighbour not in found:
-                found[neighbour] = None
-                waiting.append(neighbour)
-    return list(found)
+class _Chain:
+    """Walks from id to id within one view of the store."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._events: dict[str, list[Event]] = {}
+
+    def events(self, correlation_id: str) -> list[Event]:
+        found = self._events.get(correlation_id)
+        if found is None:
+            found = self._events[correlation_id] = _events(self._db, correlation_id)
+        return found
+
+    def parents(self, correlation_id: str) -> list[str]:
+        return [parent for event in self.events(correlation_id) for parent in event.caused_by]
+
+    def children(self, correlation_id: str) -> list[str]:
+        rows = self._db.execute(_CHILDREN, (hash_of(correlation_id),)).fetchall()
+        # Another parent may have the same hash: a child names its parents itself.
+        return [child for (child,) in rows if correlation_id in self.parents(child)]
+
+    def closure(self, start: Iterable[str], step: Callable[[str], list[str]]) -> list[str]:
+        found = dict.fromkeys(start)
+        waiting = list(found)
+        while waiting and len(found) < MOST_IDS:
+            for neighbour in step(waiting.pop()):
+                if neighbour not in found:
+                    found[neighbour] = None
+                    waiting.append(neighbour)
+        return list(found)
 
 
 def _events(db: sqlite3.Connection, correlation_id: str) -> list[Event]:
@@ -77,17 +103,16 @@ def _events(db: sqlite3.Connection, correlation_id: str) -> list[Event]:
             found.append(
                 _event("command", command.timestamp, command.action_id, correlation_id, command.caused_by, command)
             )
-        found.append(_event("result", result.timestamp, result.action_id, correlation_id, result.caused_by, result))
+        asked = () if command is None or command.correlation_id == correlation_id else (command.correlation_id,)
+        causes = tuple(dict.fromkeys((*result.caused_by, *asked)))
+        found.append(_event("result", result.timestamp, result.action_id, correlation_id, causes, result))
     return found
 
 
 def _readings(db: sqlite3.Connection, correlation_id: str) -> list[Event]:
     found = []
-    for row in db.execute(f"SELECT {COLUMNS} FROM readings WHERE correlation_id = ?", (correlation_id,)).fetchall():  # noqa: S608 - a constant
-        context = db.execute(
-            f"SELECT {CONTEXT_COLUMNS} FROM contexts JOIN series USING (series_id) WHERE context_id = ?",  # noqa: S608 - a constant
-            (row[5],),
-        ).fetchone()
+    for row in db.execute(_READINGS, (hash_of(correlation_id), correlation_id)).fetchall():
+        context = db.execute(_CONTEXT, (row[5],)).fetchone()
         reading = reading_of(row, {row[5]: context})
         kind = "derived" if reading.caused_by else "reading"
         found.append(_event(kind, reading.timestamp, reading.sensor_id, correlation_id, reading.caused_by, reading))

@@ -11,7 +11,7 @@ import pytest
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.utils.exceptions import StorageError
 
-ADD = "INSERT INTO causes (parent, child) VALUES (?, ?)"
+ADD = "INSERT INTO causes (parent_hash, child) VALUES (?, ?)"
 
 
 def count(file: SQLiteFile) -> int:
@@ -26,7 +26,7 @@ def test_failed_block_leaves_nothing(file: SQLiteFile) -> None:
 
     def fail_half_way() -> None:
         with file.write() as db:
-            db.execute(ADD, ("a", "b"))
+            db.execute(ADD, (1, "b"))
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -40,7 +40,7 @@ def test_reader_sees_one_state_while_a_writer_writes(file: SQLiteFile) -> None:
     with file.read() as db:
         before = db.execute("SELECT count(*) FROM causes").fetchone()
         with file.write() as writer:
-            writer.execute(ADD, ("a", "b"))
+            writer.execute(ADD, (1, "b"))
         after = db.execute("SELECT count(*) FROM causes").fetchone()
 
     assert before == after == (0,)
@@ -53,7 +53,7 @@ def test_threads_write_one_after_the_other(file: SQLiteFile) -> None:
     def write(name: str) -> None:
         for i in range(20):
             with file.write() as db:
-                db.execute(ADD, (name, str(i)))
+                db.execute(ADD, (i, name))
 
     threads = [threading.Thread(target=write, args=(str(n),)) for n in range(4)]
     for thread in threads:
@@ -71,7 +71,7 @@ def test_full_disk_is_a_retriable_error(file: SQLiteFile) -> None:
         db.execute(f"PRAGMA max_page_count = {pages}")
 
     with pytest.raises(StorageError, match="full") as refused, file.write() as db:
-        db.executemany(ADD, [("x" * 500, str(i)) for i in range(1000)])
+        db.executemany(ADD, [(i, "x" * 500) for i in range(1000)])
 
     assert refused.value.retriable
     assert count(file) == 0
