@@ -209,8 +209,9 @@ class RecordSender:
         finally:
             self._note_done(count, size)
         if waiting and self._armed is not waiting[0][0]:
-            self._armed = waiting[0][0]
-            self._armed.add_both(self._wake)
+            oldest = waiting[0][0]
+            self._armed = oldest
+            oldest.add_both(self._wake)
 
     def _head_is_done(self) -> bool:
         return bool(self._unacknowledged) and bool(self._unacknowledged[0][0].is_done)
