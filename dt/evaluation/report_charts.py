@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from dt.evaluation.report_data import Line, ReportData, believable
+from dt.evaluation.report_data import Line, ReportData, believable, inner_gaps
 from dt.utils.dataclasses import Verdict
 from dt.utils.quantities import Quantity
 
@@ -25,13 +25,17 @@ _ROW_PX, _ROW_INCHES = 210, 1.7
 _PLOT_WIDTH_INCHES = 10.0
 
 
-def thinned(readings: pd.DataFrame) -> pd.DataFrame:
-    """Return columns min, mean, max at no more than `MOST_POINTS` instants; empty stretches break the line."""
-    values = readings["value"]
-    if len(values) <= MOST_POINTS:
-        return values.to_frame("mean").assign(min=values, max=values)
-    width = (values.index[-1] - values.index[0]) / (MOST_POINTS - 1)
-    return values.resample(width, origin="start").agg(["min", "mean", "max"])
+def thinned(line: Line) -> pd.DataFrame:
+    """Return min, mean and max of what is not bad at no more than `MOST_POINTS` instants, and nothing in each gap."""
+    import pandas as pd
+
+    values = believable(line)["value"]
+    drawn = values.to_frame("mean").assign(min=values, max=values)
+    if len(values) > MOST_POINTS:
+        width = (values.index[-1] - values.index[0]) / (MOST_POINTS - 1)
+        drawn = values.resample(width, origin="start").agg(["min", "mean", "max"]).dropna()
+    middles = pd.to_datetime([(begin + end) / 2 for begin, end in inner_gaps(line)], unit="s", utc=True)
+    return drawn.reindex(drawn.index.union(middles))
 
 
 def span_of(line: Line) -> tuple[float, float]:
@@ -58,10 +62,10 @@ def plotly_html(data: ReportData) -> str:
             _add_water(figure, row, data)
     figure.update_layout(
         height=_ROW_PX * len(titles) + 80,
-        margin={"l": 60, "r": 20, "t": 40, "b": 40},
+        margin={"l": 60, "r": 20, "t": 70, "b": 50},
         template="plotly_white",
         hovermode="x",
-        legend={"orientation": "h", "y": -0.06},
+        legend={"orientation": "h", "yref": "container", "yanchor": "top", "y": 1.0},
     )
     figure.update_xaxes(range=[_date(data.since), _date(data.until)])
     config = {"displaylogo": False, "responsive": True}
@@ -91,7 +95,7 @@ def _add_line(figure: Any, row: int, line: Line) -> None:
     from plotly import graph_objects as go
 
     colour = COLOURS[(row - 1) % len(COLOURS)]
-    thin = thinned(believable(line))
+    thin = thinned(line)
     quiet = {"mode": "lines", "line": {"width": 0}, "showlegend": False, "hoverinfo": "skip"}
     if len(line.readings) > MOST_POINTS:
         figure.add_trace(go.Scatter(x=thin.index, y=thin["max"], **quiet), row=row, col=1)
@@ -122,7 +126,7 @@ def _add_water(figure: Any, row: int, data: ReportData) -> None:
 
 
 def _draw_line(axis: Axes, line: Line, colour: str) -> None:
-    thin = thinned(believable(line))
+    thin = thinned(line)
     axis.fill_between(thin.index, thin["min"], thin["max"], color=colour, alpha=_BAND, linewidth=0)
     axis.plot(thin.index, thin["mean"], color=colour, linewidth=1.0)
     for verdict, shade in DOUBTFUL.items():

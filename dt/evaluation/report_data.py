@@ -130,19 +130,33 @@ def gaps(lines: Sequence[Line], since: float, until: float) -> pd.DataFrame:
     return table.sort_values("seconds", ascending=False, ignore_index=True)
 
 
+def inner_gaps(line: Line) -> Iterator[tuple[float, float]]:
+    """Yield the stretches between two readings that are far longer than those around them, in epoch seconds."""
+    import pandas as pd
+
+    times = pd.Series(seconds_of(line.readings.index).to_numpy())
+    pauses = times.diff()
+    usual = pauses.rolling(_NEIGHBOURS, min_periods=1, center=True).median()
+    is_gap = (pauses > GAP_TIMES * usual) & (pauses > GAP_AT_LEAST_S)
+    for at in times.index[is_gap]:
+        yield float(times[at - 1]), float(times[at])
+
+
 def believable(line: Line) -> pd.DataFrame:
     """Return the readings that no gate called bad."""
     return line.readings[line.readings["verdict"] != Verdict.BAD.value]
 
 
-def seconds_of(index: pd.DatetimeIndex) -> pd.Index[float]:
+def seconds_of(index: pd.Index[Any]) -> pd.Index[float]:
     """Return the epoch seconds of a UTC index.
 
     >>> import pandas as pd
     >>> seconds_of(pd.DatetimeIndex(["1970-01-01T00:00:01.5Z"])).tolist()
     [1.5]
     """
-    return index.as_unit("ms").astype("int64") / 1000.0
+    import pandas as pd
+
+    return pd.DatetimeIndex(index).as_unit("ms").astype("int64") / 1000.0
 
 
 def _charted() -> list[Quantity]:
@@ -193,17 +207,11 @@ def _verdict_of(reading: SensorData) -> str:
 
 
 def _gaps_of(line: Line, since: float, until: float) -> Iterator[tuple[float, float]]:
-    import pandas as pd
-
-    times = pd.Series(seconds_of(pd.DatetimeIndex(line.readings.index)))
-    pauses = times.diff()
-    usual = pauses.rolling(_NEIGHBOURS, min_periods=1, center=True).median()
-    is_gap = (pauses > GAP_TIMES * usual) & (pauses > GAP_AT_LEAST_S)
-    for at in times.index[is_gap]:
-        yield float(times[at - 1]), float(times[at])
-    ordinary = float(pauses.median()) if len(times) > 1 else 0.0
+    yield from inner_gaps(line)
+    times = seconds_of(line.readings.index)
+    ordinary = float((times[1:] - times[:-1]).to_series().median()) if len(times) > 1 else 0.0
     least = max(GAP_TIMES * ordinary, GAP_AT_LEAST_S)
-    edges = [(since, float(times.iloc[0])), (float(times.iloc[-1]), until)]
+    edges = [(since, float(times[0])), (float(times[-1]), until)]
     yield from ((begin, end) for begin, end in edges if end - begin > least)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dt.communication.database_api import DatabaseApiClient
@@ -15,7 +16,8 @@ from dt.communication.topics import Topics
 from dt.data.database.app import DatabaseService
 from dt.data.database.app import create_service as create_database
 from dt.evaluation.report import ReportError, make_report
-from dt.evaluation.report_data import ReportData, collect, gaps, shares, statistics
+from dt.evaluation.report_charts import MOST_POINTS, thinned
+from dt.evaluation.report_data import Line, ReportData, collect, gaps, seconds_of, shares, statistics
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import (
@@ -24,6 +26,7 @@ from dt.utils.dataclasses import (
     AlertEvent,
     AlertState,
     Command,
+    DBTimestampQuery,
     Outcome,
     Plant,
     Quality,
@@ -176,6 +179,29 @@ def test_silence_at_the_edges_is_a_gap_too(client: DatabaseApiClient) -> None:
     assert len(found) == 5
 
 
+def test_no_line_is_drawn_through_a_gap(data: ReportData) -> None:
+    """Where nothing was measured the chart shows nothing."""
+    drawn = thinned(data.lines[0])["mean"]
+
+    [hole] = seconds_of(drawn.index[drawn.isna()])
+    assert NOON + 3000 < hole < NOON + 4800
+
+
+def test_long_line_is_thinned_and_keeps_its_extremes() -> None:
+    """A dense hour beside a sparse fortnight stays connected, and no spike is averaged away."""
+    times = [*range(0, 1_209_600, 3600), *range(1_209_600, 1_213_200)]
+    index = pd.to_datetime([NOON + at for at in times], unit="s", utc=True)
+    readings = pd.DataFrame({"value": 0.3, "verdict": "good"}, index=index)
+    readings.iloc[-5, 0] = 0.9
+    line = Line(quantity=Quantity.SOIL_MOISTURE, sensor_id="s", unit="m3/m3", readings=readings)
+
+    drawn = thinned(line)
+
+    assert len(drawn) <= MOST_POINTS
+    assert drawn["max"].max() == 0.9
+    assert not drawn["mean"].isna().any()
+
+
 def test_alert_lasts_from_its_opening_to_its_end(data: ReportData) -> None:
     """The records show an alert as it stands now; its trace tells when it began."""
     [span] = data.alerts
@@ -244,11 +270,10 @@ def _publish(messaging: MemoryMessaging) -> None:
 
 def _is_recorded(service: DatabaseService, api: DatabaseApiClient) -> bool:
     alerts = api.alerts(plant_id="fern")
-    return (
-        service.ready() is None
-        and bool(alerts)
-        and alerts[0]["state"] == AlertState.RESOLVED
-        and bool(api.actions(plant_id="fern"))
-        and sum(len(line.readings) for line in collect(api, "fern", NOON, UNTIL).lines)
-        == len([reading for reading in story() if reading.zone_id == "shelf"])
+    if service.ready() is not None or not alerts or alerts[0]["state"] != AlertState.RESOLVED:
+        return False
+    kept = sum(
+        len(api.query_timestamp(DBTimestampQuery(data_type=quantity, since=NOON, until=UNTIL)))
+        for quantity in (Quantity.SOIL_MOISTURE, Quantity.TEMPERATURE)
     )
+    return bool(api.actions(plant_id="fern")) and kept == len(story())
