@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -21,7 +22,11 @@ from dt.utils.dataclasses import DBTimestampQuery, SensorData
 from dt.utils.exceptions import RemoteServiceError
 from tests.data.readings import NOW, make_descriptor, make_reading
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    # kafka-python leaves the socket of a failed connect to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 Eventually = Callable[..., None]
 COUNT = 3000
@@ -63,6 +68,13 @@ class Processes:
 
 
 DATABASE, PROCESSING = "dt.data.database.app", "dt.data.processing.main"
+
+
+@pytest.fixture(autouse=True)
+def _garbage_stays_here() -> Iterator[None]:
+    """Let the sockets that the client dropped be found within the test that dropped them."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 -- Schema of the SQLite store. Loading it again changes nothing. Times are UTC epoch milliseconds in `*_ms`.
 -- For people: the view `readings_readable` shows readings with names and dates.
 
-PRAGMA user_version = 1;
-
 CREATE TABLE IF NOT EXISTS series (
     series_id INTEGER PRIMARY KEY,
     sensor_id TEXT NOT NULL,

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from dt.utils.exceptions import StorageError
 
+SCHEMA_VERSION = 1
+
 _BUSY_S = 5.0
 _MOST_IDLE_READERS = 16
 _CHECKPOINT_PAGES = 4000  # 16 MB: pages of the index that many batches touch are written back once
@@ -32,7 +34,7 @@ class SQLiteFile:
                 self._writer.execute("PRAGMA journal_mode = WAL")
                 self._writer.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
                 self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-                self._writer.executescript(_schema())
+                self._load_schema()
             except BaseException:
                 self._writer.close()
                 raise
@@ -70,6 +72,13 @@ class SQLiteFile:
                 connection.close()
             self._idle.clear()
             self._writer.close()
+
+    def _load_schema(self) -> None:
+        [version] = self._writer.execute("PRAGMA user_version").fetchone()
+        if version not in (0, SCHEMA_VERSION):
+            raise StorageError(f"{self.path}: has schema {version}, and this program knows {SCHEMA_VERSION}")
+        self._writer.executescript(files("dt.data.database").joinpath("db_init.sql").read_text("utf-8"))
+        self._writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _reader(self) -> sqlite3.Connection:
         with self._idle_lock:
@@ -109,7 +118,3 @@ def _storage_errors(path: Path) -> Iterator[None]:
         raise
     except sqlite3.Error as error:
         raise StorageError(f"{path}: {error}") from error
-
-
-def _schema() -> str:
-    return files("dt.data.database").joinpath("db_init.sql").read_text("utf-8")

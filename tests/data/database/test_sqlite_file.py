@@ -95,6 +95,16 @@ def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         SQLiteFile(path)
 
 
+def test_file_of_a_later_version_is_left_alone(file: SQLiteFile) -> None:
+    """An older program must not write into what it does not know."""
+    with file.write() as db:
+        db.execute("PRAGMA user_version = 99")
+    file.close()
+
+    with pytest.raises(StorageError, match="has schema 99"):
+        SQLiteFile(file.path)
+
+
 def test_people_can_read_the_file_with_any_browser(file: SQLiteFile) -> None:
     """The view has names and dates."""
     with sqlite3.connect(file.path) as db:
