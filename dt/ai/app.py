@@ -28,7 +28,7 @@ from dt.utils.service import Service, run_service
 GROUP = "ai"
 PLANTS_GROUP = "ai_plants"
 
-log = get_logger(__name__)
+log = get_logger("dt.ai")
 
 
 class AiService(Service):
@@ -72,6 +72,8 @@ class AiService(Service):
             return "the readings are not followed"
         if not all(subscription.is_assigned for subscription in self._subscriptions):
             return "waiting for the log"
+        if not self._messaging.health()["connected"]:
+            return "the log is away"
         return self._model_problem
 
     def health(self) -> dict[str, object]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dt.communication.messaging import MessagingService, Record
 from dt.communication.topics import Topics
 from dt.utils.dataclasses import Plant, RegistryRecord
-from dt.utils.exceptions import MessageError
+from dt.utils.exceptions import DTError, MessageError
 from dt.utils.logger import get_logger
 
 _KIND = "plant"
@@ -17,7 +17,7 @@ log = get_logger(__name__)
 
 
 class PlantBook:
-    """Reads the whole registry when first asked, and takes what changes from then on as a subscription's handler."""
+    """Reads the whole registry at `refresh` or when first asked; `take` is the handler for what changes from then on."""
 
     def __init__(self, messaging: MessagingService) -> None:
         self._messaging = messaging
@@ -32,6 +32,13 @@ class PlantBook:
         if not self._is_loaded:
             self._load()
         return self._by_id.get(plant_id)
+
+    def refresh(self) -> None:
+        """Read the whole registry; what cannot be read now is read at the next `get`."""
+        try:
+            self._load()
+        except DTError as error:
+            log.info("the plants are not known yet: %s", error)
 
     def take(self, records: Sequence[Record]) -> None:
         """Take changed records; the newest of each id wins in whichever order they come."""

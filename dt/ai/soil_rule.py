@@ -39,6 +39,10 @@ class Plants(Protocol):
         """Return a plant; may raise a retriable error while the registry cannot be read."""
         ...
 
+    def refresh(self) -> None:
+        """Read the registry again; never raises."""
+        ...
+
 
 class SoilRule:
     """`Transformer` from processed soil moisture to conditions; one state record per zone that changed."""
@@ -63,6 +67,7 @@ class SoilRule:
 
     def restore(self, state: Sequence[Record]) -> None:
         """Begin from the committed state; what cannot be read of it is left behind with a warning."""
+        self._plants.refresh()
         self._watches = {}
         for key, value in {record.key: record.value for record in state}.items():
             for plant_id, watch in _watches_in(key, value).items():

@@ -20,7 +20,7 @@ from dt.utils.service import Service, run_service
 
 GROUP = "alerts"
 
-log = get_logger(__name__)
+log = get_logger("dt.alerts")
 
 
 class AlertService(Service):
@@ -56,7 +56,9 @@ class AlertService(Service):
         """Wait for the group's partition."""
         if self._subscription is None or not self._subscription.is_running:
             return "the conditions are not followed"
-        return None if self._subscription.is_assigned else "waiting for the log"
+        if not self._subscription.is_assigned:
+            return "waiting for the log"
+        return None if self._messaging.health()["connected"] else "the log is away"
 
     def health(self) -> dict[str, object]:
         """Return which alerts are open."""

@@ -36,7 +36,7 @@ _SAYS_GOODBYE_WITHIN_S = 1.0
 _LIVE = Origin.LIVE.value.encode()
 _AT_LEAST_ONCE = 1
 
-log = get_logger(__name__)
+log = get_logger("dt.communication.mqtt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

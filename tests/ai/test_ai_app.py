@@ -18,7 +18,7 @@ from dt.communication.messaging import MessagingService, outgoing
 from dt.communication.topics import Topics
 from dt.utils.clock import ManualClock
 from dt.utils.config import Settings
-from dt.utils.dataclasses import AlertCondition, Message, Origin, Plant, RegistryRecord, SensorData
+from dt.utils.dataclasses import AlertCondition, Origin, Plant, RegistryRecord, SensorData
 from tests.ai.soil_readings import BASIL, NOON, reading
 
 Eventually = Callable[..., None]
@@ -89,6 +89,7 @@ def test_restarted_service_neither_repeats_nor_forgets(
     first.stop()
 
     second = start(messaging)
+    eventually(lambda: second.health()["dry"] == ["basil"] and second.health()["plants"] == 1)
     send(messaging, *(reading(0.2, at) for at in range(5, 10)))
     eventually(lambda: dealt_with(second))
     assert len(conditions(messaging)) == 1
@@ -177,6 +178,22 @@ def test_chaos_changes_no_conclusion(start: Start, eventually: Eventually, seed:
     messaging.close()
 
 
+def test_promoted_rule_decides(
+    messaging: MemoryMessaging, start: Start, settings: Settings, clock: ManualClock, eventually: Eventually
+) -> None:
+    """With five readings asked for, three say nothing yet."""
+    register(messaging, BASIL)
+    service = start(messaging)
+    registry = ModelRegistry(FileModelStorage(settings.models_path), "test-token", clock)
+    registry.register(DrySoilModel(DrySoilParameters(min_readings=5), version="2"))
+    _post(f"http://127.0.0.1:{service.port}/models/dry_soil/promote", {"version": "2"})
+
+    send(messaging, *(reading(0.2, at) for at in range(6)))
+    eventually(lambda: conditions(messaging))
+
+    assert conditions(messaging)[0].timestamp == NOON + 4
+
+
 def test_models_are_listed_and_promoted_over_rest(
     messaging: MemoryMessaging, start: Start, settings: Settings, clock: ManualClock
 ) -> None:
@@ -205,7 +222,7 @@ def test_models_are_listed_and_promoted_over_rest(
     ],
 )
 def test_wrong_promotion_is_a_problem_that_names_the_field(
-    messaging: MemoryMessaging, start: Start, name: str, body: Message, status: int, field: str | None
+    messaging: MemoryMessaging, start: Start, name: str, body: dict[str, object], status: int, field: str | None
 ) -> None:
     """Errors are problem+json."""
     service = start(messaging)
