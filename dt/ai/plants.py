@@ -17,7 +17,7 @@ log = get_logger(__name__)
 
 
 class PlantBook:
-    """Reads the whole registry at `refresh` or when first asked; `take` is the handler for what changes from then on."""
+    """Reads the whole registry at `refresh` or when first asked; `take` is the handler for later changes."""
 
     def __init__(self, messaging: MessagingService) -> None:
         self._messaging = messaging
