@@ -19,11 +19,9 @@ from dt.utils.clock import Clock
 from dt.utils.dataclasses import Origin, Plant, SensorData, SensorDescriptor
 from dt.utils.exceptions import MessageError
 from dt.utils.ids import derived_id
-from dt.utils.quantities import Quantity
 
 _BATCH = 500
 _FLUSHED_WITHIN_S = 120.0
-_OF_THE_PLANT = frozenset({Quantity.SOIL_MOISTURE, Quantity.SOIL_TEMPERATURE})
 _DEFAULT_INTERVAL_S = 600.0
 
 Progress = Callable[[float, float], None]
@@ -133,7 +131,7 @@ def sensor_id_of(plant_id: str, mapping: ColumnMapping) -> str:
 
 
 def descriptors_of(request: ReplayRequest, cells: Sequence[Cell]) -> list[SensorDescriptor]:
-    """Return the sensors of the archive; soil belongs to the plant, air and light to its zone."""
+    """Return the sensors of the archive; air and light are the plant's own too, for nobody shares its zone."""
     return [_descriptor(request, mapping, cells) for mapping in request.mappings]
 
 
@@ -159,17 +157,13 @@ def _descriptor(request: ReplayRequest, mapping: ColumnMapping, cells: Sequence[
     return SensorDescriptor(
         sensor_id=sensor_id_of(request.plant_id, mapping),
         zone_id=request.plant_id,
-        plant_id=_plant_of(request, mapping),
+        plant_id=request.plant_id,
         name=f"{mapping.column} in {request.file.path.name}",
         data_type=mapping.quantity,
         kind="archive",
         read_interval=_interval_s([cell.timestamp for cell in cells if cell.mapping is mapping]),
         origin=Origin.REPLAY,
     )
-
-
-def _plant_of(request: ReplayRequest, mapping: ColumnMapping) -> str | None:
-    return request.plant_id if mapping.quantity in _OF_THE_PLANT else None
 
 
 def _interval_s(times: Sequence[float]) -> float:
@@ -191,7 +185,7 @@ def _readings(request: ReplayRequest, cells: Sequence[Cell]) -> Iterator[SensorD
             timestamp=cell.timestamp,
             correlation_id=derived_id("replay", request.file.sha256, sensor_id, cell.line),
             zone_id=request.plant_id,
-            plant_id=_plant_of(request, mapping),
+            plant_id=request.plant_id,
             boot_id=request.file.sha256[:32],
             sequence=sequences[mapping.column],
             raw_value=cell.measured,

@@ -13,7 +13,7 @@ from dt.evaluation.mapping import parse_mappings
 from dt.evaluation.measurements import TimeColumn, read_file
 from dt.evaluation.replay import ReplayReport, ReplayRequest, plant_id_of, replay
 from dt.utils.clock import ManualClock
-from dt.utils.dataclasses import Origin, Plant, SensorData, SensorDescriptor
+from dt.utils.dataclasses import Origin, Plant, RegistryRecord, SensorData, SensorDescriptor
 from dt.utils.exceptions import MessageError
 from dt.utils.quantities import Quantity, Unit
 
@@ -21,11 +21,12 @@ TEXT = "time,wet,warm\n2024-01-01 00:00:00,0.42,20.5\n2024-01-01 00:10:00,0.41,\
 
 
 class Registry:
-    """Remembers what replay registers, as the database service would."""
+    """Remembers what replay registers and tells the log of it, as the database service does."""
 
-    def __init__(self) -> None:
+    def __init__(self, messaging: MemoryMessaging) -> None:
         self.plants: list[Plant] = []
         self.sensors: list[SensorDescriptor] = []
+        self._messaging = messaging
 
     def put_plant(self, plant: Plant) -> None:
         """Keep a plant."""
@@ -34,6 +35,9 @@ class Registry:
     def bind_sensor(self, descriptor: SensorDescriptor) -> None:
         """Keep a sensor."""
         self.sensors.append(descriptor)
+        name = f"sensor:{descriptor.sensor_id}"
+        record = RegistryRecord(record_id=name, kind="sensor", timestamp=0, body=descriptor.to_dict())
+        self._messaging.publish(Topics.REGISTRY, record, key=name)
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def run(
         plant_id="pot",
         speed=speed,
     )
-    return replay(request, messaging, registry or Registry(), clock or ManualClock())
+    return replay(request, messaging, registry or Registry(messaging), clock or ManualClock())
 
 
 def sent(messaging: MemoryMessaging, topic: str = Topics.SOIL_MOISTURE.raw) -> list[SensorData]:
@@ -81,12 +85,12 @@ def test_every_usable_cell_is_sent_once_as_a_replayed_reading(file: Path, messag
     assert report.problems == ("line 4, column wet: 'wet' is no number",)
 
 
-def test_air_belongs_to_the_zone_and_not_to_the_plant(file: Path, messaging: MemoryMessaging) -> None:
-    """A sensor of the zone's air has no plant."""
+def test_an_archives_air_is_its_own(file: Path, messaging: MemoryMessaging) -> None:
+    """Nobody else stands in an archived plant's zone."""
     run(file, messaging)
 
     [reading, _] = sent(messaging, Topics.TEMPERATURE.raw)
-    assert (reading.zone_id, reading.plant_id) == ("pot", None)
+    assert (reading.zone_id, reading.plant_id) == ("pot", "pot")
 
 
 def test_records_are_keyed_by_zone_and_say_that_they_are_replayed(file: Path, messaging: MemoryMessaging) -> None:
@@ -109,7 +113,7 @@ def test_a_second_run_repeats_the_first_to_the_byte(file: Path, messaging: Memor
 
 def test_an_archived_plant_and_a_sensor_a_column_are_registered(file: Path, messaging: MemoryMessaging) -> None:
     """The archive is known before its first reading arrives."""
-    registry = Registry()
+    registry = Registry(messaging)
 
     run(file, messaging, registry)
 
@@ -160,7 +164,9 @@ def test_with_a_speed_each_reading_waits_for_its_time(
     assert len(sent(messaging)) == 2
 
 
-@pytest.mark.parametrize(("name", "plant"), [("moisture.csv", "moisture"), ("Pot Ä 1.TSV", "pot-1"), ("---", "archive")])
+@pytest.mark.parametrize(
+    ("name", "plant"), [("moisture.csv", "moisture"), ("Pot Ä 1.TSV", "pot-1"), ("---", "archive")]
+)
 def test_a_file_names_its_plant(name: str, plant: str) -> None:
     """Names are safe in paths and topics."""
     assert plant_id_of(name) == plant
