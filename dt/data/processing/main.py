@@ -21,6 +21,7 @@ from dt.utils.logger import configure_logging
 from dt.utils.service import Service, run_service
 
 GROUP = "processing"
+_READINGS_AT_ONCE = 5000  # a transaction costs some round trips: few large ones carry more
 
 
 class ProcessingService(Service):
@@ -45,7 +46,7 @@ class ProcessingService(Service):
         self.closing("registry", registry.stop)
         processor = Processor(self._book, self.clock, self._count)
         self._subscription = self._messaging.transform(
-            raw_topics(), GROUP, processor, state_topic=Topics.STATE_PROCESSING
+            raw_topics(), GROUP, processor, state_topic=Topics.STATE_PROCESSING, max_batch=_READINGS_AT_ONCE
         )
         self.closing("raw topics", self._subscription.stop)
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
