@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol, cast
 
 from dt.cli.exits import FAILURE, SUCCESS, WRONG_USE
-from dt.utils.exceptions import ConfigError, DTError, MessageError
+from dt.utils.exceptions import ConfigError, DTError, MessageError, RemoteServiceError
 
 # In the order of `dt --help`; each is a module of dt/cli/commands.
 COMMANDS = ("demo", "up", "down", "status", "replay", "report", "doctor", "settings")
@@ -37,10 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         return cast(CommandModule, args.module).run(args)
-    except ConfigError as error:
+    except (ConfigError, MessageError) as error:
         return _fail(args.command, error, WRONG_USE)
-    except MessageError as error:
-        return _fail(args.command, error, WRONG_USE)
+    except RemoteServiceError as error:
+        return _fail(args.command, f"{error}\nIs that service running? See dt status; dt up starts all.", FAILURE)
     except (DTError, OSError) as error:
         if isinstance(error, BrokenPipeError):
             return _end_quietly()
@@ -78,7 +78,7 @@ def _version() -> str:
         return "(not installed)"
 
 
-def _fail(command: str, error: Exception, code: int) -> int:
+def _fail(command: str, error: object, code: int) -> int:
     sys.stderr.write(f"dt {command}: {error}\n")
     return code
 

@@ -158,6 +158,18 @@ def test_a_wrong_mapping_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "'wetness' is no quantity" in capsys.readouterr().err
 
 
+def test_a_service_that_is_away_is_said_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replay registers its plant first, so nothing was sent."""
+    (tmp_path / "f.csv").write_text("t,a\n2024-01-01,1\n")
+    monkeypatch.setenv("FLASK_DB_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("KAFKA_URL", "127.0.0.1:9")
+
+    assert main(["replay", "f.csv", "--time", "t", "--map", "a=temperature"]) == 1
+    assert "dt up starts all" in capsys.readouterr().err
+
+
 _URLS = (
     "FLASK_DASHBOARD_URL",
     "FLASK_DB_URL",
