@@ -32,6 +32,7 @@ class DatabaseApiClient:
         self._timeout_s = timeout_s
         self._pause = pause
         self._session = requests.Session()
+        self._session.trust_env = False  # http_proxy is for the world outside, and .netrc would replace the token
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
