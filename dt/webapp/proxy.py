@@ -41,9 +41,11 @@ class Backend:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            answer = requests.request(
-                method, url, data=body, headers=headers, timeout=self.timeouts_s, allow_redirects=False
-            )
+            with requests.Session() as session:
+                session.trust_env = False  # http_proxy is for the world outside, and .netrc would replace the token
+                answer = session.request(
+                    method, url, data=body, headers=headers, timeout=self.timeouts_s, allow_redirects=False
+                )
         except requests.Timeout as error:
             raise self._problem(504, f"The {self.name} service did not answer in time.") from error
         except requests.RequestException as error:
