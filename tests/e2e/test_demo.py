@@ -59,7 +59,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., RunningDemo]]:
         urls = {spec.url_setting: f"http://127.0.0.1:{free_port('127.0.0.1')}" for spec in SERVICES}
         port = urls["flask_dashboard_url"].rpartition(":")[2]
         clean = {name: value for name, value in os.environ.items() if name not in set(Config)}
-        places = {"DATA_DIR": str(tmp_path / "data"), "LOG_DIR": str(tmp_path / "logs"), "PYTHONPATH": str(ROOT)}
+        no_way_out = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+        places = {
+            **no_way_out,
+            "DATA_DIR": str(tmp_path / "data"),
+            "LOG_DIR": str(tmp_path / "logs"),
+            "PYTHONPATH": str(ROOT),
+        }
         command = [sys.executable, "-m", "dt.cli.main", "demo", "--days", str(DAYS), "--port", port, *arguments]
         with (tmp_path / "output.txt").open("a") as output:
             process = subprocess.Popen(
