@@ -15,15 +15,17 @@ from dt.ai.soil_rule import SoilRule
 from dt.ai.storage import FileModelStorage
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
+from dt.communication.process import run_process
 from dt.communication.topics import Topics
-from dt.utils.clock import Clock, SystemClock
-from dt.utils.config import Settings, load_settings
+from dt.utils.clock import Clock
+from dt.utils.config import Settings
 from dt.utils.dataclasses import AlertCondition
-from dt.utils.exceptions import ConfigError, ConflictError, MessageError
-from dt.utils.http import HttpServer, Problem, create_api, json_response, request_object, server_for
-from dt.utils.logger import configure_logging, get_logger
+from dt.utils.exceptions import ConflictError, MessageError
+from dt.utils.http import Problem, create_api, json_response, request_object
+from dt.utils.http_server import HttpServer, server_for
+from dt.utils.logger import get_logger
 from dt.utils.secrets import ensure_token
-from dt.utils.service import Service, run_service
+from dt.utils.service import Service
 
 GROUP = "ai"
 PLANTS_GROUP = "ai_plants"
@@ -120,20 +122,7 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 def main() -> int:
     """Run the service on the broker until a signal, and return the exit code."""
-    from dt.communication.opening import open_messaging  # the Kafka client loads only where one is used
-
-    try:
-        settings = load_settings()
-        clock = SystemClock()
-        configure_logging(settings.log_dir, settings.log_level)
-        messaging = open_messaging(settings, "ai", clock)
-    except ConfigError as error:
-        sys.stderr.write(f"dt.ai: {error}\n")
-        return 2
-    try:
-        return run_service(create_service(settings, messaging, clock))
-    finally:
-        messaging.close()
+    return run_process("ai", create_service)
 
 
 def _register_built_in(registry: ModelRegistry) -> None:

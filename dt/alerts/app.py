@@ -9,14 +9,14 @@ from prometheus_client import Counter, Gauge
 from dt.alerts.desk import AlertDesk
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
+from dt.communication.process import run_process
 from dt.communication.topics import Topics
-from dt.utils.clock import Clock, SystemClock
-from dt.utils.config import Settings, load_settings
+from dt.utils.clock import Clock
+from dt.utils.config import Settings
 from dt.utils.dataclasses import AlertEvent
-from dt.utils.exceptions import ConfigError
-from dt.utils.http import HttpServer, health_app, server_for
-from dt.utils.logger import configure_logging, get_logger
-from dt.utils.service import Service, run_service
+from dt.utils.http_server import HttpServer, health_app, server_for
+from dt.utils.logger import get_logger
+from dt.utils.service import Service
 
 GROUP = "alerts"
 
@@ -76,20 +76,7 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 def main() -> int:
     """Run the service on the broker until a signal, and return the exit code."""
-    from dt.communication.opening import open_messaging  # the Kafka client loads only where one is used
-
-    try:
-        settings = load_settings()
-        clock = SystemClock()
-        configure_logging(settings.log_dir, settings.log_level)
-        messaging = open_messaging(settings, "alerts", clock)
-    except ConfigError as error:
-        sys.stderr.write(f"dt.alerts: {error}\n")
-        return 2
-    try:
-        return run_service(create_service(settings, messaging, clock))
-    finally:
-        messaging.close()
+    return run_process("alerts", create_service)
 
 
 if __name__ == "__main__":

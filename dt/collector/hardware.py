@@ -6,13 +6,11 @@ wire.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from dt.collector.kinds.base_sensor import Camera, ChipMaker, Hardware
@@ -22,9 +20,9 @@ from dt.collector.mocks.camera import WireCamera
 from dt.communication.wire import Wire, WireClient
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError, SensorError
+from dt.utils.hardware import is_simulated
 from dt.utils.rig import pin_number
 
-MODEL_FILE = Path("/proc/device-tree/model")
 _CAPTURE_TIMEOUT_S = 15.0
 
 
@@ -157,16 +155,6 @@ class PiCamera:
         return done.stdout
 
 
-def is_simulated(settings: Settings, model_file: Path = MODEL_FILE) -> bool:
-    """Return what `HARDWARE` says; on a Pi it has no default, and `ConfigError` says which values there are."""
-    if settings.hardware is not None:
-        return settings.hardware == "simulated"
-    if _is_pi(model_file):
-        msg = "HARDWARE: say pi for the sensors on this Raspberry Pi, or simulated for the simulated plant box"
-        raise ConfigError(msg)
-    return True
-
-
 def open_hardware(settings: Settings, wire: Wire | None = None) -> PiHardware | SimulatedHardware:
     """Return the hardware that the settings name; a wire that is given is used instead of the socket."""
     if wire is not None:
@@ -188,12 +176,6 @@ def camera_number(name: str) -> int:
         msg = f"pin of a camera: must be camera0 to camera9, not {name!r}"
         raise ConfigError(msg)
     return int(match[1])
-
-
-def _is_pi(model_file: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return b"Raspberry Pi" in model_file.read_bytes()
-    return False
 
 
 __all__ = ["Hardware", "PiHardware", "SimulatedHardware", "camera_number", "is_simulated", "open_hardware"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 
 from dt.collector.binding import Binder, Binding
-from dt.collector.hardware import PiHardware, SimulatedHardware, is_simulated, open_hardware
+from dt.collector.hardware import PiHardware, SimulatedHardware, open_hardware
 from dt.collector.kinds import find_kind, load_kind
 from dt.collector.kinds.base_sensor import Hardware, Sensor
 from dt.collector.metrics import SensorMetrics
@@ -15,17 +14,16 @@ from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
 from dt.communication.database_api import DatabaseApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService
-from dt.communication.opening import open_messaging
+from dt.communication.process import run_process
 from dt.communication.wire import Wire
-from dt.utils.clock import Clock, SystemClock
-from dt.utils.config import Settings, load_settings
+from dt.utils.clock import Clock
+from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorDescriptor
-from dt.utils.exceptions import ConfigError
-from dt.utils.http import health_app, server_for
-from dt.utils.logger import configure_logging
+from dt.utils.hardware import is_simulated
+from dt.utils.http_server import health_app, server_for
 from dt.utils.rig import load_rig
 from dt.utils.secrets import ensure_token
-from dt.utils.service import Service, run_service
+from dt.utils.service import Service
 
 
 class CollectorService(Service):
@@ -118,20 +116,8 @@ def sensor_sources(
 
 
 def main() -> int:
-    """Read settings, run until a signal, return the exit code."""
-    try:
-        settings = load_settings()
-        configure_logging(settings.log_dir, settings.log_level)
-        clock = SystemClock()
-        messaging = open_messaging(settings, SERVICE, clock)
-        service = create_service(settings, messaging, clock)
-    except ConfigError as error:
-        sys.stderr.write(f"dt.collector: {error}\n")
-        return 2
-    try:
-        return run_service(service)
-    finally:
-        messaging.close()
+    """Run the service on the broker until a signal, and return the exit code."""
+    return run_process(SERVICE, create_service)
 
 
 def _open(descriptor: SensorDescriptor, hardware: Hardware) -> Sensor:

@@ -16,8 +16,7 @@ from dt.communication.kafka_reading import read_partitions
 from dt.communication.kafka_sender import LIMIT_BYTES, RecordSender, Sendable
 from dt.communication.kafka_subscription import KafkaSubscription, Work, connected
 from dt.communication.kafka_work import HandlerWork, TransformWork
-from dt.communication.memory_log import UnknownTopicError
-from dt.communication.messaging import Handler, Outgoing, Start, Transformer, headers_of
+from dt.communication.messaging import Handler, Outgoing, Start, Transformer, UnknownTopicError, headers_of
 from dt.communication.messaging import Record as LogRecord
 from dt.communication.topics import TOPIC_TABLE, TopicSpec
 from dt.utils.clock import Clock, SystemClock

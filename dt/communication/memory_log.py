@@ -8,15 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from dt.communication.messaging import Outgoing, Record, Start
+from dt.communication.messaging import Outgoing, Record, Start, UnknownTopicError
 from dt.communication.topics import TopicSpec
-from dt.utils.exceptions import DTError, MessageTooLargeError
+from dt.utils.exceptions import MessageTooLargeError
 
 KEPT_RECORDS = 20_000  # of a partition, for who comes later; more only while a group still has to read them
-
-
-class UnknownTopicError(DTError):
-    """A topic that stands in no table; creating topics by typing errors is refused."""
 
 
 @dataclass(slots=True)

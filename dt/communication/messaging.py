@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from dt.utils.codec import Message
+from dt.utils.exceptions import DTError
 from dt.utils.ids import trace_parent
 
 
@@ -39,6 +40,10 @@ class Outgoing:
     value: bytes | None
     key: str | None = None
     headers: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class UnknownTopicError(DTError):
+    """A topic that stands in no table; creating topics by typing errors is refused."""
 
 
 Handler = Callable[[Sequence[Record]], None]

@@ -16,13 +16,14 @@ from prometheus_client import Counter
 
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Record, Start, Subscription
+from dt.communication.process import run_process
 from dt.communication.topics import Topics, processed_topics
-from dt.utils.clock import Clock, SystemClock
-from dt.utils.config import Settings, load_settings
+from dt.utils.clock import Clock
+from dt.utils.config import Settings
 from dt.utils.dataclasses import Origin, SensorData
 from dt.utils.exceptions import ConfigError, MessageError, MessagingError
-from dt.utils.logger import configure_logging, get_logger
-from dt.utils.service import Service, run_service
+from dt.utils.logger import get_logger
+from dt.utils.service import Service
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessageInfo
@@ -205,24 +206,8 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 
 def main() -> int:
-    """Run the bridge until a signal, and return the exit code."""
-    from dt.communication.opening import open_messaging  # the Kafka client loads only where one is used
-
-    try:
-        settings = load_settings()
-        clock = SystemClock()
-        configure_logging(settings.log_dir, settings.log_level)
-        messaging = open_messaging(settings, "mqtt", clock)
-    except ConfigError as error:
-        sys.stderr.write(f"dt.communication.mqtt: {error}\n")
-        return 2
-    try:
-        return run_service(create_service(settings, messaging, clock))
-    except ConfigError as error:
-        sys.stderr.write(f"dt.communication.mqtt: {error}\n")
-        return 2
-    finally:
-        messaging.close()
+    """Run the bridge on the broker until a signal, and return the exit code."""
+    return run_process("mqtt", create_service)
 
 
 def _await(info: MQTTMessageInfo, timeout_s: float) -> None:

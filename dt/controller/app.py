@@ -10,7 +10,7 @@ from prometheus_client import Gauge
 
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
-from dt.communication.opening import open_messaging
+from dt.communication.process import run_process
 from dt.communication.topics import Topics
 from dt.controller.control_loop import ControlLoop
 from dt.controller.gate import Gate
@@ -19,19 +19,21 @@ from dt.controller.intake import Intake
 from dt.controller.kinds import make_actuators
 from dt.controller.kinds.pump import Pump
 from dt.controller.moisture import MoistureBook
-from dt.controller.opening import open_guard_process, require_hardware
+from dt.controller.opening import open_guard_process
 from dt.controller.policies.recommendation import RecommendationPolicy
 from dt.controller.records import Decisions, PlantBook, see_registry
 from dt.controller.rest import add_pages
 from dt.controller.results import ResultBook
-from dt.utils.clock import Clock, SystemClock
-from dt.utils.config import Settings, load_settings
-from dt.utils.exceptions import ConfigError, DTError
-from dt.utils.http import create_api, server_for
-from dt.utils.logger import configure_logging, get_logger
+from dt.utils.clock import Clock
+from dt.utils.config import Settings
+from dt.utils.exceptions import DTError
+from dt.utils.hardware import is_simulated
+from dt.utils.http import create_api
+from dt.utils.http_server import server_for
+from dt.utils.logger import get_logger
 from dt.utils.rig import Rig, load_rig
 from dt.utils.secrets import ensure_token
-from dt.utils.service import Service, run_service
+from dt.utils.service import Service
 
 NAME = "controller"
 _REGISTRY_AGAIN_S = 5.0
@@ -186,20 +188,8 @@ def create_service(
 
 
 def main() -> int:
-    """Assemble the service, run it until a signal, and return its exit code."""
-    try:
-        settings = load_settings()
-        require_hardware(settings)
-        configure_logging(settings.log_dir, settings.log_level)
-        clock = SystemClock()
-        messaging = open_messaging(settings, NAME, clock)
-        try:
-            return run_service(create_service(settings, messaging, clock))
-        finally:
-            messaging.close()
-    except ConfigError as error:
-        sys.stderr.write(f"dt.controller: {error}\n")
-        return 2
+    """Run the service on the broker until a signal, and return the exit code."""
+    return run_process(NAME, create_service, is_simulated)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from gpiozero.pins import Factory
 
 from dt.controller.guard_client import GuardClient, InProcessGuard
@@ -12,15 +10,13 @@ from dt.controller.guard_spawn import SpawnedGuard
 from dt.controller.rig_limits import guard_config, guard_environment, guard_folder, write_guard_config
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
-from dt.utils.exceptions import ConfigError
+from dt.utils.hardware import is_simulated
 from dt.utils.rig import Rig
-
-_MODEL = Path("/proc/device-tree/model")
 
 
 def open_guard_process(settings: Settings, rig: Rig) -> tuple[GuardClient, SpawnedGuard]:
     """Return a client for the guard of this installation, and what starts that guard when none answers."""
-    require_hardware(settings)
+    is_simulated(settings)  # raises where nobody said which
     folder = guard_folder(settings)
     config_file = write_guard_config(guard_config(rig, folder), folder)
     return GuardClient(folder), SpawnedGuard(config_file, folder, guard_environment(settings))
@@ -33,18 +29,3 @@ def open_guard_here(
     config = guard_config(rig, guard_folder(settings))
     pins = Pins(config.outputs, pin_factory)
     return InProcessGuard(config=config, set_pin=pins.set, clock=clock, threaded=threaded, on_close=pins.close)
-
-
-def require_hardware(settings: Settings) -> None:
-    """Raise ConfigError on a Pi when nobody said whether its own pins are meant."""
-    if settings.hardware is None and _is_pi():
-        raise ConfigError(
-            "HARDWARE: this is a Raspberry Pi; say `pi` for its own pins or `simulated` for the plant box"
-        )
-
-
-def _is_pi() -> bool:
-    try:
-        return "Raspberry Pi" in _MODEL.read_text("utf-8", "replace")
-    except OSError:
-        return False

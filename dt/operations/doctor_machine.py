@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dt.collector.clock_sync import is_clock_synced
-from dt.collector.hardware import is_simulated
 from dt.collector.main import check_kinds
 from dt.operations.broker import OwnBroker
 from dt.operations.checkup import Check, Patient, failed, fine, skipped, warned
 from dt.operations.plan import rig_file_of
 from dt.utils.exceptions import ConfigError
+from dt.utils.hardware import is_simulated
 from dt.utils.rig import load_rig
 
 OLDEST_PYTHON = (3, 11)

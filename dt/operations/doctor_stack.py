@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from dt.collector.hardware import is_simulated
 from dt.communication.kafka_topics import setup_kafka
 from dt.operations.broker import answers_as_kafka
 from dt.operations.checkup import Check, Patient, failed, fine, skipped
@@ -15,6 +14,7 @@ from dt.operations.plan import ServiceSpec, is_port_free, services_of
 from dt.operations.status import ask
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError, DTError
+from dt.utils.hardware import is_simulated
 
 _UP = "make up (dt up) starts the whole stack; the demo needs none of it"
 

@@ -16,7 +16,8 @@ from dt.simulator.box import Box
 from dt.utils.clock import Clock, SystemClock
 from dt.utils.config import Settings, load_settings
 from dt.utils.exceptions import ConfigError
-from dt.utils.http import create_api, json_response, server_for
+from dt.utils.http import create_api, json_response
+from dt.utils.http_server import server_for
 from dt.utils.logger import configure_logging, get_logger
 from dt.utils.rig import load_rig
 from dt.utils.secrets import ensure_token

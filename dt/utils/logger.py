@@ -14,7 +14,7 @@ import structlog
 
 _ROOT = "dt"
 _KEEP_DAYS = 14
-_lock = threading.Lock()
+_lock = threading.RLock()
 _installed: list[logging.Handler] = []
 
 
@@ -23,6 +23,8 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
     A program that never called `configure_logging` logs to stdout and LOG_DIR (default `logs`).
     """
+    if name == "__main__" and (spec := getattr(sys.modules[name], "__spec__", None)) is not None:
+        name = spec.name  # of a module that is run with -m
     full = name if name == _ROOT or name.startswith(f"{_ROOT}.") else f"{_ROOT}.{name}"
     return cast(structlog.stdlib.BoundLogger, _LazyLogger(full))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
 import time
@@ -15,6 +17,7 @@ from dt.utils.exceptions import DTError
 from dt.utils.logger import get_logger
 
 STOPS_WITHIN_S = 5.0
+_NOTHING = b"\0"  # no signal has this number
 
 log = get_logger(__name__)
 
@@ -121,13 +124,21 @@ def run_service(service: Service) -> int:
 
 
 class stopping_on_signals:  # noqa: N801 - used as a function
-    """Sets an event at SIGTERM or SIGINT; drivers that install handlers of their own meanwhile are overruled."""
+    """Sets an event at SIGTERM or SIGINT; drivers that install handlers of their own meanwhile are overruled.
+
+    The handler itself only writes to a pipe: it may interrupt this very thread inside the event's or the log's lock.
+    """
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
         self._before: dict[int, object] = {}
+        self._read_end, self._write_end = -1, -1
+        self._watcher = threading.Thread(target=self._watch, name="signals", daemon=True)
 
     def __enter__(self) -> stopping_on_signals:
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+        self._watcher.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._on_signal)
         return self
@@ -135,7 +146,16 @@ class stopping_on_signals:  # noqa: N801 - used as a function
     def __exit__(self, *_exc: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+        os.write(self._write_end, _NOTHING)
+        self._watcher.join()
+        os.close(self._read_end)
+        os.close(self._write_end)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        log.info("stopping on %s", signal.Signals(number).name)
-        self._stop.set()
+        with contextlib.suppress(BlockingIOError):  # thousands of signals wait in it already
+            os.write(self._write_end, bytes([number]))
+
+    def _watch(self) -> None:
+        while (number := os.read(self._read_end, 1)) != _NOTHING:
+            log.info("stopping on %s", signal.Signals(number[0]).name)
+            self._stop.set()

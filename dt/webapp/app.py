@@ -11,14 +11,13 @@ from prometheus_client import Gauge
 
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Start, Subscription
-from dt.communication.opening import open_messaging
-from dt.utils.clock import Clock, SystemClock
-from dt.utils.config import Settings, load_settings
-from dt.utils.exceptions import ConfigError
-from dt.utils.http import HttpServer, add_health_pages, add_problem_pages, server_for
-from dt.utils.logger import configure_logging
+from dt.communication.process import run_process
+from dt.utils.clock import Clock
+from dt.utils.config import Settings
+from dt.utils.http import add_health_pages, add_problem_pages
+from dt.utils.http_server import HttpServer, server_for
 from dt.utils.secrets import ensure_token
-from dt.utils.service import Service, run_service
+from dt.utils.service import Service
 from dt.webapp.browsers import Browsers, Gate
 from dt.webapp.pages import STATIC, StaticFiles, add_security_headers, login_page, pages
 from dt.webapp.proxy import Backend, database_api
@@ -102,18 +101,7 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 def main() -> int:
     """Run the dashboard on the broker until a signal, and return the exit code."""
-    try:
-        settings = load_settings()
-        configure_logging(settings.log_dir, settings.log_level)
-        clock = SystemClock()
-        messaging = open_messaging(settings, "webapp", clock)
-    except ConfigError as error:
-        sys.stderr.write(f"dt.webapp: {error}\n")
-        return 2
-    try:
-        return run_service(create_service(settings, messaging, clock))
-    finally:
-        messaging.close()
+    return run_process("webapp", create_service)
 
 
 def _flask_app(service: Service, settings: Settings, sessions: Sessions, database: Backend) -> Flask:

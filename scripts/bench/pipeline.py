@@ -12,7 +12,7 @@ from dt.communication.kafka import KafkaMessaging
 from dt.communication.messaging import Outgoing, outgoing
 from dt.communication.topics import Topics
 from dt.utils.clock import SystemClock
-from dt.utils.dataclasses import SensorData
+from dt.utils.dataclasses import RegistryRecord, SensorData, SensorDescriptor
 from dt.utils.ids import new_correlation_id
 from dt.utils.quantities import QUANTITIES, Quantity
 
@@ -47,12 +47,21 @@ def _publish(stage: Stage, messages: int) -> float:
     numbers = count()
     began = time.monotonic()
     try:
+        messaging.publish_batch([_registered(zone, quantity) for zone in _ZONES for quantity in _QUANTITIES])
         for begin in range(0, messages, 1000):
             messaging.publish_batch([_raw(next(numbers)) for _ in range(min(1000, messages - begin))])
         messaging.flush(120.0)
     finally:
         messaging.close()
     return messages / (time.monotonic() - began)
+
+
+def _registered(zone: str, quantity: Quantity) -> Outgoing:
+    """Return what the database says of a sensor that is bound to it."""
+    sensor_id = f"{zone}-{quantity}"
+    sensor = SensorDescriptor(sensor_id=sensor_id, zone_id=zone, data_type=quantity, kind="bench", read_interval=60.0)
+    record = RegistryRecord(record_id=f"sensor:{sensor_id}", kind="sensor", timestamp=0.0, body=sensor.to_dict())
+    return outgoing(Topics.REGISTRY, record, record.record_id)
 
 
 def _raw(number: int) -> Outgoing:

@@ -15,7 +15,6 @@ from dt.collector.hardware import (
     SharedChips,
     SimulatedHardware,
     camera_number,
-    is_simulated,
     open_hardware,
 )
 from dt.collector.mocks import pulse_input
@@ -23,6 +22,7 @@ from dt.collector.mocks.bus import WireBus
 from dt.simulator.board import BoxWire
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError, SensorError
+from dt.utils.hardware import is_simulated
 
 
 def test_hardware_is_what_the_setting_says(settings: Settings) -> None:

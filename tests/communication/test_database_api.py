@@ -11,7 +11,7 @@ from flask import Flask, Response
 from dt.communication.database_api import DatabaseApiClient
 from dt.utils.dataclasses import DBIdQuery, DBTimestampQuery
 from dt.utils.exceptions import RefusedRequestError, RemoteServiceError
-from dt.utils.http import HttpServer
+from dt.utils.http_server import HttpServer
 
 Answers = list[tuple[int, bytes]]
 QUERY = DBIdQuery(sensor_id="s")

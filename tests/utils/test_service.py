@@ -15,7 +15,8 @@ import requests
 
 from dt.utils.config import Settings, load_settings
 from dt.utils.exceptions import ConflictError, MessageError, StorageError
-from dt.utils.http import HttpServer, Problem, create_api, health_app, json_response, reads_only, request_object
+from dt.utils.http import Problem, create_api, json_response, reads_only, request_object
+from dt.utils.http_server import HttpServer, health_app
 from dt.utils.service import Service
 
 TOKEN = {"Authorization": "Bearer test-token"}

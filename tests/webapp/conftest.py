@@ -11,7 +11,8 @@ from flask import Flask, Response, request
 from dt.communication.memory import MemoryMessaging
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings, load_settings
-from dt.utils.http import HttpServer, json_response
+from dt.utils.http import json_response
+from dt.utils.http_server import HttpServer
 from dt.webapp.app import Dashboard, create_service
 
 Start = Callable[..., Dashboard]

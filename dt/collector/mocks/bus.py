@@ -6,9 +6,9 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from typing_extensions import Buffer
-
 from dt.communication.wire import NoAcknowledgeError, Wire
+
+Buffer = bytes | bytearray | memoryview
 
 _LOCK_WAIT_S = 0.01  # drivers spin on try_lock; a short wait in it keeps them from burning a core
 

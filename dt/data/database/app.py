@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from prometheus_client import Counter
 
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
-from dt.communication.opening import open_messaging
+from dt.communication.process import run_process
 from dt.data.database.announcer import Announcer
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.recorder import Recorder
@@ -18,14 +16,15 @@ from dt.data.database.routes import Store, add_routes
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.trace import Traces
-from dt.utils.clock import Clock, SystemClock
-from dt.utils.config import Settings, load_settings
+from dt.utils.clock import Clock
+from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError
-from dt.utils.http import HttpServer, create_api, server_for
-from dt.utils.logger import configure_logging, get_logger
+from dt.utils.http import create_api
+from dt.utils.http_server import HttpServer, server_for
+from dt.utils.logger import get_logger
 from dt.utils.rig import load_rig
 from dt.utils.secrets import ensure_token
-from dt.utils.service import Service, run_service
+from dt.utils.service import Service
 
 _THREADS = 8
 
@@ -121,18 +120,8 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 
 def main() -> int:
-    """Run the service until a signal and return its exit code."""
-    try:
-        settings = load_settings()
-        configure_logging(settings.log_dir, settings.log_level)
-        messaging = open_messaging(settings, "database", SystemClock())
-    except ConfigError as error:
-        sys.stderr.write(f"dt.data.database: {error}\n")
-        return 2
-    try:
-        return run_service(create_service(settings, messaging, SystemClock()))
-    finally:
-        messaging.close()
+    """Run the service on the broker until a signal, and return the exit code."""
+    return run_process("database", create_service)
 
 
 if __name__ == "__main__":

@@ -47,9 +47,7 @@ class Recorder:
     def subscribe(self, messaging: MessagingService) -> list[Subscription]:
         """Join the three groups: readings never wait for records or pictures."""
         return [
-            messaging.subscribe(
-                processed_topics(), READINGS_GROUP, self.on_processed, max_batch=_READINGS_AT_ONCE
-            ),
+            messaging.subscribe(processed_topics(), READINGS_GROUP, self.on_processed, max_batch=_READINGS_AT_ONCE),
             messaging.subscribe(list(_RECORD_TYPES), RECORDS_GROUP, self.on_records),
             messaging.subscribe(
                 [Topics.CAMERA_IMAGE.raw], PICTURES_GROUP, self.on_pictures, max_batch=_PICTURES_AT_ONCE

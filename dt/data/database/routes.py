@@ -113,9 +113,7 @@ def _add_data(app: Flask, store: Store, clock: Clock) -> None:
     def data_id() -> Response:
         query = DBIdQuery.from_dict(request_object())
         found = store.storage.latest(query)
-        if not found and not (
-            store.registry.has_sensor(query.sensor_id) or store.storage.has_sensor(query.sensor_id)
-        ):
+        if not found and not (store.registry.has_sensor(query.sensor_id) or store.storage.has_sensor(query.sensor_id)):
             raise _unknown_sensor(query.sensor_id)
         return json_response(found)
 

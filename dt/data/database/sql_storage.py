@@ -186,9 +186,7 @@ def _chosen(db: sqlite3.Connection, query: SeriesQuery) -> tuple[Unit | None, di
     return (None if unit is None else Unit(unit)), chosen
 
 
-def _of_plant(
-    db: sqlite3.Connection, plant_id: str, found: dict[int, tuple[int, Row]]
-) -> dict[int, tuple[int, Row]]:
+def _of_plant(db: sqlite3.Connection, plant_id: str, found: dict[int, tuple[int, Row]]) -> dict[int, tuple[int, Row]]:
     own = {context_id: pair for context_id, pair in found.items() if pair[1][_PLANT_ID] == plant_id}
     if own:
         return own

@@ -114,5 +114,3 @@ def _remove(halves: list[Half], timestamp: float) -> Half | None:
     if index < len(halves) and halves[index].timestamp == timestamp:
         return halves.pop(index)
     return None
-
-

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 
 from prometheus_client import Counter as Metric
 
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
-from dt.communication.opening import open_messaging
+from dt.communication.process import run_process
 from dt.communication.topics import Topics, raw_topics
 from dt.data.processing.processor import Processor
 from dt.data.processing.sensor_book import SensorBook
-from dt.utils.clock import Clock, SystemClock
-from dt.utils.config import Settings, load_settings
-from dt.utils.exceptions import ConfigError
-from dt.utils.http import health_app, server_for
-from dt.utils.logger import configure_logging
-from dt.utils.service import Service, run_service
+from dt.utils.clock import Clock
+from dt.utils.config import Settings
+from dt.utils.http_server import health_app, server_for
+from dt.utils.service import Service
 
 GROUP = "processing"
 _READINGS_AT_ONCE = 5000  # a transaction costs some round trips: few large ones carry more
@@ -77,18 +74,8 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 
 def main() -> int:
-    """Run the service until a signal and return its exit code."""
-    try:
-        settings = load_settings()
-        configure_logging(settings.log_dir, settings.log_level)
-        messaging = open_messaging(settings, "processing", SystemClock())
-    except ConfigError as error:
-        sys.stderr.write(f"dt.data.processing: {error}\n")
-        return 2
-    try:
-        return run_service(create_service(settings, messaging, SystemClock()))
-    finally:
-        messaging.close()
+    """Run the service on the broker until a signal, and return the exit code."""
+    return run_process("processing", create_service)
 
 
 if __name__ == "__main__":
