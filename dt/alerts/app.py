@@ -62,7 +62,11 @@ class AlertService(Service):
 
     def health(self) -> dict[str, object]:
         """Return which alerts are open."""
-        return {"open": sorted(event.key for event in self._desk.open), "messaging": self._messaging.health()}
+        return {
+            "open": sorted(event.key for event in self._desk.open),
+            "lag": self._subscription.lag() if self._subscription is not None else 0,
+            "messaging": self._messaging.health(),
+        }
 
     def _note(self, event: AlertEvent) -> None:
         self._events.labels(event.state, event.severity).inc()

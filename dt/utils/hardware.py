@@ -15,9 +15,7 @@ def is_simulated(settings: Settings, model_file: Path = MODEL_FILE) -> bool:
     if settings.hardware is not None:
         return settings.hardware == "simulated"
     if is_pi(model_file):
-        raise ConfigError(
-            "HARDWARE: say pi for the pins of this Raspberry Pi, or simulated for the plant box"
-        )
+        raise ConfigError("HARDWARE: say pi for the pins of this Raspberry Pi, or simulated for the plant box")
     return True
 
 

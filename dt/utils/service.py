@@ -43,7 +43,7 @@ class Service:
         return None if self._is_started else "not started"
 
     def health(self) -> dict[str, object]:
-        """Return what a person would want to know; never blocks."""
+        """Return what a person would want to know, within a second or two."""
         return {}
 
     def closing(self, what: str, close: Callable[[], None]) -> None:

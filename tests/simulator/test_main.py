@@ -50,7 +50,7 @@ def test_wire_reaches_the_same_box(service: SimulatorService, own_port: Settings
     clock.advance(1.0)
     client.pin_write(17, False)
 
-    assert service.box.soil.poured_ml == pytest.approx(25.0)
+    assert service.box.soil.poured_ml == pytest.approx(50.0)
     client.close()
 
 
@@ -68,7 +68,7 @@ def test_restarted_simulator_goes_on_with_the_same_plant(own_port: Settings, clo
     second.start()
     second.stop()
 
-    assert second.box.soil.poured_ml == pytest.approx(poured_ml) == pytest.approx(100.0)
+    assert second.box.soil.poured_ml == pytest.approx(poured_ml) == pytest.approx(200.0)
     assert second.box.levels["pump"] == 0.0
 
 

@@ -118,6 +118,7 @@ def test_long_polling_clients_hear_the_same(
     _publish(messaging, 55.0, quantity=Quantity.HUMIDITY)
 
     eventually(lambda: one.values() == [55.0], "the value came by polling")
+    dashboard.stop()  # else the client would sit out its last poll
 
 
 def test_a_fast_sensor_is_thinned_and_its_last_value_arrives(

@@ -72,7 +72,12 @@ class DatabaseService(Service):
 
     def health(self) -> dict[str, object]:
         """Return where things are kept, and the log's own word."""
-        return {"storage": "sqlite", "file": str(self._settings.database_file), "messaging": self._messaging.health()}
+        return {
+            "storage": "sqlite",
+            "file": str(self._settings.database_file),
+            "lag": sum(subscription.lag() for subscription in self._subscriptions),
+            "messaging": self._messaging.health(),
+        }
 
     def _store(self, file: SQLiteFile) -> Store:
         registry = RegistryRecords(file)

@@ -61,7 +61,8 @@ class ProcessingService(Service):
 
     def health(self) -> dict[str, object]:
         """Return how many sensors are known, and the log's own word."""
-        return {"sensors": len(self._book), "messaging": self._messaging.health()}
+        lag = self._subscription.lag() if self._subscription is not None else 0
+        return {"sensors": len(self._book), "lag": lag, "messaging": self._messaging.health()}
 
     def _count(self, verdicts: Counter[str]) -> None:
         for verdict, number in verdicts.items():

@@ -81,6 +81,7 @@ class Processor:
             record.timestamp,
             entry is not None,
             entry.calibration if entry is not None and calibration is not None else None,
+            raw.origin,
         )
         return SensorData(
             sensor_id=raw.sensor_id,
@@ -94,7 +95,7 @@ class Processor:
             boot_id=raw.boot_id,
             sequence=raw.sequence,
             clock_synced=raw.clock_synced,
-            raw_value=raw.value,
+            raw_value=raw.value if raw.raw_value is None else raw.raw_value,
             quality=judge(sample),
             calibration=calibration,
             caused_by=raw.caused_by,

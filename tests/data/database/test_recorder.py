@@ -68,7 +68,8 @@ def test_unreadable_processed_record_becomes_a_dead_letter_that_is_kept(
     """Its neighbours are stored, and the letter can be read in the same place as they."""
     messaging.publish_batch(
         [
-            Outgoing(Topics.TEMPERATURE.processed, make_reading(timestamp=NOW + i).to_json(), "box") if i != 3
+            Outgoing(Topics.TEMPERATURE.processed, make_reading(timestamp=NOW + i).to_json(), "box")
+            if i != 3
             else Outgoing(Topics.TEMPERATURE.processed, b"garbage", "box")
             for i in range(6)
         ]

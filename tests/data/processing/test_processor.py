@@ -13,12 +13,14 @@ from dt.communication.frames import frame_headers
 from dt.communication.memory import MemoryMessaging
 from dt.communication.messaging import Outgoing, Record
 from dt.communication.topics import Topics
+from dt.data.processing.checks import judge
+from dt.data.processing.checks.sample import Sample
 from dt.data.processing.processor import Processor
 from dt.data.processing.sensor_book import SensorBook
 from dt.plant.air import vapour_pressure_deficit_kpa
 from dt.utils.clock import ManualClock
-from dt.utils.dataclasses import CameraFrame, DeadLetter, Quality, SensorData
-from dt.utils.quantities import Quantity
+from dt.utils.dataclasses import CameraFrame, DeadLetter, Origin, Quality, SensorData, Verdict
+from dt.utils.quantities import Quantity, Unit
 from tests.data.readings import NOW, make_descriptor, make_reading, raw_bytes, raw_record, readings_in, register
 
 JPEG = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
@@ -89,9 +91,7 @@ def test_outputs_are_keyed_by_zone_and_mirror_the_correlation_id(processor: Proc
 
 def test_counts_become_water_content_by_the_sensors_calibration(processor: Processor) -> None:
     """The raw count stays beside the value, with the calibration's version."""
-    [reading] = processed(
-        processor, make_reading("soil", "soil_moisture", 460, unit="count", plant_id="basil")
-    )
+    [reading] = processed(processor, make_reading("soil", "soil_moisture", 460, unit="count", plant_id="basil"))
 
     assert reading.value == pytest.approx(0.135)
     assert (reading.unit, reading.raw_value, reading.calibration) == ("m3/m3", 460.0, 4)
@@ -302,3 +302,25 @@ def test_what_is_no_picture_becomes_a_dead_letter(
 
     [letter] = letters_in(outputs)
     assert words in letter.why
+
+
+@pytest.mark.parametrize(
+    ("moment", "origin", "verdict"),
+    [
+        (1_388_534_400.0, Origin.REPLAY, Verdict.GOOD),  # an archive of 2014
+        (1_388_534_400.0, Origin.LIVE, Verdict.BAD),
+        (946_684_800.0, Origin.REPLAY, Verdict.BAD),  # a logger that began anew at 2000
+    ],
+)
+def test_old_times_are_believed_of_archives_alone(moment: float, origin: Origin, verdict: Verdict) -> None:
+    """A replayed file may be older than the product; a live clock may not."""
+    sample = Sample(Quantity.TEMPERATURE, 20.0, Unit.DEGREE_CELSIUS, 20.0, moment, 1_800_000_000.0, True, None, origin)
+
+    assert judge(sample).verdict is verdict
+
+
+def test_a_raw_value_that_is_given_stays(processor: Processor) -> None:
+    """An inverted replay brings the file's own number along."""
+    [reading] = processed(processor, make_reading("air-t", raw_value=79.0))
+
+    assert reading.raw_value == 79.0

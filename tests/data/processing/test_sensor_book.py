@@ -34,9 +34,7 @@ def test_book_looks_at_most_once_a_second(messaging: MemoryMessaging, clock: Man
     assert after_a_second is not None
 
 
-def test_stranger_that_was_looked_for_in_vain_waits_longer(
-    messaging: MemoryMessaging, clock: ManualClock
-) -> None:
+def test_stranger_that_was_looked_for_in_vain_waits_longer(messaging: MemoryMessaging, clock: ManualClock) -> None:
     """The registry is not read every second for a sensor that nobody binds; the subscription brings it anyway."""
     book = SensorBook(messaging, clock)
     book.find("stranger")

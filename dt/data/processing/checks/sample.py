@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from dt.plant.calibration import Calibration
 from dt.utils.quantities import Quantity, Unit
+from dt.utils.vocabulary import Origin
 
 
 class Sample(NamedTuple):
@@ -19,3 +20,4 @@ class Sample(NamedTuple):
     received_at: float
     is_known: bool
     calibration: Calibration | None
+    origin: Origin = Origin.LIVE
