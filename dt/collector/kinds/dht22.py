@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, Self, cast
 
-from dt.collector.kinds.base_sensor import Hardware, chip_errors
+from dt.collector.kinds.base_sensor import Hardware, Sensor, chip_errors
 from dt.utils.clock import Clock, SystemClock
 from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import ConfigError, SensorError
@@ -66,6 +66,30 @@ class Dht22:
         if pair.temperature_degc == 0.0 and pair.humidity_pct == 0.0:
             return SensorError(f"{self._name}: an all-zero frame, whose checksum is valid but which is no measurement")
         return pair
+
+
+class Dht22Sensor(Sensor):
+    """One quantity of a DHT22; shares its looks with the other sensor on the pin."""
+
+    rest_s: ClassVar[float] = REST_S
+
+    def __init__(self, descriptor: SensorDescriptor, hardware: Hardware) -> None:
+        super().__init__(descriptor)
+        self._hardware = hardware
+        open_dht22(descriptor, hardware)
+
+    @classmethod
+    def open(cls, descriptor: SensorDescriptor, hardware: Hardware) -> Self:
+        """Open the chip on the descriptor's pin, or join who opened it."""
+        return cls(descriptor, hardware)
+
+    def look(self) -> Pair:
+        """Return the chip's present pair: 0.3 s when it is looked at anew."""
+        return open_dht22(self.descriptor, self._hardware).look()
+
+    def close(self) -> None:
+        """Let the chip be opened anew."""
+        self._hardware.forget(chip_key(self.descriptor.pin))
 
 
 def open_dht22(descriptor: SensorDescriptor, hardware: Hardware) -> Dht22:

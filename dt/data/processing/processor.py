@@ -82,6 +82,7 @@ class Processor:
             entry is not None,
             entry.calibration if entry is not None and calibration is not None else None,
             raw.origin,
+            raw.quality,
         )
         return SensorData(
             sensor_id=raw.sensor_id,

@@ -324,3 +324,16 @@ def test_a_raw_value_that_is_given_stays(processor: Processor) -> None:
     [reading] = processed(processor, make_reading("air-t", raw_value=79.0))
 
     assert reading.raw_value == 79.0
+
+
+def test_a_doubt_of_the_sensor_itself_stays(processor: Processor) -> None:
+    """A saturated light sensor knows best; a `good` from outside proves nothing."""
+    doubt = Quality(verdict=Verdict.SUSPECT, check="saturation", why="the sensor is at the end of its range")
+    praise = Quality(verdict=Verdict.GOOD)
+
+    [saturated] = processed(processor, make_reading("lux", "light_intensity", 54_612.5, quality=doubt))
+    [impossible] = processed(processor, make_reading("air-t", value=200.0, quality=praise))
+
+    assert saturated.quality == doubt
+    assert impossible.quality is not None
+    assert impossible.quality.verdict is Verdict.BAD

@@ -8,10 +8,17 @@ from dt.data.processing.checks.calibrated import calibrated
 from dt.data.processing.checks.clock_time import clock_time
 from dt.data.processing.checks.known_sensor import known_sensor
 from dt.data.processing.checks.sample import Sample
+from dt.data.processing.checks.sensor_word import sensor_word
 from dt.data.processing.checks.value_range import value_range
 from dt.utils.dataclasses import Quality, Verdict
 
-CHECKS: tuple[Callable[[Sample], Quality | None], ...] = (clock_time, calibrated, value_range, known_sensor)
+CHECKS: tuple[Callable[[Sample], Quality | None], ...] = (
+    clock_time,
+    calibrated,
+    value_range,
+    sensor_word,
+    known_sensor,
+)
 
 _GOOD = Quality(verdict=Verdict.GOOD)
 

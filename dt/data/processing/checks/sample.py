@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dt.plant.calibration import Calibration
+from dt.utils.dataclasses import Quality
 from dt.utils.quantities import Quantity, Unit
 from dt.utils.vocabulary import Origin
 
@@ -21,3 +22,4 @@ class Sample(NamedTuple):
     is_known: bool
     calibration: Calibration | None
     origin: Origin = Origin.LIVE
+    said: Quality | None = None
