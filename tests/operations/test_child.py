@@ -62,12 +62,15 @@ def pid_of(child: Child) -> int:
     return pid
 
 
-def test_a_child_runs_after_its_first_tick(make: Callable[..., Child], folder: RunFolder) -> None:
+def test_a_child_runs_after_its_first_tick(
+    make: Callable[..., Child], folder: RunFolder, eventually: Eventually
+) -> None:
     """The first tick starts it and leaves its pid file."""
     child = make()
 
     assert child.tick()
 
+    eventually(lambda: folder.process("sleeper", MARK) is not None, "the kernel shows its command line")
     process = folder.process("sleeper", MARK)
     assert process is not None
     assert process.pid == pid_of(child)
