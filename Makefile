@@ -14,7 +14,7 @@ USE_POETRY ?=
   run-ai run-alerts run-controller run-simulator run-mqtt clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 # --- What a user runs ------------------------------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ lint: $(call STAMP,dev) ## Run ruff, mypy, basedpyright, import-linter and the b
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	node --test tests/js/
+	node --test tests/js/*.test.mjs
 
 format: $(call STAMP,dev) ## Format the code
 	$(BIN)/ruff format .
@@ -81,7 +81,7 @@ venv: $(call STAMP,naked) ## Make .venv and say how to enter it
 # $(1): dependency groups
 define install
 	@if [ -n "$(USE_POETRY)" ] && command -v poetry >/dev/null; then \
-	  poetry install $(foreach group,$(1),--with $(group)); \
+	  groups="$(strip main $(1))" && poetry install --only "$${groups// /,}"; \
 	else \
 	  $(BIN)/pip install --quiet --constraint constraints.txt --editable . $(foreach group,$(1),--group $(group)); \
 	fi
