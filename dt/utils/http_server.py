@@ -8,6 +8,7 @@ import selectors
 import signal
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -141,30 +142,48 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._connections: set[Any] = set()
+        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._busy: set[Any] = set()
+        self._is_over = False
+        self._lock = threading.Lock()
         self.tpool = self.get_thread_pool()
         self.poller = selectors.DefaultSelector()
         self.method_queue.init()
         self.wsgi: Any = self.app.wsgi()
 
     def serve(self) -> None:
-        """Run until `leave`, then cut what is still connected, so that no thread stays behind."""
+        """Run until `leave`, then cut what is still connected, so that no thread and no socket stays behind."""
         self.run()
-        for connection in list(self._connections):
+        with self._lock:
+            self._is_over = True
+            busy = list(self._busy)
+            idle = [connection for connection in self._known if connection not in self._busy]
+        for connection in busy:  # its own thread closes it
             with contextlib.suppress(OSError):  # already gone
                 connection.sock.shutdown(socket.SHUT_RDWR)
+        for connection in idle:
+            connection.close()
         self.tmp.close()
 
     def leave(self) -> None:
         """Let `serve` end."""
         self.handle_exit(signal.SIGTERM, None)
 
+    def enqueue_req(self, conn: Any) -> None:
+        self._known.add(conn)
+        super().enqueue_req(conn)
+
     def handle(self, conn: Any) -> Any:
-        self._connections.add(conn)
+        with self._lock:
+            self._busy.add(conn)
         try:
             return super().handle(conn)
         finally:
-            self._connections.discard(conn)
+            with self._lock:
+                self._busy.discard(conn)
+                is_over = self._is_over
+            if is_over:
+                conn.close()
 
     def notify(self) -> None:
         """No parent waits for a sign of life."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 import requests
 
@@ -225,3 +228,36 @@ def test_a_stopped_server_leaves_no_thread(eventually: Callable[..., None]) -> N
     assert time.monotonic() - before < 4.0
     eventually(lambda: not any(thread.name.startswith("http ") for thread in threading.enumerate()), "the server ended")
     session.close()
+
+
+def test_a_stopped_server_closes_every_connection(eventually: Callable[..., None]) -> None:
+    """Idle, half-open and busy ones: the other end sees the end, and no socket is left for the garbage collector."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def app(_environ: object, start_response: Callable[..., object]) -> list[bytes]:
+        entered.set()
+        leave.wait(5.0)
+        start_response("200 OK", [("Content-Length", "0")])
+        return [b""]
+
+    server = HttpServer(app, "127.0.0.1", 0)
+    server.start()
+    silent, busy = (socket.create_connection(("127.0.0.1", server.port), 10.0) for _ in range(2))
+    busy.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert entered.wait(5.0)
+
+    server.stop()
+    leave.set()
+
+    with silent, busy:
+        assert silent.recv(1) == b""
+        assert busy.recv(1) == b""
+    eventually(lambda: gc.collect() >= 0 and not _open_server_sockets(server.port), "all sockets are closed")
+
+
+def _open_server_sockets(port: int) -> list[object]:
+    return [
+        entry
+        for entry in psutil.Process().net_connections("tcp4")
+        if entry.laddr and entry.laddr.port == port and entry.fd >= 0
+    ]
