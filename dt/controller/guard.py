@@ -16,6 +16,7 @@ SetPin = Callable[[str, bool], None]
 """Drive the output of an actuator on (True) or to its safe state (False); raises OSError when it cannot."""
 
 TICK_S = 0.05
+_NOT_RENEWED = "S11: the lease was not renewed"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Guard:
         self._unsafe: set[str] = set()
         self._lease: tuple[str, float] | None = None
         self._stopped_by = stopped_by
+        self._stops = 0
         self._closing = False
         now = clock.monotonic()
         self._off_at = {actuator_id: now - ago_s for actuator_id, ago_s in (ended_ago_s or {}).items()}
@@ -59,7 +61,9 @@ class Guard:
         """Prolong the owner's lease; another owner gets it only when it has lapsed."""
         with self._lock:
             now = self._clock.monotonic()
-            if self._lease is not None and self._lease[0] != owner and self._lease_left_s(now) > 0:
+            if self._lease_left_s(now) <= 0:
+                self._end_runs(_NOT_RENEWED)  # a late renewal, or another owner's, revives nothing
+            elif self._lease is not None and self._lease[0] != owner:
                 return _denial("S11", f"the lease is held by {self._lease[0]}", self._lease_left_s(now), 0.0)
             self._lease = (owner, now + self._config.lease_s)
             return None
@@ -71,15 +75,15 @@ class Guard:
                 self._lease = None
         self._wake.set()
 
-    def admit(self, order: Order) -> Denial | None:
-        """Return why the order may not start now, or None."""
+    def admit(self, order: Order, owner: str) -> Denial | None:
+        """Return why the order may not start now, or None; only the lease's owner may start anything."""
         with self._lock:
-            return self._why_not(order, self._clock.monotonic())
+            return self._why_not(order, owner, self._clock.monotonic())
 
-    def start(self, order: Order) -> Denial | None:
+    def start(self, order: Order, owner: str) -> Denial | None:
         """Make a charged order due at the next tick, if it still may start."""
         with self._lock:
-            denial = self._why_not(order, self._clock.monotonic())
+            denial = self._why_not(order, owner, self._clock.monotonic())
             if denial is None:
                 self._runs[order.actuator_id] = _Run(order=order)
                 self._quiet.clear()
@@ -99,12 +103,16 @@ class Guard:
         """End everything at the next tick and let nothing start until `release_stop`."""
         with self._lock:
             self._stopped_by = self._stopped_by or by
+            self._stops += 1
         self._wake.set()
 
-    def release_stop(self) -> None:
-        """Let outputs start again; whoever calls has recorded the person."""
+    def release_stop(self, stops: int) -> bool:
+        """Let outputs start again, unless the stop was pressed again since `stops` was read."""
         with self._lock:
+            if self._stops != stops:
+                return False
             self._stopped_by = None
+            return True
 
     def shut(self) -> None:
         """End everything for good: the guard goes away, and no order may start."""
@@ -137,6 +145,11 @@ class Guard:
         """Who pressed the emergency stop, or None."""
         return self._stopped_by
 
+    @property
+    def stops(self) -> int:
+        """How often the emergency stop was pressed, for `release_stop`."""
+        return self._stops
+
     def is_quiet(self) -> bool:
         """True when every output is known to be in its safe state."""
         with self._lock:
@@ -164,13 +177,13 @@ class Guard:
 
     # -- helpers; the lock is held ------------------------------------------------------------------------------
 
-    def _why_not(self, order: Order, now: float) -> Denial | None:
+    def _why_not(self, order: Order, owner: str, now: float) -> Denial | None:
         output = self._config.output(order.actuator_id)
         if output is None:
             return _denial("S1", f"there is no output {order.actuator_id}")
-        return self._why_nothing(order, now) or self._why_not_this(order, output, now)
+        return self._why_nothing(order, owner, now) or self._why_not_this(order, output, now)
 
-    def _why_nothing(self, order: Order, now: float) -> Denial | None:
+    def _why_nothing(self, order: Order, owner: str, now: float) -> Denial | None:
         """Return what keeps every output off."""
         if self._closing:
             return _denial("S10", "the guard is stopping")
@@ -181,6 +194,8 @@ class Guard:
             return _denial("S10", "the command has expired", age_s, COMMAND_LIFE_S)
         if self._lease_left_s(now) <= 0:
             return _denial("S11", "nobody holds the lease", self._lease_left_s(now), self._config.lease_s)
+        if self._lease is not None and self._lease[0] != owner:
+            return _denial("S11", f"the lease is held by {self._lease[0]}", 0.0, self._lease_left_s(now))
         return None
 
     def _why_not_this(self, order: Order, output: OutputConfig, now: float) -> Denial | None:
@@ -198,6 +213,10 @@ class Guard:
         margin = off_for_s - output.pause_s
         return Denial(invariant="S2", why="the pause is not over", value=off_for_s, limit=output.pause_s, margin=margin)
 
+    def _end_runs(self, why: str) -> None:
+        for run in self._runs.values():
+            run.stop_why = run.stop_why or why
+
     def _lease_left_s(self, now: float) -> float:
         return 0.0 if self._lease is None else self._lease[1] - now
 
@@ -210,10 +229,10 @@ class Guard:
         now = self._clock.monotonic()
         stop_why = self._stop_why(run, now)
         if run.started_at_s is None:
-            if stop_why is not None:
-                return self._finish(run, "stopped", stop_why, 0.0)
             if now > run.order.start_by_s:
                 return self._finish(run, "expired", "S10: expired before it could start", 0.0)
+            if stop_why is not None:
+                return self._finish(run, "stopped", stop_why, 0.0)
             return self._raise(run)
         if stop_why is not None:
             return self._lower(run, "stopped", stop_why)
@@ -227,7 +246,7 @@ class Guard:
         if self._stopped_by is not None:
             return f"S9: emergency stop by {self._stopped_by}"
         if self._lease_left_s(now) <= 0:
-            return "S11: the lease was not renewed"
+            return _NOT_RENEWED
         return run.stop_why
 
     def _raise(self, run: _Run) -> Ended | None:

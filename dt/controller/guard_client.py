@@ -135,7 +135,7 @@ class InProcessGuard:
 
     def run(self, order: Order) -> Answer:
         """Have an order charged and started; it is due at the next tick."""
-        return self._patiently(lambda: self._desk.run(order))
+        return self._patiently(lambda: self._desk.run(order, self._owner))
 
     def record(self, order: Order, outcome: str, why: str) -> Answer:
         """Have a command recorded that moves nothing."""
@@ -233,7 +233,7 @@ class GuardClient:
 
     def run(self, order: Order) -> Answer:
         """Have an order charged and started."""
-        return _answer(self._orders.ask({"op": "run", "order": asdict(order)}))
+        return _answer(self._orders.ask({"op": "run", "order": asdict(order), "owner": self._owner}))
 
     def record(self, order: Order, outcome: str, why: str) -> Answer:
         """Have a command recorded that moves nothing."""

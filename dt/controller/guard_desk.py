@@ -16,7 +16,15 @@ from dataclasses import asdict
 from typing import Any
 
 from dt.controller.guard import Guard
-from dt.controller.guard_types import MAX_NOTE_CHARS, Answer, Denial, Ended, GuardConfig, GuardUnreachableError, Order
+from dt.controller.guard_types import (
+    Answer,
+    Denial,
+    Ended,
+    GuardConfig,
+    GuardUnreachableError,
+    Order,
+    why_malformed,
+)
 from dt.controller.ledger import Ledger
 
 CHECKPOINT_EVERY_S = 60.0
@@ -33,6 +41,7 @@ class GuardDesk:
         self.guard = guard
         self._ledger = ledger
         self._slow = threading.Lock()
+        self._pressing = threading.Lock()  # held for two assignments, never over a write
         self._noted: queue.SimpleQueue[_Noted] = queue.SimpleQueue()
         self.ledger_error: str | None = None
         self._next_checkpoint_s = time.monotonic() + CHECKPOINT_EVERY_S
@@ -40,11 +49,14 @@ class GuardDesk:
 
     # -- slow: these wait for the disk --------------------------------------------------------------------------
 
-    def run(self, order: Order) -> Answer:
-        """Let an order start after it was charged; a known `action_id` gets its entry back and starts nothing."""
+    def run(self, order: Order, owner: str) -> Answer:
+        """Let an order of the lease's owner start after it was charged.
+
+        A known `action_id` gets its entry back and starts nothing.
+        """
         with self._slow:
             try:
-                return self._run(order)
+                return self._run(order, owner)
             except sqlite3.Error as error:
                 self.ledger_error = str(error)
                 return Answer(
@@ -53,6 +65,9 @@ class GuardDesk:
 
     def record(self, order: Order, outcome: str, why: str) -> Answer:
         """Keep a command that was refused or answered elsewhere, so that it runs at most never."""
+        why_not = why_malformed(order)
+        if why_not is not None:
+            return Answer(accepted=False, denial=Denial(invariant="S10", why=why_not))
         with self._disk():
             known = self._ledger.entry(order.action_id)
             if known is not None:
@@ -65,9 +80,11 @@ class GuardDesk:
     def release_stop(self, by: str) -> None:
         """Release the emergency stop in a person's name: on disk first, then in effect."""
         with self._disk():
+            with self._pressing:
+                stops = self.guard.stops
             self._write_noted()
             self._ledger.release_stop(by)
-            self.guard.release_stop()
+            self.guard.release_stop(stops)
 
     def refill(self, reservoir: str, by: str) -> None:
         """Count a reservoir as full."""
@@ -135,8 +152,9 @@ class GuardDesk:
 
     def emergency_stop(self, by: str) -> None:
         """Stop everything now; the latch reaches the disk by `settle_next`."""
-        self.guard.emergency_stop(by)
-        self._noted.put(by)
+        with self._pressing:
+            self.guard.emergency_stop(by)
+            self._noted.put(by)
 
     def renew(self, owner: str, reported: Sequence[str] = ()) -> dict[str, Any]:
         """Prolong the lease, take note of published results, and return the status."""
@@ -174,12 +192,15 @@ class GuardDesk:
                 msg = f"the ledger cannot be used: {error}"
                 raise GuardUnreachableError(msg) from error
 
-    def _run(self, order: Order) -> Answer:
+    def _run(self, order: Order, owner: str) -> Answer:
+        why = why_malformed(order)
+        if why is not None:
+            return Answer(accepted=False, denial=Denial(invariant="S10", why=why))
         known = self._ledger.entry(order.action_id)
         if known is not None:
             return Answer(accepted=False, entry=known)
-        denial = _why_malformed(order) or self.guard.admit(order) or self._charge(order)
-        return self._start(order) if denial is None else self._deny(order, denial)
+        denial = self.guard.admit(order, owner) or self._charge(order)
+        return self._start(order, owner) if denial is None else self._deny(order, denial)
 
     def _charge(self, order: Order) -> Denial | None:
         output = self.config.output(order.actuator_id)
@@ -189,8 +210,8 @@ class GuardDesk:
         capacity_ml = self.config.reservoirs.get(output.reservoir or "")
         return self._ledger.charge(order, output, budget.ml_per_day if budget else None, capacity_ml)
 
-    def _start(self, order: Order) -> Answer:
-        denial = self.guard.start(order)
+    def _start(self, order: Order, owner: str) -> Answer:
+        denial = self.guard.start(order, owner)
         if denial is None:
             return Answer(accepted=True)
         outcome = "expired" if denial.invariant == "S10" else "refused"
@@ -230,9 +251,3 @@ class GuardDesk:
         output = self.config.output(ended.actuator_id)
         if output is not None:
             self._unreported[ended.action_id] = self._ledger.settle(ended, output)
-
-
-def _why_malformed(order: Order) -> Denial | None:
-    if not order.action_id or len(order.note) > MAX_NOTE_CHARS:
-        return Denial(invariant="S10", why="an order needs an action_id and a note of at most 16 KiB")
-    return None

@@ -58,20 +58,20 @@ class Line:
         self._take_turn(give_up_s)
         try:
             answer = json.loads(self._exchange_again(json.dumps(question).encode() + b"\n", give_up_s))
-        except GuardUnreachableError:
-            self._hang_up()  # a late answer must not be taken for the next one's
-            raise
+            if "error" in answer:
+                msg = f"the guard refused the question: {answer['error']}"
+                raise GuardUnreachableError(msg)
         except (OSError, ValueError) as error:
             self._hang_up()
             msg = f"no answer from the guard at {self._path.name}: {error}"
             raise GuardUnreachableError(msg) from error
+        except BaseException:
+            self._hang_up()  # a late answer must not be taken for the next one's
+            raise
         finally:
             self._lock.release()
         if "away" in answer:
             raise GuardUnreachableError(str(answer["away"]))
-        if "error" in answer:
-            msg = f"the guard refused the question: {answer['error']}"
-            raise ValueError(msg)
         return cast("dict[str, Any]", answer)
 
     def close(self) -> None:

@@ -20,9 +20,11 @@ from dt.controller.guard_types import GuardUnreachableError, Order
 
 ORDERS_SOCKET = "guard.sock"
 STOP_SOCKET = "stop.sock"
-MAX_LINE_BYTES = 65_536
+MAX_LINE_BYTES = 262_144  # an order's note of 16 KiB characters, each escaped
+MAX_CONNECTIONS = 32  # of each socket: orders can never use up what the stop needs
 _LONGEST_ADDRESS = 100  # sun_path takes 108 bytes
 _QUIET_WAIT_S = 1.0
+_AGAIN_AFTER_S = 0.05
 
 Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -54,31 +56,45 @@ class LineServer:
                 self._socket.bind(address)
             finally:
                 os.umask(old_mask)
-        self._socket.listen(16)
+        self._socket.listen(64)
+        self._is_closed = threading.Event()
+        self._places = threading.Semaphore(MAX_CONNECTIONS)
         threading.Thread(target=self._accept, name=f"accept {path.name}", daemon=True).start()
 
     def close(self) -> None:
         """Answer nobody any more."""
+        self._is_closed.set()
+        self._places.release()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._path.unlink(missing_ok=True)
 
     def _accept(self) -> None:
-        while True:
+        while not self._is_closed.is_set():
+            self._places.acquire()
             try:
                 connection, _ = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            except (OSError, RuntimeError):  # no file or thread to be had just now: the door stays open
+                self._places.release()
+                self._is_closed.wait(_AGAIN_AFTER_S)
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rwb") as stream, contextlib.suppress(OSError):
-            while line := stream.readline(MAX_LINE_BYTES):
-                stream.write(json.dumps(self._answer(line)).encode() + b"\n")
-                stream.flush()
+        try:
+            with connection, connection.makefile("rwb") as stream, contextlib.suppress(OSError):
+                while line := stream.readline(MAX_LINE_BYTES):
+                    answer = self._answer(line)
+                    while line and not line.endswith(b"\n"):  # the rest of a line is no question of its own
+                        line = stream.readline(MAX_LINE_BYTES)
+                    stream.write(json.dumps(answer).encode() + b"\n")
+                    stream.flush()
+        finally:
+            self._places.release()
 
     def _answer(self, line: bytes) -> dict[str, Any]:
+        if not line.endswith(b"\n"):
+            return {"error": f"a request is one line of at most {MAX_LINE_BYTES} bytes"}
         try:
             request = json.loads(line)
             if not isinstance(request, dict):
@@ -86,7 +102,7 @@ class LineServer:
             return self._handler(request)
         except GuardUnreachableError as error:
             return {"away": str(error)}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
 
 
@@ -119,7 +135,7 @@ class GuardDoors:
 
 
 def _run(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
-    return asdict(desk.run(Order(**request["order"])))
+    return asdict(desk.run(Order(**request["order"]), str(request["owner"])))
 
 
 def _record(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:

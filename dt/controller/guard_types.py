@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ MAX_ON_CEILING_S = 120.0
 PAUSE_FLOOR_S = 60.0
 LEASE_CEILING_S = 0.5
 DOSE_CEILING_ML_PER_LITRE = 500.0
+FLOW_FLOOR_ML_S = 0.01  # the smallest peristaltic pumps; less is a wrong unit, and would never use a budget up
+RESERVOIR_CEILING_ML = 1_000_000.0
 
 DEFAULT_MAX_ON_S = 30.0
 DEFAULT_PAUSE_S = 600.0
@@ -107,7 +110,8 @@ class OutputConfig:
         where = f"outputs.{self.actuator_id}"
         _within(f"{where}.max_on_s", self.max_on_s, 0.0, MAX_ON_CEILING_S)
         _within(f"{where}.pause_s", self.pause_s, PAUSE_FLOOR_S, BUDGET_WINDOW_S)
-        _within(f"{where}.flow_ml_s", self.flow_ml_s, 0.0, 1000.0)
+        if self.flow_ml_s != 0:
+            _within(f"{where}.flow_ml_s", self.flow_ml_s, FLOW_FLOOR_ML_S, 1000.0)
         _within(f"{where}.pin", self.pin, 0, 53)
         if self.flow_ml_s > 0 and self.plant_id is None:
             msg = f"{where}.plant_id: a pump needs the plant that it waters"
@@ -140,6 +144,8 @@ class GuardConfig:
         _within("lease_s", self.lease_s, 0.0, LEASE_CEILING_S)
         _unique("outputs.actuator_id", [output.actuator_id for output in self.outputs])
         _unique("outputs.pin", [str(output.pin) for output in self.outputs])
+        for name, ml in self.reservoirs.items():
+            _within(f"reservoirs.{name}", ml, 0.0, RESERVOIR_CEILING_ML)
         for output in self.outputs:
             self._check_references(output)
 
@@ -171,9 +177,22 @@ class GuardConfig:
                 ledger_path=raw["ledger_path"],
                 lease_s=float(raw.get("lease_s", DEFAULT_LEASE_S)),
             )
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             msg = f"the guard's configuration cannot be read: {error!r}"
             raise GuardConfigError(msg) from error
+
+
+def why_malformed(order: Order) -> str | None:
+    """Return what is wrong with an order as such; JSON of a socket may hold any type, and NaN."""
+    if not isinstance(order.action_id, str) or not order.action_id or not isinstance(order.actuator_id, str):
+        return "an order needs an action_id and an actuator_id"
+    if not isinstance(order.note, str) or len(order.note) > MAX_NOTE_CHARS:
+        return "an order has a note of at most 16 KiB"
+    for name in ("on_s", "issued_at_s", "start_by_s"):
+        value = getattr(order, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return f"an order's {name} is a number, not {value!r}"
+    return None
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -249,6 +249,10 @@ def test_s03_a_reservoir_gives_no_more_than_it_holds(tmp_path: Path, clock: Manu
     assert denied is not None
     assert "reservoir" in denied.why
     assert guard.run(_now("b", clock, on_s=7.5)).accepted
+    guard.tick()
+    clock.advance(0.1)
+    guard.off("pump-0", "asked")
+    guard.tick()
     clock.advance(0.1)
     guard.refill("can", "anna")
     assert guard.budget("pump-0")["reservoir_left_ml"] == 15.0
