@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 
 from dt.communication.messaging import Record
-from dt.utils.clock import Clock
 from dt.utils.exceptions import DTError
 from dt.utils.logger import get_logger
 
@@ -63,8 +61,3 @@ class Delivery:
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             else:
                 return True
-
-
-def resting(clock: Clock, stop: threading.Event) -> Callable[[float], bool]:
-    """Return a `rest` that waits on the clock and ends early when `stop` is set."""
-    return lambda pause_s: clock.wait(stop, pause_s)

@@ -73,9 +73,3 @@ class RefusedRequestError(DTError):
 
 class ConflictError(DTError):
     """What is asked contradicts what is already recorded."""
-
-
-class GuardError(DTError):
-    """The guard process is away or answered what cannot be."""
-
-    retriable = True
