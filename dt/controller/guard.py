@@ -112,7 +112,8 @@ class Guard:
             if self._stops != stops:
                 return False
             self._stopped_by = None
-            return True
+        self._wake.set()
+        return True
 
     def shut(self) -> None:
         """End everything for good: the guard goes away, and no order may start."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import signal
+import sqlite3
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,8 +21,11 @@ from dt.controller.guard_sockets import GuardDoors
 from dt.controller.guard_types import GuardConfig
 from dt.controller.ledger import Ledger
 
-READY, GO, BEAT = b"R", b"G", b"."
+READY, BEAT, STOPPED_BEAT = b"R", b".", b"!"
+GO, GO_STOPPED = b"G", b"S"
+PARENT_SILENCE_S = 2.0
 EXIT_PINS = 4
+EXIT_LEDGER = 5
 _READBACK_EVERY_S = 0.5
 
 _log = logging.getLogger("dt.controller.guard")
@@ -34,18 +39,23 @@ class _Pulse:
     is_ending: bool = False  # a plain flag: a signal handler must take no lock
     reported: dict[str, bool] = field(default_factory=dict)
 
-    def beat(self) -> None:
+    def beat(self, *, is_stopped: bool) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.write(self.beat_fd, BEAT)
+            os.write(self.beat_fd, STOPPED_BEAT if is_stopped else BEAT)
 
 
 def run_child(config: GuardConfig, folder: Path, beat_fd: int, orders_fd: int) -> int:
     """Claim the pins when the parent says go, serve until told to end, and return the exit code."""
     os.set_blocking(beat_fd, False)
     clock = SystemGuardClock()
-    ledger = Ledger(Path(config.ledger_path), clock)
+    try:
+        ledger = Ledger(Path(config.ledger_path), clock)
+    except sqlite3.Error as error:
+        _log.error("the ledger %s cannot be used, so nothing may start: %s", config.ledger_path, error)
+        return EXIT_LEDGER
     os.write(beat_fd, READY)
-    if os.read(orders_fd, 1) != GO:
+    go = os.read(orders_fd, 1)
+    if go not in (GO, GO_STOPPED):
         return 0
     try:
         pins = Pins(config.outputs)
@@ -57,6 +67,8 @@ def run_child(config: GuardConfig, folder: Path, beat_fd: int, orders_fd: int) -
         config=config, set_pin=pins.set, clock=clock, stopped_by=ledger.stopped_by(), ended_ago_s=ledger.ended_ago_s()
     )
     desk = GuardDesk(config=config, guard=guard, ledger=ledger)
+    if go == GO_STOPPED and guard.stopped_by is None:
+        desk.emergency_stop("somebody, before the guard was started again")
     _end_on(pulse, orders_fd)
     keeper = threading.Thread(target=_keep_ledger, args=(desk, pulse), name="ledger", daemon=True)
     keeper.start()
@@ -77,7 +89,7 @@ def _own_pins(desk: GuardDesk, pins: Pins, pulse: _Pulse) -> int:
     next_readback_s = 0.0
     while not pulse.is_ending:
         desk.note_ended(guard.tick())
-        pulse.beat()
+        pulse.beat(is_stopped=guard.stopped_by is not None)
         if guard.has_unsafe():
             return EXIT_PINS
         if time.monotonic() >= next_readback_s:
@@ -96,21 +108,24 @@ def _own_pins(desk: GuardDesk, pins: Pins, pulse: _Pulse) -> int:
 def _keep_ledger(desk: GuardDesk, pulse: _Pulse) -> None:
     """The ledger thread: writes down what the pin thread noted."""
     said: str | None = None
-    while not pulse.is_ending:
-        desk.keep_ledger()
-        if desk.ledger_error != said:
-            said = desk.ledger_error
-            _log.warning("the ledger: %s", said or "can be written again")
+    try:
+        while not pulse.is_ending:
+            desk.keep_ledger()
+            if desk.ledger_error != said:
+                said = desk.ledger_error
+                _log.warning("the ledger: %s", said or "can be written again")
+    finally:
+        pulse.is_ending = True  # whatever ended this thread: no guard without a ledger
 
 
 def _end_on(pulse: _Pulse, orders_fd: int) -> None:
-    """End in good order by SIGTERM, SIGINT, or when the parent's end of the pipe closes."""
+    """End in good order by SIGTERM, SIGINT, or when the parent's end of the pipe closes or falls silent."""
 
     def end(*_: object) -> None:
         pulse.is_ending = True
 
     def watch_parent() -> None:
-        while os.read(orders_fd, 64):
+        while select.select([orders_fd], [], [], PARENT_SILENCE_S)[0] and os.read(orders_fd, 4096):
             pass
         end()
 

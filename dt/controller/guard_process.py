@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dt.controller.guard_child import EXIT_PINS, GO, READY, run_child
+from dt.controller.guard_child import BEAT, EXIT_PINS, GO, GO_STOPPED, READY, STOPPED_BEAT, run_child
 from dt.controller.guard_pins import PinError, Pins
 from dt.controller.guard_types import GuardConfig, GuardConfigError
 
@@ -69,6 +69,7 @@ class _Parent:
         self._signal_in, self._signal_out = os.pipe()
         self._pins: Pins | None = None
         self._is_ending = False
+        self._is_stopped = False  # the emergency stop, as the last heartbeat told: the disk may not have it yet
 
     def run(self) -> int:
         """Keep a child running until told to end; the outputs are safe when this returns."""
@@ -92,8 +93,8 @@ class _Parent:
         os.write(self._signal_out, b"!")
 
     def _hold_pins(self) -> None:
-        """Claim every pin in its safe state, however long that takes."""
-        said = ""
+        """Claim every pin in its safe state, however long that takes; when ending, for a second at most."""
+        said, give_up_s = "", time.monotonic() + _END_S
         while self._pins is None:
             try:
                 self._pins = Pins(self._config.outputs)
@@ -101,9 +102,12 @@ class _Parent:
                 if str(error) != said:
                     said = str(error)
                     _log.warning("%s; trying again", said)
-                self._listen([], _CLAIM_EVERY_S)
-                if self._is_ending:
+                if self._is_ending and time.monotonic() > give_up_s:
                     return
+                if self._is_ending:
+                    time.sleep(_CLAIM_EVERY_S)
+                else:
+                    self._listen([], _CLAIM_EVERY_S)
 
     def _give_pins_back(self) -> None:
         if self._pins is not None:
@@ -118,6 +122,8 @@ class _Parent:
             [*self._command, "--beat-fd", str(beat_out)], stdin=subprocess.PIPE, pass_fds=[beat_out], bufsize=0
         )
         os.close(beat_out)
+        if child.stdin is not None:
+            os.set_blocking(child.stdin.fileno(), False)
         try:
             why = self._follow(child, beat_in)
         finally:
@@ -137,16 +143,18 @@ class _Parent:
                 return "the guard ended" if child.poll() != EXIT_PINS else "the guard lost its pins"
             if beats.startswith(READY):
                 self._give_pins_back()
-                with contextlib.suppress(BrokenPipeError):
-                    self._write_go(child)
+                self._tell(child, GO_STOPPED if self._is_stopped else GO)
             else:
                 patience_s = SILENCE_S
+                self._is_stopped = beats.endswith(STOPPED_BEAT)
+                self._tell(child, BEAT)
         return f"the guard was silent for {patience_s:g} s"
 
     @staticmethod
-    def _write_go(child: subprocess.Popen[bytes]) -> None:
+    def _tell(child: subprocess.Popen[bytes], word: bytes) -> None:
         if child.stdin is not None:
-            child.stdin.write(GO)
+            with contextlib.suppress(BrokenPipeError, BlockingIOError):
+                os.write(child.stdin.fileno(), word)
 
     def _end_child(self, child: subprocess.Popen[bytes]) -> None:
         """Let the child end in good order when we were told to, else kill it: a hung one keeps the pins claimed."""

@@ -75,6 +75,7 @@ class Ledger:
             clock, boot_id=machine_boot_id() if boot_id is None else boot_id, synced=is_synced(), mark=self._last_mark()
         )
         self._recover()
+        self._latch_when_lost(path.with_suffix(".begun"))
         self._path, self._file = path, _file_id(path)
 
     def close(self) -> None:
@@ -225,6 +226,14 @@ class Ledger:
         return None if row is None or row["kind"] == "release" else str(row["by"])
 
     # -- helpers ------------------------------------------------------------------------------------------------
+
+    def _latch_when_lost(self, begun: Path) -> None:
+        """Stop everything when there was a ledger before this new one: nobody knows what the plants had."""
+        is_new = self._db.execute("PRAGMA user_version").fetchone()[0] == 0
+        if is_new and begun.exists():
+            self.latch_stop("the guard: its ledger was lost")
+        self._db.execute("PRAGMA user_version = 1")
+        begun.touch(0o600)
 
     def _require_file(self) -> None:
         """Charge nothing on a file that was deleted or replaced: the next start would not find it."""

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sqlite3
 import stat
+import threading
 import time
+from pathlib import Path
+
+import psutil
+import pytest
 
 from dt.controller.guard_process import EXIT_BUSY
 from tests.controller.guard_box import GuardBox, end_tree, guard_box, order, start_guard, wait_until
@@ -209,3 +215,97 @@ def test_the_guard_ends_cleanly_on_sigterm() -> None:
         assert box.process.wait(5.0) == 0
         assert not box.board.pin_read(17)
         assert not (box.folder / "guard.sock").exists()
+
+
+def test_s09_a_stop_outlives_a_guard_that_dies_before_the_disk_took_it() -> None:
+    """The parent hears of the stop with the heartbeat, and tells the next guard, which writes it down."""
+    with guard_box() as box:
+        _start_pump(box)
+        stall = sqlite3.connect(box.config.ledger_path, isolation_level=None)
+        stall.execute("BEGIN IMMEDIATE")
+        assert box.client.emergency_stop("anna")
+        old = box.child()
+
+        old.send_signal(signal.SIGKILL)
+        stall.execute("ROLLBACK")
+        stall.close()
+
+        wait_until(lambda: box.is_serving() and box.child().pid != old.pid)
+        assert box.client.status()["stopped_by"] is not None
+        box.client.release_stop("anna")
+        newer = box.child()
+        threading.Event().wait(0.3)  # until the heartbeat has told it
+        newer.send_signal(signal.SIGKILL)
+        wait_until(lambda: box.is_serving() and box.child().pid != newer.pid)
+        assert box.client.status()["stopped_by"] is None
+
+
+def test_s11_a_guard_whose_parent_hangs_ends_with_its_outputs_off() -> None:
+    """Nobody would reclaim its pins if it died next."""
+    with guard_box() as box:
+        _start_pump(box)
+        child = box.child()
+
+        box.process.send_signal(signal.SIGSTOP)
+
+        assert wait_until(lambda: not box.board.pin_read(17)) < 4.0
+        box.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: box.is_serving() and box.child().pid != child.pid)
+
+
+def test_s09_the_stop_works_after_the_guard_had_no_files_left() -> None:
+    """A shortage of file descriptors that passes leaves both doors open."""
+    with guard_box() as box:
+        _start_pump(box)
+        child = box.child()
+        most = child.rlimit(psutil.RLIMIT_NOFILE)
+        child.rlimit(psutil.RLIMIT_NOFILE, (3, most[1]))
+        address = str(box.folder / "stop.sock")
+        with socket.socket(socket.AF_UNIX) as early, socket.socket(socket.AF_UNIX) as late:
+            early.connect(address)  # takes the descriptor that the waiting accept holds already
+            late.connect(address)
+            late.settimeout(0.3)
+            late.sendall(b"{}\n")
+            with pytest.raises(TimeoutError):
+                late.recv(100)
+
+            child.rlimit(psutil.RLIMIT_NOFILE, most)
+
+            late.settimeout(5.0)
+            assert b'"stopped": true' in late.recv(100)
+        wait_until(lambda: not box.board.pin_read(17))
+
+
+def test_s03_a_damaged_ledger_keeps_everything_off() -> None:
+    """Nobody knows what was given: no guard serves until a person has looked at the file."""
+    with guard_box() as box:
+        _start_pump(box)
+        old = box.child()
+        box.process.send_signal(signal.SIGTERM)
+        assert box.process.wait(5.0) == 0
+        assert not old.is_running()
+        Path(box.config.ledger_path).write_bytes(b"this is no database" * 500)
+        again = start_guard(box.folder)
+        try:
+            threading.Event().wait(1.0)
+            assert not box.is_serving()
+            assert not box.board.pin_read(17)
+            assert again.poll() is None
+        finally:
+            end_tree(again)
+
+
+def test_s03_a_lost_ledger_is_an_emergency_stop() -> None:
+    """It kept what every plant had, and perhaps a stop: only a person can say that water may flow again."""
+    with guard_box() as box:
+        box.process.send_signal(signal.SIGTERM)
+        assert box.process.wait(5.0) == 0
+        Path(box.config.ledger_path).write_bytes(b"")
+        again = start_guard(box.folder)
+        try:
+            wait_until(box.is_serving)
+            assert "ledger" in str(box.client.status()["stopped_by"])
+            box.client.release_stop("anna")
+            assert box.client.status()["stopped_by"] is None
+        finally:
+            end_tree(again)
