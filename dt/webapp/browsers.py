@@ -10,9 +10,11 @@ from urllib.parse import parse_qs
 
 import msgspec
 import socketio
+from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI
 from engineio.packet import MESSAGE, Packet
 from flask import Flask, request
 from flask_socketio import SocketIO
+from simple_websocket import ConnectionClosed
 
 from dt.utils.clock import Clock
 from dt.utils.logger import get_logger
@@ -47,6 +49,7 @@ class Browsers:
             max_http_buffer_size=_MAX_FROM_BROWSER_BYTES,
         )
         self._server: socketio.Server = self._socketio.server  # pyright: ignore[reportAttributeAccessIssue]
+        self._server.eio._async = {**self._server.eio._async, "websocket": _WebSocket}
         for namespace in ("/", *NAMESPACES):
             self._welcome(namespace)
 
@@ -85,6 +88,15 @@ class Browsers:
         transport = self._server.manager.eio_sid_from_sid(outbox.sid, outbox.namespace)
         connection = self._server.eio.sockets.get(transport)
         return connection is not None and bool(connection.queue.empty())
+
+
+class _WebSocket(SimpleWebSocketWSGI):  # type: ignore[misc]
+    """A web socket that may be closed after the other end, or the server, has closed it already."""
+
+    def close(self) -> None:
+        """Say goodbye where there is still someone to hear it."""
+        with contextlib.suppress(OSError, ConnectionClosed):
+            super().close()
 
 
 class _Acknowledgements(socketio.Manager):  # type: ignore[misc]
