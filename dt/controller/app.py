@@ -161,7 +161,7 @@ class ControllerService(Service):
                 self.clock.wait(self._stop_event, _REGISTRY_AGAIN_S)
                 continue
             for record in records:
-                see_registry(self.plants, record.value)
+                see_registry(self.plants, record)
             return
 
 

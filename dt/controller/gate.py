@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -137,7 +138,7 @@ class Gate:
             spent_ml=budget["spent_ml"] or 0.0,
             budget_ml=budget["budget_ml"],
             reservoir_left_ml=budget["reservoir_left_ml"],
-            moisture=self._moisture.estimate(plant_id or ""),
+            moisture=self._moisture.estimate(plant_id or "", _since_s(state)),
             moisture_high=plant.limits.soil_moisture_high if plant is not None else None,
         )
 
@@ -180,6 +181,11 @@ class Gate:
         with self._lock:
             self._running.discard(result.action_id)
         return kept
+
+
+def _since_s(state: Mapping[str, Any]) -> float:
+    """Return how long ago an output was on, in seconds."""
+    return math.inf if state["off_for_s"] is None else float(state["off_for_s"])
 
 
 def _refusal(denial: Denial) -> Refusal:

@@ -6,6 +6,7 @@ every other method just notes a wish and returns at once. All durations are mono
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -302,6 +303,7 @@ class Guard:
             "on": is_on or output.actuator_id in self._unsafe,
             "action_id": run.order.action_id if run is not None else None,
             "on_s": round(now - (run.started_at_s or now), 3) if run is not None and is_on else 0.0,
+            "off_for_s": None if math.isinf(off_for_s) else round(off_for_s, 3),
             "pause_left_s": max(0.0, round(output.pause_s - off_for_s, 3)) if off_for_s < output.pause_s else 0.0,
             "max_on_s": output.max_on_s,
             "pause_s": output.pause_s,

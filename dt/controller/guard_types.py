@@ -191,7 +191,7 @@ def why_malformed(order: Order) -> str | None:
     for name in ("on_s", "issued_at_s", "start_by_s"):
         value = getattr(order, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return f"an order's {name} is a number, not {value!r}"
+            return f"an order's {name} is a finite number, not {str(value)[:40]}"
     return None
 
 

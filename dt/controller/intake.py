@@ -80,7 +80,7 @@ class Intake:
 
     def take_registry(self, record: Record) -> None:
         """Follow what the registry says of our plants."""
-        see_registry(self._plants, record.value)
+        see_registry(self._plants, record)
 
     def _each(self, take: Callable[[Record], None]) -> Callable[[Sequence[Record]], None]:
         def handle(records: Sequence[Record]) -> None:

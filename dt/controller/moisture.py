@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 from collections import deque
@@ -41,21 +42,28 @@ class MoistureBook:
         seen = _Seen(reading.value, is_good, reading.timestamp, self._clock.monotonic())
         with self._lock:
             book = self._seen.setdefault(reading.plant_id, deque(maxlen=LAST_READINGS))
+            latest = self._clock.wall() + _FUTURE_S
+            for before in [one for one in book if one.timestamp > latest]:
+                book.remove(before)  # made under a clock that has been set back since
             if all(seen.timestamp > before.timestamp for before in book):
                 book.append(seen)
 
-    def estimate(self, plant_id: str) -> MoistureEstimate:
-        """Return the median of the good ones among the last readings, half their range, and the newest one's age."""
+    def estimate(self, plant_id: str, since_s: float = math.inf) -> MoistureEstimate:
+        """Return the median of the good ones among the last readings, half their range, and the newest one's age.
+
+        A reading that is too old counts only when all are; as `good` count those of the last `since_s` seconds.
+        """
         with self._lock:
-            good = [seen for seen in self._seen.get(plant_id, ()) if seen.is_good]
-        if not good:
-            return MoistureEstimate(median=None, spread=1.0, age_s=float("inf"), good=0)
-        values = [seen.value for seen in good]
+            aged = [(self._age_s(seen), seen.value) for seen in self._seen.get(plant_id, ()) if seen.is_good]
+        if not aged:
+            return MoistureEstimate(median=None, spread=1.0, age_s=math.inf, good=0)
+        aged = [one for one in aged if one[0] <= OLDEST_S] or aged
+        values = [value for _, value in aged]
         return MoistureEstimate(
             median=statistics.median(values),
             spread=(max(values) - min(values)) / 2,
-            age_s=max(0.0, self._age_s(good[-1])),
-            good=len(good),
+            age_s=max(0.0, aged[-1][0]),
+            good=sum(age_s < since_s for age_s, _ in aged),
         )
 
     def _age_s(self, seen: _Seen) -> float:

@@ -11,7 +11,10 @@ POLICY_ISSUER = "policy:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoistureEstimate:
-    """What the last readings say of a pot: median and half range in m3/m3, age of the newest good one in seconds."""
+    """What the last readings say of a pot: median and half range in m3/m3, age of the newest good one in seconds.
+
+    `good` counts the good ones since the actuator last ran.
+    """
 
     median: float | None
     spread: float

@@ -78,7 +78,7 @@ def test_a_refused_question_leaves_no_answer_for_the_next(folder: Path) -> None:
     """After one that the guard cannot take, the next question gets its own answer."""
     client = GuardClient(folder)
     with pytest.raises(GuardUnreachableError):
-        client.run(order("a", on_s="x" * MAX_LINE_BYTES))  # type: ignore[arg-type]
+        client.run(order("a", on_s="x" * 2 * MAX_LINE_BYTES))  # type: ignore[arg-type]
 
     assert client.entry("a") is None
     assert client.budget("pump-0")["budget_ml"] == 200.0

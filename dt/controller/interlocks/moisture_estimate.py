@@ -16,7 +16,7 @@ def check(situation: Situation) -> Refusal | None:
         return None
     moisture = situation.moisture
     return (
-        at_least("S4", moisture.good, FEWEST_GOOD, "too few good moisture readings")
+        at_least("S4", moisture.good, FEWEST_GOOD, "too few good moisture readings since the pump last ran")
         or at_most("S4", moisture.age_s, OLDEST_S, "the newest good moisture reading is too old (s)")
         or at_most("S4", moisture.spread, WIDEST_SPREAD, "the moisture readings are too far apart (m3/m3)")
     )
