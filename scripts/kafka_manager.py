@@ -8,10 +8,13 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
-from dt.communication.kafka_topics import KafkaManager, TopicChange, TopicState, setup_kafka
-from dt.communication.topics import TOPIC_TABLE
-from dt.utils.config import load_settings
-from dt.utils.exceptions import ConfigError, DTError
+try:
+    from dt.communication.kafka_topics import KafkaManager, TopicChange, TopicState, setup_kafka
+    from dt.communication.topics import TOPIC_TABLE
+    from dt.utils.config import load_settings
+    from dt.utils.exceptions import ConfigError, DTError
+except ModuleNotFoundError as error:
+    sys.exit(f"{error}: run `make kafka-topics`, or this script with .venv/bin/python")
 
 __all__ = ["KafkaManager", "main", "setup_kafka"]
 

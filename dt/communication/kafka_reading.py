@@ -39,7 +39,7 @@ def read_partitions(options: Mapping[str, Any], topic: str, numbers: Iterable[in
     try:
         known = consumer.partitions_for_topic(topic)
         if not known:
-            raise MissingTopicError(f"{topic[cut:]}: not there yet; see scripts/kafka_manager.py setup")
+            raise MissingTopicError(f"{topic[cut:]}: not there yet; see make kafka-topics")
         places = [TopicPartition(topic, number) for number in sorted(known if numbers is None else numbers)]
         return _read_to_end(consumer, places, _ends(options, places), cut)
     finally:

@@ -187,7 +187,7 @@ class RecordSender:
             try:
                 return producer.send(item.topic, item.value, item.key, item.headers)
             except KafkaTimeoutError as error:
-                log.warning("%s takes no records yet (see scripts/kafka_manager.py setup): %s", item.topic, error)
+                log.warning("%s takes no records yet (see make kafka-topics): %s", item.topic, error)
                 if self._should_end():
                     raise
             except (*REFUSALS, ValueError, TypeError) as error:

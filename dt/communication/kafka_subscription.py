@@ -24,6 +24,7 @@ from dt.utils.exceptions import MessagingError
 from dt.utils.logger import get_logger
 
 _POLL_MS = 200
+_LAG_WITHIN_S = 0.4
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _LOOKS_EVERY_S = 0.5  # for a broker that is away
@@ -102,8 +103,8 @@ class KafkaSubscription:
         return self._members.has_partitions and self._settled_generation == self._members.generation
 
     def lag(self) -> int:
-        """Return how many records of this member's partitions are not committed; 0 while it has none."""
-        return self._lag.ask(1.0) if self.is_running else self._lag.last
+        """Return how many records of this member's partitions are not committed; the last answer where none comes."""
+        return self._lag.ask(_LAG_WITHIN_S) if self.is_running and self.is_assigned else self._lag.last
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """End after the batch in hand is dealt with, and leave the group."""
@@ -160,7 +161,7 @@ class KafkaSubscription:
         missing = set(self._topics) - consumer.topics()
         if missing:
             consumer.close(autocommit=False, timeout_ms=1_000)
-            raise MissingTopicError(f"{', '.join(sorted(missing))}: not there yet; see scripts/kafka_manager.py setup")
+            raise MissingTopicError(f"{', '.join(sorted(missing))}: not there yet; see make kafka-topics")
         return consumer
 
     def _step(self, consumer: KafkaConsumer) -> None:

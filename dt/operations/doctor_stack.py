@@ -43,7 +43,7 @@ def check_broker(patient: Patient) -> Check:
     except DTError as error:
         return failed("kafka", str(error), "see the KAFKA_ settings: dt settings")
     if missing:
-        return failed("kafka", f"{len(missing)} topics are not as they should be", "scripts/kafka_manager.py setup")
+        return failed("kafka", f"{len(missing)} topics are not as they should be", "make kafka-topics")
     return fine("kafka", f"{settings.kafka_url}, topics as they should be")
 
 

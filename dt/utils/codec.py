@@ -176,8 +176,7 @@ def _converter_of(hint: Any) -> tuple[type | None, Converter]:
         return hint, _choice(hint)
     if isinstance(hint, type) and issubclass(hint, Message):
         return hint, _nested(hint)
-    origin = typing.get_origin(hint)
-    return (dict if origin is dict else None), _structure(hint)
+    return None, _structure(hint)
 
 
 def _is_short(text: Any) -> bool:
@@ -271,11 +270,22 @@ def _structure(hint: Any) -> Converter:
         if value == ():
             return value
         try:
-            return msgspec.convert(value, hint)
+            made = msgspec.convert(value, hint)
         except msgspec.ValidationError as error:
             raise MessageError(name, str(error)) from error
+        _require_finite(name, made)
+        return made
 
     return convert
+
+
+def _require_finite(name: str, value: Any) -> None:
+    """Refuse NaN and infinities, however deep they stand."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise MessageError(name, f"must hold finite numbers alone, not {value}")
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for part in inner:
+        _require_finite(name, part)
 
 
 def _name_of(value: Any) -> str:

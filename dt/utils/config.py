@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -132,10 +134,55 @@ class Settings(BaseSettings):
     @classmethod
     def _is_http_url(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            msg = "must be a URL such as http://127.0.0.1:5001"
+        if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_possible_port(parts):
+            msg = "must be a URL such as http://127.0.0.1:5001, with a port up to 65535"
             raise ValueError(msg)
         return value.rstrip("/")
+
+    @field_validator("kafka_url")
+    @classmethod
+    def _has_real_ports(cls, value: str) -> str:
+        if not all(0 < int(server.rpartition(":")[2]) <= 65535 for server in value.split(",")):
+            msg = "must be HOST:PORT with a port from 1 to 65535, several joined by commas"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
+    @classmethod
+    def _is_file(cls, value: str) -> str:
+        if value and not Path(value).is_file():
+            msg = "names a file that is not there"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("dt_secrets_dir")
+    @classmethod
+    def _is_folder(cls, value: str) -> str:
+        if value and not Path(value).is_dir():
+            msg = "names a folder that is not there"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("bind_host")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        try:
+            socket.getaddrinfo(value, None, flags=socket.AI_PASSIVE)
+        except OSError as error:
+            msg = "must be an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+            raise ValueError(msg) from error
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        if value:
+            try:
+                ZoneInfo(value)
+            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+                msg = "must be an IANA zone such as Europe/Rome"
+                raise ValueError(msg) from error
+        return value
 
     @field_validator("database_url")
     @classmethod
@@ -161,6 +208,11 @@ class Settings(BaseSettings):
         return (
             Path(self.database_url.removeprefix("sqlite:///")) if self.database_url else self.data_dir / "plant_twin.db"
         )
+
+    @property
+    def zone_name(self) -> str:
+        """Return TIMEZONE, or the machine's own zone."""
+        return self.timezone or _machine_zone()
 
     @property
     def is_loopback(self) -> bool:
@@ -224,6 +276,22 @@ def _secrets_dir() -> str | None:
     # Read before the settings are made: it says where some of them lie.
     folder = os.environ.get(Config.DT_SECRETS_DIR)
     return folder if folder and Path(folder).is_dir() else None
+
+
+def _has_possible_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port >= 0  # 0: any that is free
+    except ValueError:
+        return False
+
+
+def _machine_zone(link: Path = Path("/etc/localtime")) -> str:
+    """Return the IANA name of the machine's zone; UTC where it has none."""
+    name = str(link.resolve()).partition("/zoneinfo/")[2]
+    try:
+        return ZoneInfo(name).key if name else "UTC"
+    except (ZoneInfoNotFoundError, ValueError):
+        return "UTC"
 
 
 def _names_in(path: Path) -> set[str]:

@@ -100,6 +100,9 @@ def add_problem_pages(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
+        if error.code == 413:
+            limit = f"a request has at most {MAX_BODY_BYTES} bytes"
+            return _problem_response(Problem(413, error.name, limit, field="$", limit=MAX_BODY_BYTES))
         return _problem_response(Problem(error.code or 500, error.name, error.description or ""))
 
     @app.errorhandler(Exception)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -54,6 +55,8 @@ _SERIES = ".scatterlayer .trace path.js-line"
 def chromium() -> Iterator[Browser]:
     """Return a headless browser; the test is skipped where none is installed."""
     if not Path(CHROMIUM).exists():
+        if os.environ.get("DT_REQUIRE_SERVERS") == "1":
+            pytest.fail("chromium is not installed")
         pytest.skip("chromium is not installed")
     from playwright.sync_api import sync_playwright
 

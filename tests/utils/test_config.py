@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -60,6 +61,13 @@ def test_the_first_that_is_set_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("TOPIC_PREFIX", "a b"),
         ("DATABASE_URL", "oracle://x"),
         ("STORAGE", "stone"),
+        ("KAFKA_URL", "127.0.0.1:99999"),
+        ("FLASK_AI_URL", "http://127.0.0.1:99999"),
+        ("FLASK_AI_URL", "http://127.0.0.1:abc"),
+        ("TIMEZONE", "Mars/Base"),
+        ("BIND_HOST", "no such host"),
+        ("KAFKA_SSL_CAFILE", "/no/such/file"),
+        ("DT_SECRETS_DIR", "/no/such/folder"),
     ],
 )
 def test_a_wrong_value_names_its_variable(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +95,9 @@ def test_a_secret_is_not_shown_by_an_error(monkeypatch: pytest.MonkeyPatch) -> N
         load_settings(env_file=None)
 
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_time_zone_is_the_machines_unless_set() -> None:
+    """Both are IANA names."""
+    assert ZoneInfo(load_settings(env_file=None).zone_name)
+    assert load_settings(env_file=None, timezone="Europe/Rome").zone_name == "Europe/Rome"

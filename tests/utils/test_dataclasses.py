@@ -313,3 +313,14 @@ def test_id_queries_have_a_limit() -> None:
     """One answer holds at most 100,000 readings."""
     with pytest.raises(MessageError, match="limit"):
         DBIdQuery(sensor_id="a", limit=100_001)
+
+
+def test_numbers_deep_inside_are_finite_too() -> None:
+    """NaN in a series or a calibration would become null in JSON."""
+    golden = json.loads((GOLDEN / "Prediction.v1.json").read_text())
+    with pytest.raises(MessageError, match="mean"):
+        Prediction.from_dict(golden | {"mean": [math.nan, 0.3]})
+
+    sensor = json.loads((GOLDEN / "SensorDescriptor.v1.json").read_text())
+    with pytest.raises(MessageError, match="calibration"):
+        SensorDescriptor.from_dict(sensor | {"calibration": {"points": [[1, math.inf]]}})

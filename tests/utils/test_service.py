@@ -18,7 +18,7 @@ import requests
 
 from dt.utils.config import Settings, load_settings
 from dt.utils.exceptions import ConflictError, MessageError, StorageError
-from dt.utils.http import Problem, create_api, json_response, reads_only, request_object
+from dt.utils.http import MAX_BODY_BYTES, Problem, create_api, json_response, reads_only, request_object
 from dt.utils.http_server import HttpServer, health_app
 from dt.utils.service import Service
 
@@ -176,6 +176,7 @@ def test_a_body_over_the_limit_is_refused(base_url: str) -> None:
     answer = requests.post(f"{base_url}/write", data=b"x" * 9_000_000, headers=TOKEN, timeout=10)
 
     assert answer.status_code == 413
+    assert answer.json()["limit"] == MAX_BODY_BYTES
 
 
 def test_cors_is_closed_by_default_and_opens_by_setting(settings: Settings) -> None:

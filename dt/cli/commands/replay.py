@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a column and what it measures, repeatable; inverted: higher is drier",
     )
     parser.add_argument("--plant", metavar="ID", help="name of the archived plant (default: from the file's name)")
-    parser.add_argument("--timezone", metavar="ZONE", help="zone of times that name none (default: TIMEZONE, else UTC)")
+    parser.add_argument(
+        "--timezone", metavar="ZONE", help="zone of times without one (default: TIMEZONE, else the machine's)"
+    )
     parser.add_argument(
         "--time-format", metavar="FMT", help="how times are written, as in strptime (default: found out)"
     )
@@ -48,9 +50,7 @@ def run(args: argparse.Namespace) -> int:
         raise MessageError("speed", f"must be 0 or more, not {args.speed:g}")
     request = ReplayRequest(
         file=read_file(args.file),
-        time=TimeColumn(
-            name=args.time, timezone=args.timezone or settings.timezone or "UTC", time_format=args.time_format
-        ),
+        time=TimeColumn(name=args.time, timezone=args.timezone or settings.zone_name, time_format=args.time_format),
         mappings=parse_mappings(args.map),
         plant_id=args.plant or plant_id_of(args.file.name),
         speed=args.speed,

@@ -11,6 +11,7 @@ from dt.cli.output import print_json, say
 from dt.cli.progress import Progress
 from dt.utils.clock import SystemClock
 from dt.utils.exceptions import ConfigError
+from dt.utils.hardware import is_simulated
 
 HELP = "start the real stack: Kafka, topics, one supervised process per service"
 
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     if args.influx:
         raise ConfigError("--influx: readings are kept in SQLite; InfluxDB is not supported yet")
     settings = settings_for("WARNING", kafka_url=args.kafka, messaging="kafka")
-    if settings.hardware is None:
+    if settings.hardware is None and is_simulated(settings):
         settings = settings_for("WARNING", kafka_url=args.kafka, messaging="kafka", hardware="simulated")
     request = UpRequest(
         settings=settings,

@@ -55,6 +55,7 @@ class DatabaseService(Service):
         store = self._store(file)
         self._put_rig_plants(store.registry)
         log.info("readings and records are kept in %s (SQLite)", file.path)
+        self._warn_of_influx()
         self._serve(store)
         self.closing("registry", store.announcer.start())
         self._record(store)
@@ -103,10 +104,14 @@ class DatabaseService(Service):
         for subscription in self._subscriptions:
             self.closing("subscription", subscription.stop)
 
+    def _warn_of_influx(self) -> None:
+        if self._settings.influx_url or self._settings.influx_token:
+            log.warning("INFLUX_URL and INFLUX_TOKEN are not used: this version keeps readings in SQLite alone")
+
     def _put_rig_plants(self, registry: RegistryRecords) -> None:
         """Make the rig's plants known; what people changed since stays."""
-        if not self._settings.rig_file.is_file():
-            return
+        if not self._settings.rig_file.is_file() and "rig_file" not in self._settings.model_fields_set:
+            return  # a data node has no rig of its own
         try:
             plants = load_rig(self._settings.rig_file).plants
         except ConfigError as error:
