@@ -15,7 +15,7 @@ from dt.webapp.sessions import Sessions
 
 CONNECT_WITHIN_S = 2.0
 ANSWER_WITHIN_S = 15.0
-_READS = ("plants", "sensors", "series", "alerts", "actions", "predictions", "dead_letters", "frames", "gaps")
+_READS = ("plants", "sensors", "series", "alerts", "actions", "predictions", "dead_letters", "frames")
 _QUERIES = ("data/timestamp", "data/id")
 _PICTURE = re.compile(r"[0-9a-f]{64}\.jpg")
 _ID = re.compile(r"[\w.:/-]{1,200}")
@@ -86,11 +86,10 @@ def database_api(database: Backend, sessions: Sessions) -> Blueprint:
             response.headers["Cache-Control"] = _A_YEAR
         return response
 
-    @api.post("/api/alerts/<alert_id>/<any(acknowledge, resolve):step>")
-    def settle(alert_id: str, step: str) -> Response:
+    @api.put("/api/plants/<plant_id>")
+    def put_plant(plant_id: str) -> Response:
         sessions.require_writer()
-        path = f"/alerts/{_checked(_ID, alert_id)}/{step}"
-        return _passed(database.ask("POST", path, body=request.get_data() or b"{}"))
+        return _passed(database.ask("PUT", f"/plants/{_checked(_ID, plant_id)}", body=request.get_data()))
 
     return api
 

@@ -33,8 +33,11 @@ class Browser:
         return self.http.get(self.base + path, timeout=10, allow_redirects=False)
 
     def post(self, path: str, body: object = None, csrf: str | None = None) -> requests.Response:
+        return self.send("POST", path, body, csrf)
+
+    def send(self, method: str, path: str, body: object = None, csrf: str | None = None) -> requests.Response:
         headers = {"X-CSRF-Token": self.csrf if csrf is None else csrf}
-        return self.http.post(self.base + path, json=body or {}, headers=headers, timeout=10)
+        return self.http.request(method, self.base + path, json=body or {}, headers=headers, timeout=10)
 
     def state(self) -> dict[str, Any]:
         state: dict[str, Any] = self.get("/api/session").json()
@@ -127,13 +130,13 @@ def test_writing_needs_a_login_on_loopback_too(start_dashboard: Start, echo: Any
     """A person's action is a person's; it goes on with the service's token."""
     browser = Browser(start_dashboard(dt_password_hash=HASH, flask_db_url=echo.url))
     browser.state()
-    assert browser.post("/api/alerts/a1/acknowledge").status_code == 401
+    assert browser.send("PUT", "/api/plants/basil").status_code == 401
 
     browser.sign_in()
 
-    assert browser.post("/api/alerts/a1/acknowledge", csrf="wrong").status_code == 403
-    answer = browser.post("/api/alerts/a1/acknowledge")
-    assert answer.json()["path"] == "alerts/a1/acknowledge"
+    assert browser.send("PUT", "/api/plants/basil", csrf="wrong").status_code == 403
+    answer = browser.send("PUT", "/api/plants/basil")
+    assert answer.json()["path"] == "plants/basil"
     assert answer.json()["token"] == "Bearer test-token"
 
 
