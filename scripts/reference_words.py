@@ -96,7 +96,7 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     ("dashboard", "POST /api/login"): "password in, session cookie out",
     ("dashboard", "POST /api/logout"): "ends the session",
     ("dashboard", "GET /api/live"): "the latest of everything, for pages without a live connection",
-    ("dashboard", "POST /api/alerts/<alert_id>/(acknowledge or resolve)"): "passed on to the database service",
+    ("dashboard", "PUT /api/plants/<plant_id>"): "passed on to the database service, for who signed in",
     ("dashboard", "GET /api/frames/<name>"): "a picture of the database service",
     ("dashboard", "GET /frames/<name>"): "the same, under the URL that messages carry",
 }

@@ -102,4 +102,5 @@ def test_what_is_not_listed_is_not_passed_on(start_dashboard: Start, echo: Any) 
 
     assert _get(dashboard, "/api/docs").status_code == 404
     assert requests.post(_url(dashboard, "/api/bind_sensor"), json={}, timeout=10).status_code == 404
-    assert requests.put(_url(dashboard, "/api/plants/x"), json={}, timeout=10).status_code in (404, 405)
+    assert requests.put(_url(dashboard, "/api/sensors/x"), json={}, timeout=10).status_code in (404, 405)
+    assert requests.patch(_url(dashboard, "/api/sensors/x"), json={}, timeout=10).status_code in (404, 405)
