@@ -58,7 +58,7 @@ class ControlLoop:
     def step(self) -> None:
         """Renew, publish, decide."""
         self.renew()
-        if self.status is not None:
+        if self.status is not None and self.status["denial"] is None:  # else another controller holds the lease
             with self._guard.while_waiting(self.renew):
                 self._policy.step(self.status["outputs"])
 

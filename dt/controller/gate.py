@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dt.controller.guard_client import GuardLink
-from dt.controller.guard_types import Answer, Denial, GuardUnreachableError, Order
+from dt.controller.guard_types import MAX_NOTE_CHARS, Answer, Denial, GuardUnreachableError, Order
 from dt.controller.interlocks import first_refusal
 from dt.controller.kinds.base_actuator import BaseActuator
 from dt.controller.moisture import MoistureBook
@@ -57,6 +57,7 @@ class Gate:
         """
         actuator = self.actuator_of(command)
         on_s = actuator.on_seconds(command)
+        _require_short(command)
         with self._lock:
             if command.action_id in self._running:
                 return None
@@ -64,7 +65,11 @@ class Gate:
             if known is not None:
                 return known
             self._running.add(command.action_id)
-        result = self._decide(command, actuator, on_s)
+        try:
+            result = self._decide(command, actuator, on_s)
+        except BaseException:
+            self._is_over(command.action_id)
+            raise
         return None if result is None else self._close(result)
 
     def recommend(self, command: ActionCommand) -> ActionResult:
@@ -87,6 +92,7 @@ class Gate:
             except (MessageError, ValueError) as error:
                 log.warning("the ledger's entry %s is no action: %s", action_id, error)
                 self._results.skip(action_id)
+                self._is_over(action_id)
 
     def actuator_of(self, command: ActionCommand) -> BaseActuator:
         """Return the actuator that a command names; raises MessageError."""
@@ -178,9 +184,18 @@ class Gate:
 
     def _close(self, result: ActionResult) -> ActionResult:
         kept = self._results.add(result)
-        with self._lock:
-            self._running.discard(result.action_id)
+        self._is_over(result.action_id)
         return kept
+
+    def _is_over(self, action_id: str) -> None:
+        with self._lock:
+            self._running.discard(action_id)
+
+
+def _require_short(command: ActionCommand) -> None:
+    length = len(command.to_json().decode())
+    if length > MAX_NOTE_CHARS:
+        raise MessageError("$", f"a command has at most {MAX_NOTE_CHARS} characters, not {length}")
 
 
 def _since_s(state: Mapping[str, Any]) -> float:

@@ -71,6 +71,7 @@ def _reservoirs(actuators: Mapping[str, BaseActuator]) -> dict[str, float]:
     held: dict[str, float] = {}
     for actuator in actuators.values():
         name = actuator.output.reservoir
-        if name is not None:
-            held[name] = min(actuator.number("reservoir_ml", 0.0), held.get(name, float("inf")))
+        if name is not None and "reservoir_ml" in actuator.options:
+            ml = actuator.number("reservoir_ml", 0.0)
+            held[name] = min(held.get(name, ml), ml)  # a NaN that comes first stays, and is refused by the guard
     return held

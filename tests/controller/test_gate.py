@@ -9,8 +9,8 @@ import pytest
 from dt.communication.memory import MemoryMessaging
 from dt.controller.results import ResultBook
 from dt.utils.dataclasses import Command, Grant, Origin, Outcome, Quality, Verdict
-from dt.utils.exceptions import MessageError
-from tests.controller.rooms import Room, dose, make_room
+from dt.utils.exceptions import ConfigError, MessageError
+from tests.controller.rooms import RIG, Room, dose, make_room
 
 _POLICY = "policy:test"
 
@@ -232,3 +232,59 @@ def test_results_reach_the_log_keyed_by_actuator(room: Room, messaging: MemoryMe
 
     assert record.key == "basil-pump"
     assert book.take_published() == ["a-1"]
+
+
+def test_s13_a_command_that_is_too_long_for_the_ledger_names_its_length(room: Room) -> None:
+    """It is refused before anything runs, and the same id may come again in a shorter form."""
+    with pytest.raises(MessageError):
+        room.gate.submit(dose(room.clock, caused_by=tuple(f"cause-{n:032}" for n in range(5000))))
+
+    assert room.gate.submit(dose(room.clock)) is None
+
+
+def test_a_command_whose_handling_failed_is_not_taken_for_running(room: Room) -> None:
+    """An error inside must not answer `accepted` to everybody who asks again."""
+
+    class _Broken(type(room.guard)):  # type: ignore[misc]
+        def budget(self, actuator_id: str) -> dict[str, float | None]:
+            raise RuntimeError(actuator_id)
+
+    whole, room.guard.__class__ = room.guard.__class__, _Broken
+    with pytest.raises(RuntimeError):
+        room.gate.submit(dose(room.clock))
+    room.guard.__class__ = whole
+
+    assert room.gate.submit(dose(room.clock)) is None
+    room.pass_time(1)
+    assert room.is_on()
+
+
+def test_s04_automatic_watering_waits_for_readings_since_the_last_dose(room: Room) -> None:
+    """Three good ones, else it would water twice for one thirst; a person may all the same."""
+    _grant(room)
+    assert room.gate.submit(dose(room.clock, issuer=_POLICY)) is None
+    room.see_moisture(0.2, 0.2, 0.2)
+    room.pass_time(611, step_s=0.4)
+
+    assert _refusal(room, action_id="a-2", issuer=_POLICY)[:3] == ("S4", 0.0, 3.0)
+
+    room.see_moisture(0.2, 0.2, 0.2)
+    assert room.gate.submit(dose(room.clock, "a-3", issuer=_POLICY)) is None
+
+
+def test_s03_a_can_shared_by_two_pumps_is_one_can(tmp_path: Path) -> None:
+    """Also when only one of them says how much it holds."""
+    second = RIG.split("[[actuators]]")[1].replace("basil-pump", "other-pump").replace("GPIO17", "GPIO18")
+    text = RIG + 'reservoir = "can"\n[[actuators]]' + second.replace("reservoir_ml = 1000", 'reservoir = "can"')
+
+    room = make_room(tmp_path, text.replace("reservoir_ml = 1000", "reservoir_ml = 60"))
+
+    room.gate.submit(dose(room.clock))
+    assert _refusal(room, action_id="a-2", actuator_id="other-pump")[:3] == ("S3", 50.0, 10.0)
+
+
+@pytest.mark.parametrize("entry", ["reservoir_ml = nan", "reservoir_ml = -1", 'reservoir = "can"'])
+def test_s03_a_can_of_unknown_size_is_a_wrong_rig(tmp_path: Path, entry: str) -> None:
+    """NaN would never be empty."""
+    with pytest.raises(ConfigError, match="reservoir|finite"):
+        make_room(tmp_path, RIG.replace("reservoir_ml = 1000", entry))

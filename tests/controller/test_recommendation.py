@@ -168,3 +168,62 @@ def test_grants_and_policies_survive_a_restart(room: Room) -> None:
 
     assert again.grant_of("basil-pump") is not None
     assert again.policy_of("basil")["enabled"] is False
+
+
+def test_s04_a_redelivered_condition_does_not_undo_its_end(room: Room) -> None:
+    """Active, over, and then the active one once more: the soil is wet enough, whatever the log repeats."""
+    steps = _granted(room)
+    active = _dry(room.clock)
+    room.clock.advance(1.0)
+    over = replace(_dry(room.clock, "r-2"), active=False, recommended_dose_ml=None)
+    room.guard.renew()
+    for condition in (over, active):
+        steps.policy.see(condition)
+
+    steps.step()
+
+    assert steps.asked == []
+
+
+def test_s04_a_condition_of_before_the_pause_ended_asks_for_no_second_dose(room: Room) -> None:
+    """It knows nothing of what the first dose did, even if readings still come."""
+    steps = _granted(room)
+    steps.policy.see(_dry(room.clock))
+    steps.step()
+    room.pass_time(11)
+    steps.policy.see(_dry(room.clock, "r-2"))
+    room.pass_time(620, step_s=0.4)
+    room.see_moisture(0.2, 0.2, 0.2)
+
+    steps.step()
+    assert len(steps.asked) == 1
+    steps.policy.see(_dry(room.clock, "r-3"))
+    steps.step()
+
+    assert len(steps.asked) == 2
+
+
+def test_a_condition_of_a_wrong_clock_does_not_shut_out_later_ones(room: Room) -> None:
+    """What came while the clock stood in 2049 is forgotten when it is set right."""
+    steps = _granted(room)
+    now = room.clock.wall()
+    room.clock.set_wall(now + 1e9)
+    steps.policy.see(_dry(room.clock))
+    room.clock.set_wall(now)
+    steps.policy.see(_dry(room.clock, "r-2"))
+
+    steps.step()
+
+    assert [command.correlation_id for command in steps.asked] == ["r-2"]
+
+
+def test_a_condition_with_a_very_long_trail_still_gets_its_dose(room: Room) -> None:
+    """The command keeps the latest causes, so that its note fits into the ledger."""
+    steps = _granted(room)
+    steps.policy.see(replace(_dry(room.clock), caused_by=tuple(f"cause-{n:032}" for n in range(5000))))
+
+    steps.step()
+
+    assert room.results.get(steps.asked[0].action_id) is None
+    room.pass_time(1)
+    assert room.is_on()

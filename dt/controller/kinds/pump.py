@@ -33,8 +33,8 @@ class Pump(BaseActuator):
 
     @property
     def reservoir(self) -> str | None:
-        """Return the name of the can that it draws from; None when the rig does not limit it."""
-        if "reservoir_ml" not in self.options:
+        """Return the name of the can that it draws from; None when the rig names neither can nor content."""
+        if not {"reservoir", "reservoir_ml"} & set(self.options):
             return None
         return str(self.options.get("reservoir", self.descriptor.actuator_id))
 

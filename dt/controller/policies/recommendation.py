@@ -17,6 +17,7 @@ NAME = "recommendation"
 FRESH_S = 15 * 60.0
 _FUTURE_S = 5.0
 _AFTER_REFUSAL_S = 60.0
+_MOST_CAUSES = 50
 _SETTLES_S = 2.0  # until the guard's status shows what was just submitted
 
 
@@ -54,24 +55,20 @@ class RecommendationPolicy:
 
     def see(self, condition: AlertCondition) -> None:
         """Take a condition into account; one that is not live, or no longer active, asks for nothing."""
+        if condition.origin is not Origin.LIVE or condition.plant_id not in self._pumps:
+            return
         with self._lock:
-            if not condition.active or not condition.recommended_dose_ml or condition.origin is not Origin.LIVE:
-                if condition.origin is Origin.LIVE:
-                    self._wishes.pop(condition.key, None)
-                return
             wish = self._wishes.get(condition.key)
-            if wish is not None and condition.timestamp < wish.condition.timestamp:
-                return
             now = self._clock.monotonic()
             if wish is None:
                 self._wishes[condition.key] = _Wish(condition=condition, seen_at_s=now)
-            else:
+            elif not self._is_old_news(condition, wish.condition):
                 wish.condition, wish.seen_at_s = condition, now
 
     def step(self, outputs: Mapping[str, Mapping[str, Any]]) -> None:
         """Do what is due; `outputs` is the guard's latest word on every output."""
         with self._lock:
-            wishes = list(self._wishes.values())
+            wishes = [wish for wish in self._wishes.values() if _asks_for_water(wish.condition)]
         for wish in wishes:
             pump = self._pumps.get(wish.condition.plant_id)
             if pump is not None and self._is_fresh(wish) and self._is_enabled(wish.condition.plant_id or ""):
@@ -86,8 +83,7 @@ class RecommendationPolicy:
                 wish.done_with, wish.recommended_at_s = wish.condition.correlation_id, now
                 self._recommend(self._command(wish.condition, pump))
             return
-        is_free = state is not None and not state["desired"] and not state["on"] and not state["pause_left_s"]
-        if is_free and wish.seen_at_s > wish.acted_at_s:
+        if state is not None and self._came_after_the_pause(wish, pump, state) and wish.seen_at_s > wish.acted_at_s:
             self._act(wish, pump, now)
 
     def _act(self, wish: _Wish, pump: Pump, now: float) -> None:
@@ -96,6 +92,24 @@ class RecommendationPolicy:
         if result is None or result.outcome is Outcome.DONE:
             wish.acted_at_s = now
         self._not_before_s[pump.actuator_id] = now + _rests_s(result, pump)
+
+    def _came_after_the_pause(self, wish: _Wish, pump: Pump, state: Mapping[str, Any]) -> bool:
+        """Return whether the pump is free, and the wish knows what the last dose did: it came after the pause."""
+        if state["desired"] or state["on"] or state["pause_left_s"]:
+            return False
+        if state["off_for_s"] is None:
+            return True
+        free_for_s = state["off_for_s"] - pump.output.pause_s
+        age_s = self._clock.wall() - wish.condition.timestamp
+        return max(age_s, self._clock.monotonic() - wish.seen_at_s) <= free_for_s
+
+    def _is_old_news(self, condition: AlertCondition, held: AlertCondition) -> bool:
+        """Return whether the log repeats itself; what came from the future was made under a wrong clock."""
+        if held.timestamp > self._clock.wall() + _FUTURE_S:
+            return False
+        if condition.timestamp == held.timestamp:
+            return condition.active and not held.active
+        return condition.timestamp < held.timestamp
 
     def _is_fresh(self, wish: _Wish) -> bool:
         age_s = self._clock.wall() - wish.condition.timestamp
@@ -113,8 +127,12 @@ class RecommendationPolicy:
             reason=condition.description,
             timestamp=self._clock.wall(),
             correlation_id=condition.correlation_id,
-            caused_by=condition.caused_by,
+            caused_by=condition.caused_by[-_MOST_CAUSES:],
         )
+
+
+def _asks_for_water(condition: AlertCondition) -> bool:
+    return condition.active and bool(condition.recommended_dose_ml)
 
 
 def _rests_s(result: ActionResult | None, pump: Pump) -> float:
