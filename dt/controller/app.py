@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import Gauge
 
@@ -24,6 +25,8 @@ from dt.controller.policies.recommendation import RecommendationPolicy
 from dt.controller.records import Decisions, PlantBook, see_registry
 from dt.controller.rest import add_pages
 from dt.controller.results import ResultBook
+from dt.controller.rig_limits import guard_config, guard_folder, write_guard_config
+from dt.controller.stop_button import StopButton
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.exceptions import DTError
@@ -53,12 +56,14 @@ class ControllerService(Service):
         clock: Clock,
         rig: Rig,
         guard: GuardLink,
+        prepare_guard: Callable[[], object] | None,
         ensure_guard: Callable[[], None] | None,
         close_guard: Callable[[], None],
     ) -> None:
         super().__init__(NAME, clock)
         self._settings = settings
         self._messaging = messaging
+        self._prepare_guard = prepare_guard
         self._close_guard = close_guard
         self.guard = guard
         self.actuators = make_actuators(rig)
@@ -78,8 +83,10 @@ class ControllerService(Service):
             recommend=self.gate.recommend,
             clock=clock,
         )
+        self.stop_button = StopButton(guard)
         self.loop = ControlLoop(
             guard=guard,
+            stop_button=self.stop_button,
             gate=self.gate,
             policy=self.policy,
             results=self.results,
@@ -96,6 +103,8 @@ class ControllerService(Service):
     def on_start(self) -> None:
         """Open the gate: results, control loop, bus, REST, in an order that leaves nothing unpublished."""
         token = ensure_token(self._settings)
+        if self._prepare_guard is not None:
+            self._prepare_guard()
         self.closing("guard", self._close_guard)
         self.results.start()
         self.closing("results", self.results.stop)
@@ -172,18 +181,20 @@ def create_service(
     rig = load_rig(settings.rig_file)
     if guard is not None:
         return ControllerService(
-            settings=settings, messaging=messaging, clock=clock, rig=rig, guard=guard, ensure_guard=None,
-            close_guard=guard.close,
+            settings=settings, messaging=messaging, clock=clock, rig=rig, guard=guard, prepare_guard=None,
+            ensure_guard=None, close_guard=guard.close,
         )  # fmt: skip
-    client, spawned = open_guard_process(settings, rig)
+    folder = guard_folder(settings)
+    config = guard_config(rig, folder)
+    client, spawned = open_guard_process(settings, folder)
 
     def close_guard() -> None:
         client.close()
         spawned.close()
 
     return ControllerService(
-        settings=settings, messaging=messaging, clock=clock, rig=rig, guard=client, ensure_guard=spawned.ensure,
-        close_guard=close_guard,
+        settings=settings, messaging=messaging, clock=clock, rig=rig, guard=client,
+        prepare_guard=partial(write_guard_config, config, folder), ensure_guard=spawned.ensure, close_guard=close_guard,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from dt.controller.guard_client import GuardLink
 from dt.controller.guard_types import GuardUnreachableError
 from dt.controller.policies.recommendation import RecommendationPolicy
 from dt.controller.results import ResultBook
+from dt.controller.stop_button import StopButton
 from dt.utils.clock import Clock
 from dt.utils.logger import get_logger
 
@@ -29,6 +30,7 @@ class ControlLoop:
         self,
         *,
         guard: GuardLink,
+        stop_button: StopButton,
         gate: Gate,
         policy: RecommendationPolicy,
         results: ResultBook,
@@ -36,6 +38,7 @@ class ControlLoop:
         ensure_guard: Callable[[], None] | None = None,
     ) -> None:
         self._guard = guard
+        self._stop_button = stop_button
         self._gate = gate
         self._policy = policy
         self._results = results
@@ -66,6 +69,7 @@ class ControlLoop:
         """Prolong the lease and take what ended since; also called while an order waits for the disk."""
         self._unconfirmed += self._results.take_published()
         try:
+            self._stop_button.deliver()  # before the lease, without which nothing starts
             status = self._guard.renew(self._unconfirmed)
         except GuardUnreachableError as error:
             self._note_away(str(error))

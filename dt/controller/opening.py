@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gpiozero.pins import Factory
 
 from dt.controller.guard_client import GuardClient, InProcessGuard
 from dt.controller.guard_pins import Pins
 from dt.controller.guard_spawn import SpawnedGuard
-from dt.controller.rig_limits import guard_config, guard_environment, guard_folder, write_guard_config
+from dt.controller.rig_limits import CONFIG_FILE, guard_config, guard_environment, guard_folder
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.hardware import is_simulated
 from dt.utils.rig import Rig
 
 
-def open_guard_process(settings: Settings, rig: Rig) -> tuple[GuardClient, SpawnedGuard]:
-    """Return a client for the guard of this installation, and what starts that guard when none answers."""
+def open_guard_process(settings: Settings, folder: Path) -> tuple[GuardClient, SpawnedGuard]:
+    """Return a client for the guard of a folder, and what starts that guard, once its configuration is written."""
     is_simulated(settings)  # raises where nobody said which
-    folder = guard_folder(settings)
-    config_file = write_guard_config(guard_config(rig, folder), folder)
-    return GuardClient(folder), SpawnedGuard(config_file, folder, guard_environment(settings))
+    return GuardClient(folder), SpawnedGuard(folder / CONFIG_FILE, folder, guard_environment(settings))
 
 
 def open_guard_here(

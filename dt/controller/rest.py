@@ -52,7 +52,7 @@ class _Pages:
         """`GET /actuators`: every actuator with its desired and reported state."""
         status = self._service.loop.status
         items = [self._actuator(actuator_id, status) for actuator_id in self._service.actuators]
-        stopped_by = None if status is None else status["stopped_by"]
+        stopped_by = self._service.stop_button.waiting_by or (None if status is None else status["stopped_by"])
         stop = {"active": stopped_by is not None, "by": stopped_by}
         return json_response(
             {"items": items, "emergency_stop": stop, "guard": self._service.loop.why_not_ready() or "ok"}
@@ -71,15 +71,19 @@ class _Pages:
         return json_response(result, 202)
 
     def stop(self) -> Response:
-        """`POST /emergency_stop`: everything off now, and nothing starts until a person releases it."""
-        by = _person(_optional_object())
-        is_quiet = self._service.guard.emergency_stop(by)
-        return json_response({"active": True, "by": by, "outputs_off": is_quiet})
+        """`POST /emergency_stop`: everything off now, and nothing starts until a person releases it.
+
+        202 while no guard answers (outputs without a guard are off): it is passed on before anything can start.
+        """
+        by = _whoever()
+        is_quiet = self._service.stop_button.press(by)
+        is_waiting = self._service.stop_button.waiting_by is not None
+        return json_response({"active": True, "by": by, "outputs_off": is_quiet}, 202 if is_waiting else 200)
 
     def release(self) -> Response:
         """`DELETE /emergency_stop`: a person lets outputs start again."""
         by = _person(_optional_object())
-        self._service.guard.release_stop(by)
+        self._service.stop_button.release(by)
         return json_response({"active": False, "by": by})
 
     def policy(self, plant_id: str) -> Response:
@@ -195,6 +199,14 @@ def _refused(result: ActionResult) -> Problem:
 
 def _optional_object() -> dict[str, Any]:
     return request_object() if request.get_data() else {}
+
+
+def _whoever() -> str:
+    """Return who presses the emergency stop; nothing in its body is a reason to refuse it."""
+    try:
+        return _person(_optional_object())
+    except MessageError:
+        return "person"
 
 
 def _person(body: Mapping[str, Any]) -> str:

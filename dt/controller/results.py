@@ -27,14 +27,19 @@ log = get_logger(__name__)
 
 
 class ResultBook:
-    """Remembers outcomes by `action_id`, and publishes each once, in order, from a thread of its own."""
+    """Remembers outcomes by `action_id`, and publishes each in order, from a thread of its own.
 
-    def __init__(self, messaging: MessagingService, clock: Clock) -> None:
+    Each once, unless the log failed meanwhile: then again, for nobody can say which ones it took.
+    """
+
+    def __init__(self, messaging: MessagingService, clock: Clock, again_after_s: float = _AGAIN_AFTER_S) -> None:
         self._messaging = messaging
         self._clock = clock
+        self._again_after_s = again_after_s
         self._known: OrderedDict[str, ActionResult] = OrderedDict()
         self._waiting: deque[ActionResult] = deque(maxlen=_WAITING_AT_MOST)
-        self._handed: list[str] = []
+        self._handed: list[ActionResult] = []
+        self._is_doubtful = False
         self._published: list[str] = []
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -94,21 +99,31 @@ class ResultBook:
             if self._stop.is_set():
                 return
             if not is_done:
-                self._stop.wait(_AGAIN_AFTER_S)
+                self._stop.wait(self._again_after_s)
 
     def _publish_waiting(self) -> bool:
-        """Hand over what is new, once, and wait until the log has all of it; False when it must be waited for."""
+        """Hand over what is new, and wait until the log has all of it; False when it must be waited for."""
         try:
+            if self._is_doubtful:
+                self._take_back()
             self._hand_over()
             if self._handed:
                 self._messaging.flush(_LAST_FLUSH_S if self._stop.is_set() else _FLUSH_S)
         except DTError as error:
             log.warning("%d outcomes wait for the log: %s", self.waiting, error)
+            self._is_doubtful = bool(self._handed)
             return False
         with self._lock:
-            self._published += self._handed
+            self._published += [result.action_id for result in self._handed]
             self._handed = []
         return True
+
+    def _take_back(self) -> None:
+        """Once the log has settled all that it was given, hand over again what it may have refused."""
+        self._messaging.flush(_LAST_FLUSH_S if self._stop.is_set() else _FLUSH_S)
+        with self._lock:
+            self._waiting.extendleft(reversed(self._handed))
+            self._handed, self._is_doubtful = [], False
 
     def _hand_over(self) -> None:
         while self._waiting:
@@ -120,7 +135,7 @@ class ResultBook:
                     raise
                 log.warning("the log will never take the outcome of %s: %s", result.action_id, error)
             self._waiting.popleft()
-            self._handed.append(result.action_id)
+            self._handed.append(result)
 
 
 def result_of(

@@ -241,3 +241,21 @@ def _published_done(messaging: MemoryMessaging, condition: AlertCondition) -> bo
     messaging.publish(Topics.ALERT_CONDITIONS, condition, key="basil")
     done = [result for result in _results(messaging).values() if result.outcome is Outcome.DONE]
     return [result.correlation_id for result in done] == ["c-dry"]
+
+
+@pytest.mark.parametrize("body", [b"garbage", b"[]", b'{"by": 5}', b'{"by": ""}', b"\xff"])
+def test_s09_no_emergency_stop_is_refused_for_its_body(rest: Rest, service: ControllerService, body: bytes) -> None:
+    """Who presses in a hurry is obeyed first."""
+    headers = {"Authorization": "Bearer test-token"}
+
+    answer = requests.post(f"{rest.base}/emergency_stop", data=body, headers=headers, timeout=5)
+
+    assert (answer.status_code, answer.json()["active"]) == (200, True)
+    assert service.guard.status()["stopped_by"] == "person"
+
+
+def test_assembling_the_controller_writes_nothing(settings: Settings, messaging: MemoryMessaging) -> None:
+    """Not even the guard's configuration: files appear at the start."""
+    create_service(settings, messaging, SystemClock())
+
+    assert not settings.data_dir.exists()

@@ -286,5 +286,5 @@ def test_s03_a_can_shared_by_two_pumps_is_one_can(tmp_path: Path) -> None:
 @pytest.mark.parametrize("entry", ["reservoir_ml = nan", "reservoir_ml = -1", 'reservoir = "can"'])
 def test_s03_a_can_of_unknown_size_is_a_wrong_rig(tmp_path: Path, entry: str) -> None:
     """NaN would never be empty."""
-    with pytest.raises(ConfigError, match="reservoir|finite"):
+    with pytest.raises(ConfigError, match=r"reservoir|finite"):
         make_room(tmp_path, RIG.replace("reservoir_ml = 1000", entry))

@@ -99,7 +99,7 @@ class RecommendationPolicy:
             return False
         if state["off_for_s"] is None:
             return True
-        free_for_s = state["off_for_s"] - pump.output.pause_s
+        free_for_s = float(state["off_for_s"]) - pump.output.pause_s
         age_s = self._clock.wall() - wish.condition.timestamp
         return max(age_s, self._clock.monotonic() - wish.seen_at_s) <= free_for_s
 
