@@ -195,9 +195,10 @@ class Guard:
         if age_s > COMMAND_LIFE_S or now > order.start_by_s:
             return _denial("S10", "the command has expired", age_s, COMMAND_LIFE_S)
         if self._lease_left_s(now) <= 0:
-            return _denial("S11", "nobody holds the lease", self._lease_left_s(now), self._config.lease_s)
+            left_s = round(self._lease_left_s(now), 3)
+            return Denial(invariant="S11", why="nobody holds the lease", value=left_s, limit=0.0, margin=left_s)
         if self._lease is not None and self._lease[0] != owner:
-            return _denial("S11", f"the lease is held by {self._lease[0]}", 0.0, self._lease_left_s(now))
+            return _denial("S11", f"the lease is held by {self._lease[0]}", self._lease_left_s(now), 0.0)
         return None
 
     def _why_not_this(self, order: Order, output: OutputConfig, now: float) -> Denial | None:
@@ -205,7 +206,9 @@ class Guard:
         if not 0 < order.on_s <= output.max_on_s:
             return _denial("S1", "longer than the output may be on", order.on_s, output.max_on_s)
         if order.actuator_id in self._runs or order.actuator_id in self._unsafe:
-            return _denial("S2", "the output is on", 0.0, output.pause_s)
+            return Denial(
+                invariant="S2", why="the output is on", value=0.0, limit=output.pause_s, margin=-output.pause_s
+            )
         return self._why_pause(output, now)
 
     def _why_pause(self, output: OutputConfig, now: float) -> Denial | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dt.controller.guard_client import InProcessGuard
 from dt.controller.guard_types import Budget, GuardConfig, GuardConfigError, Order, OutputConfig
 from dt.utils.clock import ManualClock
 from tests.controller.guard_box import guard_config, order
@@ -163,3 +164,97 @@ def test_s03_a_dose_that_runs_while_the_can_is_refilled_counts(
     guard.refill("can", "anna")
 
     assert guard.budget("pump-0")["reservoir_left_ml"] == 980.0
+
+
+def _run_for(guard: InProcessGuard, clock: ManualClock, action_id: str, seconds: float) -> None:
+    assert guard.run(_now(action_id, clock, on_s=seconds)).accepted
+    guard.tick()
+    for _ in range(round(seconds / 0.1) + 1):
+        clock.advance(0.1)
+        guard.renew()
+        guard.tick()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_s02_the_pause_is_kept_by_the_guard_itself(
+    tmp_path: Path, clock: ManualClock, pins: PinLog, restarts: bool
+) -> None:
+    """Whoever asks, and over a restart; when it is over the next run may start."""
+    guard = make_guard(guard_config(tmp_path), pins, clock)
+    _run_for(guard, clock, "a", 1.0)
+    if restarts:
+        guard.close()
+        guard = make_guard(guard_config(tmp_path), pins, clock)
+    clock.advance(590.0)
+    guard.renew()
+
+    denial = guard.run(_now("b", clock)).denial
+
+    assert denial is not None
+    assert (denial.invariant, denial.limit) == ("S2", 600.0)
+    assert denial.margin is not None
+    assert -11.0 < denial.margin < -8.0
+    clock.advance(11.0)
+    guard.renew()
+    assert guard.run(_now("c", clock)).accepted
+
+
+def test_s02_an_output_that_is_on_or_due_takes_no_other_order(tmp_path: Path, clock: ManualClock, pins: PinLog) -> None:
+    """A second order would prolong the first beyond its charge."""
+    guard = make_guard(guard_config(tmp_path), pins, clock)
+    assert guard.run(_now("a", clock)).accepted
+
+    due = guard.run(_now("b", clock)).denial
+    guard.tick()
+    on = guard.run(_now("c", clock)).denial
+
+    for denial in (due, on):
+        assert denial is not None
+        assert (denial.invariant, denial.margin) == ("S2", -600.0)
+
+
+def test_s02_an_output_that_could_not_be_driven_takes_no_order(
+    tmp_path: Path, clock: ManualClock, pins: PinLog
+) -> None:
+    """Its pause begins when it is known to be safe."""
+    guard = make_guard(guard_config(tmp_path), pins, clock)
+    assert guard.run(_now("a", clock)).accepted
+    pins.fails = True
+    guard.tick()
+    clock.advance(700.0)
+    guard.renew()
+    guard.tick()
+
+    stuck = guard.run(_now("b", clock)).denial
+    pins.fails = False
+    guard.tick()
+    resting = guard.run(_now("c", clock)).denial
+
+    assert stuck is not None
+    assert resting is not None
+    assert (stuck.why, resting.why) == ("the output is on", "the pause is not over")
+
+
+@pytest.mark.parametrize("on_s", [0.0, -1.0])
+def test_s01_an_order_for_no_time_is_denied(tmp_path: Path, clock: ManualClock, pins: PinLog, on_s: float) -> None:
+    """A negative one would be paid into the budget."""
+    guard = make_guard(guard_config(tmp_path), pins, clock)
+
+    denial = guard.run(_now("a", clock, on_s=on_s)).denial
+
+    assert denial is not None
+    assert denial.invariant == "S1"
+    assert guard.budget("pump-0")["spent_ml"] == 0.0
+
+
+def test_s13_a_denial_for_want_of_a_lease_has_a_negative_margin(
+    tmp_path: Path, clock: ManualClock, pins: PinLog
+) -> None:
+    """How long ago it lapsed."""
+    guard = make_guard(guard_config(tmp_path), pins, clock)
+    clock.advance(1.5)
+
+    denial = guard.run(_now("a", clock)).denial
+
+    assert denial is not None
+    assert (denial.invariant, denial.value, denial.limit, denial.margin) == ("S11", -1.0, 0.0, -1.0)
