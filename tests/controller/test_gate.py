@@ -126,7 +126,7 @@ def test_s09_the_emergency_stop_refuses_everything(room: Room) -> None:
     """Until a person releases it."""
     room.guard.emergency_stop("anna")
 
-    assert _refusal(room)[0] == "S9"
+    assert _refusal(room) == ("S9", 1.0, 0.0, -1.0)
     room.guard.release_stop("anna")
     assert room.gate.submit(dose(room.clock, "a-2")) is None
 
@@ -288,3 +288,16 @@ def test_s03_a_can_of_unknown_size_is_a_wrong_rig(tmp_path: Path, entry: str) ->
     """NaN would never be empty."""
     with pytest.raises(ConfigError, match=r"reservoir|finite"):
         make_room(tmp_path, RIG.replace("reservoir_ml = 1000", entry))
+
+
+def test_s02_a_pump_that_runs_takes_no_other_dose(room: Room) -> None:
+    """The gate says so itself, with the pause as the limit."""
+    room.gate.submit(dose(room.clock))
+    room.pass_time(1)
+
+    result = room.gate.submit(dose(room.clock, "a-2"))
+
+    assert result is not None
+    assert result.refusal is not None
+    assert result.refusal.why == "the actuator is on"
+    assert (result.refusal.value, result.refusal.limit, result.refusal.margin) == (0.0, 600.0, -600.0)

@@ -258,3 +258,33 @@ def test_s13_a_denial_for_want_of_a_lease_has_a_negative_margin(
 
     assert denial is not None
     assert (denial.invariant, denial.value, denial.limit, denial.margin) == ("S11", -1.0, 0.0, -1.0)
+
+
+def test_s11_a_lapsed_lease_ends_the_run_at_the_next_tick(tmp_path: Path, clock: ManualClock, pins: PinLog) -> None:
+    """Nobody has to renew or release anything for that."""
+    guard = make_guard(guard_config(tmp_path), pins, clock)
+    guard.run(_now("a", clock))
+    guard.tick()
+    clock.advance(0.4)
+    guard.tick()
+    assert pins.levels["pump-0"]
+
+    clock.advance(0.2)
+    guard.tick()
+
+    assert not pins.levels["pump-0"]
+
+
+def test_s10_a_known_action_gets_its_entry_back_however_much_later(
+    tmp_path: Path, clock: ManualClock, pins: PinLog
+) -> None:
+    """Also when everything else would allow it to run again."""
+    guard = make_guard(guard_config(tmp_path), pins, clock)
+    _run_for(guard, clock, "a", 1.0)
+    clock.advance(700.0)
+    guard.renew()
+
+    answer = guard.run(_now("a", clock, on_s=1.0))
+
+    assert (answer.accepted, answer.denial) == (False, None)
+    assert (answer.entry or {})["outcome"] == "done"

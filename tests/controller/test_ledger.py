@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,17 @@ def test_the_ledger_is_synced_and_private(tmp_path: Path) -> None:
 def test_the_kernel_can_be_asked_about_its_clock() -> None:
     """Whatever it answers, asking never fails."""
     assert kernel_clock_is_synchronised() in (True, False)
+
+
+def test_s03_a_dose_that_runs_counts_in_full(tmp_path: Path) -> None:
+    """Another pump of the same plant gets only what it leaves."""
+    ledger = Ledger(tmp_path / "ledger.sqlite", ManualClock())
+    first = Order(action_id="a", actuator_id="pump", on_s=10.0, issued_at_s=0.0, start_by_s=1e9)
+    assert ledger.charge(first, _PUMP, 30.0, None) is None
+
+    denial = ledger.charge(replace(first, action_id="b", actuator_id="other"), _PUMP, 30.0, None)
+
+    assert denial is not None
+    assert (denial.value, denial.limit, denial.margin) == (40.0, 30.0, -10.0)
+    assert ledger.entry("b") is None
+    ledger.close()

@@ -227,3 +227,16 @@ def test_a_condition_with_a_very_long_trail_still_gets_its_dose(room: Room) -> N
     assert room.results.get(steps.asked[0].action_id) is None
     room.pass_time(1)
     assert room.is_on()
+
+
+def test_s04_a_clock_set_back_makes_no_condition_young_again(room: Room) -> None:
+    """A quarter of an hour is one by the monotonic clock, too."""
+    steps = _granted(room)
+    steps.policy.see(_dry(room.clock))
+    room.clock.advance(901.0)
+    room.clock.set_wall(room.clock.wall() - 901.0)
+    room.guard.renew()
+
+    steps.step()
+
+    assert steps.asked == []

@@ -159,3 +159,13 @@ def test_s05_an_older_registry_record_does_not_bring_back_an_old_limit() -> None
     plant = plants.get("basil")
     assert plant is not None
     assert plant.limits.soil_moisture_high == 0.40
+
+
+def test_s14_a_grant_ends_by_the_wall_clock_too(path: Path, clock: ManualClock) -> None:
+    """The machine may have slept, and its monotonic clock with it."""
+    decisions = Decisions(path, clock)
+    decisions.grant(_grant(clock, 3600.0))
+
+    clock.set_wall(clock.wall() + 3600.0)
+
+    assert decisions.grant_of("pump") is None
