@@ -13,6 +13,7 @@ from dt.utils.ids import derived_id
 from dt.utils.logger import get_logger
 
 BY = "alerts"
+_RECENT_S = 900.0  # as old as a moisture reading may be to act on (safety, S4)
 _AHEAD_AT_MOST_S = 300.0
 _LIVE = Origin.LIVE.value.encode()
 _ORDER = tuple(Severity)
@@ -71,8 +72,12 @@ class AlertDesk:
         if last is not None and self._is_old_news(condition, last):
             return None
         if last is None or not _is_open(last):
-            return _opened(condition) if condition.active else None
+            return _opened(condition) if condition.active and self._is_recent(condition) else None
         return _raised(condition, last) if condition.active else _resolved(condition, last)
+
+    def _is_recent(self, condition: AlertCondition) -> bool:
+        # What still holds is said again every minute; what came late corrects history and raises nothing.
+        return self._clock.wall() - condition.timestamp <= _RECENT_S
 
     def _is_old_news(self, condition: AlertCondition, last: AlertEvent) -> bool:
         # An event from the future was made under a clock that has been set back since: it must not silence its key.

@@ -284,3 +284,19 @@ def test_health_pages_are_served(messaging: MemoryMessaging, start: Start, event
 
     assert requests.get(f"{url}/ready", timeout=5).json()["ready"]
     assert "dt_alerts_open 1.0" in requests.get(f"{url}/metrics", timeout=5).text
+
+
+def test_a_condition_that_comes_late_opens_nothing_and_still_resolves(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually
+) -> None:
+    """Backlog corrects history: what was dry hours ago is no alert now, and the end of an open one is believed."""
+    service = start(messaging)
+
+    tell(messaging, -901)
+    eventually(lambda: dealt_with(service), "the late condition was read")
+    assert events(messaging) == []
+
+    tell(messaging, -800)
+    tell(messaging, -700, active=False)
+    eventually(lambda: len(events(messaging)) == 2, "a recent one opened and ended")
+    assert [event.state for event in events(messaging)] == [AlertState.OPEN, AlertState.RESOLVED]
