@@ -52,6 +52,8 @@ share.coordinator.state.topic.min.isr=1
 auto.create.topics.enable=false
 log.message.timestamp.type=LogAppendTime
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 
 # Small machines: the log cleaner's default buffer alone would take half of the heap.

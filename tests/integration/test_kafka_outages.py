@@ -22,6 +22,7 @@ from dt.utils.exceptions import MessagingError
 from tests.integration.broker import Broker, free_ports
 
 pytestmark = [
+    pytest.mark.timeout(240),
     pytest.mark.integration,
     # kafka-python leaves the socket of a failed connect to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -328,7 +329,7 @@ def _publish(messaging: KafkaMessaging, numbers: range) -> None:
         messaging.publish(RAW, b"%d" % number, key=f"zone-{number % 5}")
 
 
-def _until(condition: Callable[[], object], what: str, within_s: float = 40.0) -> None:
+def _until(condition: Callable[[], object], what: str, within_s: float = 90.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"it did not happen in time: {what}"
