@@ -69,9 +69,9 @@ class Message:
             return cast(Self, _decoder_of(cls).decode(text))
         except MessageError:
             raise
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # Slower, tolerant and exact: numeric strings become numbers, and the error names the field.
-            return cls.from_dict(_parse(text))
+            return cls.from_dict(parse_json(text))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message as plain JSON values."""
@@ -85,7 +85,7 @@ class Message:
     def validate_json(cls, text: bytes | str) -> list[str]:
         """Return every problem found in a JSON text, each as `field: why`; empty when it is fine."""
         try:
-            data = _parse(text)
+            data = parse_json(text)
         except MessageError as error:
             return [str(error)]
         if not isinstance(data, Mapping):
@@ -121,11 +121,14 @@ def _whole_problems(cls: type[Message], data: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _parse(text: bytes | str) -> Any:
+def parse_json(text: bytes | str) -> Any:
+    """Return any JSON value; raises MessageError (field `$`) for everything else."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MessageError("$", f"is not JSON: {error}") from error
+    except RecursionError:
+        raise MessageError("$", "is nested too deeply") from None
 
 
 def _once_per_class(make: Callable[[type[Message]], _Made]) -> Callable[[type[Message]], _Made]:

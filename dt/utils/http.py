@@ -12,6 +12,7 @@ from flask_cors import CORS
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
+from dt.utils.codec import parse_json
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConflictError, DTError, MessageError
 from dt.utils.http_server import readiness
@@ -48,10 +49,7 @@ def reads_only(view: _View) -> _View:
 
 def request_object() -> dict[str, Any]:
     """Return the request's JSON object; raises MessageError otherwise."""
-    try:
-        data = msgspec.json.decode(request.get_data())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MessageError("$", f"is not JSON: {error}") from error
+    data = parse_json(request.get_data())
     if not isinstance(data, dict):
         raise MessageError("$", "must be a JSON object")
     return data

@@ -10,6 +10,8 @@ import msgspec
 from dt.communication.messaging import Record
 from dt.communication.topics import Topics, processed_topics
 from dt.utils.clock import Clock
+from dt.utils.dataclasses import ActionResult, AlertEvent, DeadLetter, HealthReport, Message, Prediction
+from dt.utils.exceptions import MessageError
 from dt.utils.logger import get_logger
 from dt.utils.quantities import QUANTITIES, Quantity
 from dt.webapp.outbox import Item, Series
@@ -35,6 +37,7 @@ NAMESPACES: tuple[str, ...] = tuple(
     )
 )
 RECENT_S = 900.0  # as old as a reading may be to still count as live
+AHEAD_S = 300.0  # as far ahead: one of the year 2049 would hide all that come after it
 
 _NOT_LIVE = frozenset({b"backfill", b"replay"})
 
@@ -78,17 +81,21 @@ class Relay:
         self._store.publish([item for item in items if item is not None])
 
     def _item(self, record: Record, now: float) -> Item | None:
+        route = _ROUTES[record.topic]
         try:
+            if route.message is not None:
+                route.message.from_json(record.value or b"")
             envelope = _DECODER.decode(record.value or b"")
             body = (record.value or b"").decode()
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (MessageError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             # The database makes the dead letter; here a second one would only be an echo.
             self.unreadable += 1
             log.warning("not shown, unreadable: %s/%d@%d: %s", record.topic, record.partition, record.offset, error)
             return None
-        route = _ROUTES[record.topic]
         timestamp = envelope.made_at if envelope.timestamp is None else envelope.timestamp
-        if envelope.origin.encode() in _NOT_LIVE or (route.is_reading and now - timestamp > RECENT_S):
+        if envelope.origin.encode() in _NOT_LIVE or timestamp - now > AHEAD_S:
+            return None
+        if route.is_reading and now - timestamp > RECENT_S:
             return None
         return Item(Series(route.event, route.key(envelope)), timestamp, body)
 
@@ -99,6 +106,7 @@ class _Route(msgspec.Struct, frozen=True):
     event: str
     key: Callable[[_Envelope], str]
     is_reading: bool = False
+    message: type[Message] | None = None  # what is rare is checked in full; readings come from processing, and are many
 
 
 def _may_be_live(record: Record) -> bool:
@@ -117,10 +125,14 @@ _ROUTES: Mapping[str, _Route] = MappingProxyType(
             )
             for quantity in QUANTITIES
         },
-        Topics.ALERTS.value: _Route("alert", lambda e: e.alert_id),
-        Topics.ACTION_RESULTS.value: _Route("action", lambda e: e.action_id),
-        Topics.PREDICTIONS.value: _Route("prediction", lambda e: f"{e.plant_id}/{e.quantity}/{e.model}"),
-        Topics.HEALTH.value: _Route("health", lambda e: f"{e.service}/{e.sensor_id or ''}"),
-        Topics.DEAD_LETTERS.value: _Route("dead_letter", lambda e: f"{e.topic}/{e.partition}/{e.offset}"),
+        Topics.ALERTS.value: _Route("alert", lambda e: e.alert_id, message=AlertEvent),
+        Topics.ACTION_RESULTS.value: _Route("action", lambda e: e.action_id, message=ActionResult),
+        Topics.PREDICTIONS.value: _Route(
+            "prediction", lambda e: f"{e.plant_id}/{e.quantity}/{e.model}", message=Prediction
+        ),
+        Topics.HEALTH.value: _Route("health", lambda e: f"{e.service}/{e.sensor_id or ''}", message=HealthReport),
+        Topics.DEAD_LETTERS.value: _Route(
+            "dead_letter", lambda e: f"{e.topic}/{e.partition}/{e.offset}", message=DeadLetter
+        ),
     }
 )

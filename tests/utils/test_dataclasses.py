@@ -173,7 +173,9 @@ def test_nested_errors_name_the_path() -> None:
     assert caught.value.field == "quality.verdict"
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b"\xff\xfe\x00", b'{"value": NaN}', b'"text"', b"12"])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b"null", b"\xff\xfe\x00", b'{"value": NaN}', b'"text"', b"12", b"[" * 200_000]
+)
 def test_what_is_no_json_object_is_refused(text: bytes) -> None:
     """Garbage raises MessageError and nothing else, and `validate_json` says so too."""
     with pytest.raises(MessageError):

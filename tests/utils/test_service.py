@@ -262,3 +262,11 @@ def _open_server_sockets(port: int) -> list[object]:
         for entry in psutil.Process().net_connections("tcp4")
         if entry.laddr and entry.laddr.port == port and entry.fd >= 0
     ]
+
+
+def test_a_deeply_nested_body_is_the_clients_fault(base_url: str) -> None:
+    """200,000 brackets are refused with 422, and the service goes on."""
+    answer = requests.post(f"{base_url}/write", data=b"[" * 200_000, headers=TOKEN, timeout=10)
+
+    assert answer.status_code == 422
+    assert answer.json()["field"] == "$"

@@ -146,3 +146,24 @@ def test_actions_and_health_have_events_of_their_own(relay: Relay, store: Realti
 def test_every_processed_quantity_is_subscribed() -> None:
     """A new quantity needs no edit here."""
     assert {Topics.of(quantity).processed for quantity in Quantity} <= set(TOPICS)
+
+
+def test_a_reading_of_the_year_2049_hides_nothing(relay: Relay, store: RealtimeStore, clock: ManualClock) -> None:
+    """It is kept by the database as bad; the page goes on with those that come after it."""
+    relay([_record(Topics.TEMPERATURE.processed, _reading(clock, age_s=-700_000_000.0))])
+    relay([_record(Topics.TEMPERATURE.processed, _reading(clock))])
+
+    [item] = store.latest()["temperature"]
+    assert item.timestamp == clock.wall()
+
+
+@pytest.mark.parametrize("topic", [Topics.ALERTS, Topics.ACTION_RESULTS, Topics.HEALTH, Topics.PREDICTIONS])
+@pytest.mark.parametrize("value", [b"{}", b"[" * 200_000])
+def test_what_is_no_message_never_reaches_the_page(
+    relay: Relay, store: RealtimeStore, topic: Topics, value: bytes
+) -> None:
+    """An alert without its fields would be shown as `undefined`."""
+    relay([_record(topic, value)])
+
+    assert relay.unreadable == 1
+    assert not any(store.latest().values())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import TextIO
 
 from dt.utils.exceptions import StorageError
 
@@ -28,16 +30,13 @@ class SQLiteFile:
         self._idle_lock = threading.Lock()
         self._is_closed = False
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _storage_errors(path):
-            self._writer = self._connect()
-            try:
-                self._writer.execute("PRAGMA journal_mode = WAL")
-                self._writer.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
-                self._writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-                self._load_schema()
-            except BaseException:
-                self._writer.close()
-                raise
+        self._owner = _owned(path)
+        try:
+            with _storage_errors(path):
+                self._writer = self._open_writer()
+        except BaseException:
+            self._owner.close()
+            raise
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -72,13 +71,26 @@ class SQLiteFile:
                 connection.close()
             self._idle.clear()
             self._writer.close()
+            self._owner.close()
 
-    def _load_schema(self) -> None:
-        [version] = self._writer.execute("PRAGMA user_version").fetchone()
+    def _open_writer(self) -> sqlite3.Connection:
+        writer = self._connect()
+        try:
+            writer.execute("PRAGMA journal_mode = WAL")
+            writer.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
+            writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            self._load_schema(writer)
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    def _load_schema(self, writer: sqlite3.Connection) -> None:
+        [version] = writer.execute("PRAGMA user_version").fetchone()
         if version not in (0, SCHEMA_VERSION):
             raise StorageError(f"{self.path}: has schema {version}, and this program knows {SCHEMA_VERSION}")
-        self._writer.executescript(files("dt.data.database").joinpath("db_init.sql").read_text("utf-8"))
-        self._writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        writer.executescript(files("dt.data.database").joinpath("db_init.sql").read_text("utf-8"))
+        writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _reader(self) -> sqlite3.Connection:
         with self._idle_lock:
@@ -107,6 +119,17 @@ class SQLiteFile:
     def _require_open(self) -> None:
         if self._is_closed:
             raise StorageError(f"{self.path} is closed")
+
+
+def _owned(path: Path) -> TextIO:
+    """Hold the file for this process; raises StorageError while another one has it. The kernel frees it at any end."""
+    lock = path.with_name(f"{path.name}.lock").open("w", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StorageError(f"{path}: another database service keeps its readings there") from error
+    return lock
 
 
 @contextmanager

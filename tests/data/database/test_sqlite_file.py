@@ -112,3 +112,13 @@ def test_people_can_read_the_file_with_any_browser(file: SQLiteFile) -> None:
     db.close()
 
     assert columns[:6] == ["time", "sensor_id", "data_type", "value", "unit", "verdict"]
+
+
+def test_a_file_has_one_owner_at_a_time(file: SQLiteFile) -> None:
+    """A second service on the same file is refused, and may have it when the first is gone."""
+    with pytest.raises(StorageError, match="another database service"):
+        SQLiteFile(file.path)
+
+    file.close()
+
+    SQLiteFile(file.path).close()
