@@ -121,7 +121,7 @@ def _watches_in(zone_id: str | None, value: bytes | None) -> Mapping[str, SoilWa
         return {}
     try:
         return _state_decoder.decode(value).plants
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         log.warning("what was known of zone %s cannot be read and begins anew: %s", zone_id, error)
         return {}
 

@@ -91,7 +91,7 @@ def _decoded(record: Record) -> dict[tuple[str | None, str], AirPairs]:
         return {}
     try:
         airs = msgspec.json.decode(record.value, type=list[_Air])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         log.warning("the state of zone %s cannot be read and begins anew: %s", record.key, error)
         return {}
     return {(air.plant_id, air.origin): air.pairs for air in airs}

@@ -73,7 +73,11 @@ class SensorBook:
         if record.value is None:
             self._entries.pop(sensor_id, None)
             return
-        descriptor = SensorDescriptor.from_dict(RegistryRecord.from_json(record.value).body)
+        try:
+            descriptor = SensorDescriptor.from_dict(RegistryRecord.from_json(record.value).body)
+        except MessageError as error:  # what was known of the sensor stays
+            log.warning("registry record %s is passed over: %s", record.key, error)
+            return
         self._entries[sensor_id] = SensorEntry(descriptor=descriptor, calibration=_calibration_of(descriptor))
 
     def _look_for(self, sensor_id: str) -> SensorEntry | None:

@@ -337,3 +337,18 @@ def test_a_doubt_of_the_sensor_itself_stays(processor: Processor) -> None:
     assert saturated.quality == doubt
     assert impossible.quality is not None
     assert impossible.quality.verdict is Verdict.BAD
+
+
+@pytest.mark.parametrize("garbage", [b"{}", b"[" * 200_000, b"\xff"])
+def test_garbage_in_the_registry_or_the_state_stops_no_reading(
+    messaging: MemoryMessaging, clock: ManualClock, garbage: bytes
+) -> None:
+    """Both are kept for ever: one bad record must not be met again at every start."""
+    register(messaging, make_descriptor("air-t"))
+    messaging.publish(Topics.REGISTRY, garbage, key="sensor:air-t")
+    processor = Processor(SensorBook(messaging, clock), clock)
+    processor.restore([Record(Topics.STATE_PROCESSING, 0, 0, "box", garbage, {}, NOW)])
+
+    [reading] = processed(processor, make_reading("air-t"))
+
+    assert reading.quality == Quality(verdict=Verdict.GOOD)
