@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test test-integration test-e2e lint format bench install-dev install-rpi install-db \
+.PHONY: help demo up down status test test-slow test-integration test-e2e lint format bench install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
 
@@ -35,7 +35,10 @@ status: $(call STAMP,demo) ## Show each service of `make up`
 # --- Tests and checks ------------------------------------------------------------------------------------------------
 
 test: $(call STAMP,test) ## Run the tests that need no server
-	@$(PYTEST) -q -m "not integration and not e2e and not spark" $(ARGS)
+	@$(PYTEST) -q -m "not integration and not e2e and not spark and not slow" $(ARGS)
+
+test-slow: $(call STAMP,dev) ## Run the long simulations and measurements
+	@$(PYTEST) -m slow $(ARGS)
 
 test-integration: $(call STAMP,dev) ## Run the tests on genuine servers (Kafka by Java 17 and Maven, Mosquitto)
 	@$(PYTEST) -m integration $(ARGS)

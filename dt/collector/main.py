@@ -19,9 +19,10 @@ from dt.communication.wire import Wire
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorDescriptor
+from dt.utils.exceptions import ConfigError
 from dt.utils.hardware import is_simulated
 from dt.utils.http_server import health_app, server_for
-from dt.utils.rig import load_rig
+from dt.utils.rig import Rig, load_rig
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
@@ -43,8 +44,9 @@ class CollectorService(Service):
         self._messaging = messaging
         self._wire = wire
         self._database = database
-        self._descriptors = load_rig(settings.rig_file).sensors
-        check_kinds(self._descriptors)
+        rig = load_rig(settings.rig_file)
+        check_kinds(rig)
+        self._descriptors = rig.sensors
         if wire is None:
             is_simulated(settings)  # says which HARDWARE to set before anything is opened
         self._manager: SensorManager | None = None
@@ -99,10 +101,14 @@ def create_service(
     return CollectorService(settings, messaging, clock, wire=wire, database=database)
 
 
-def check_kinds(descriptors: Sequence[SensorDescriptor]) -> None:
-    """Raise `ConfigError` for a sensor that no kind can read."""
-    for descriptor in descriptors:
-        find_kind(descriptor)
+def check_kinds(rig: Rig) -> None:
+    """Raise `ConfigError`, with file and line, for a sensor that no kind can read."""
+    for descriptor in rig.sensors:
+        try:
+            find_kind(descriptor)
+        except ConfigError as error:
+            msg = f"{rig.place_of(descriptor.sensor_id)}: {error}"
+            raise ConfigError(msg) from error
 
 
 def sensor_sources(

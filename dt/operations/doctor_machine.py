@@ -126,7 +126,7 @@ def check_rig(patient: Patient) -> Check:
     """Read the rig file and look for the kinds that it names."""
     try:
         rig = load_rig(rig_file_of(patient.settings))
-        check_kinds(rig.sensors)
+        check_kinds(rig)
     except ConfigError as error:
         return failed("rig", str(error), "correct the line that is named, or set RIG_FILE to another rig")
     counts = f"{len(rig.plants)} plants, {len(rig.sensors)} sensors, {len(rig.actuators)} actuators"

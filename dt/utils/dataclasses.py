@@ -85,7 +85,7 @@ class SensorData(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorDescriptor(Message):
-    """A sensor as the rig declares it; `read_interval` in seconds, `calibration` as its kind defines it."""
+    """A sensor as the rig declares it; `read_interval` in seconds, `calibration` and `options` as its kind defines."""
 
     sensor_id: str
     zone_id: str
@@ -97,6 +97,7 @@ class SensorDescriptor(Message):
     pin: str | None = None
     address: int | None = None
     calibration: dict[str, Any] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
     schema: int = 1
     origin: Origin = Origin.LIVE
 

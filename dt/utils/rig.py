@@ -15,6 +15,10 @@ from dt.utils.dataclasses import Plant, SensorDescriptor
 from dt.utils.exceptions import ConfigError, MessageError
 
 _Entry = TypeVar("_Entry")
+# What every sensor has; further keys of its row are options that its kind defines.
+_SENSOR_KEYS = frozenset(
+    {"id", "kind", "quantity", "zone", "plant", "pin", "address", "every_s", "name", "calibration"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,12 @@ class Rig:
     plants: Mapping[str, Plant]
     sensors: tuple[SensorDescriptor, ...]
     actuators: tuple[ActuatorDescriptor, ...]
+    sensor_lines: Mapping[str, int] = field(default_factory=dict)
+
+    def place_of(self, sensor_id: str) -> str:
+        """Return file and line of a sensor's entry, for messages."""
+        line = self.sensor_lines.get(sensor_id)
+        return str(self.path) if line is None else f"{self.path}:{line}"
 
 
 def pin_number(pin: str) -> int:
@@ -111,7 +121,14 @@ def parse_rig(text: str, path: Path = Path("rig.toml")) -> Rig:
     )
     reader.refuse_doubles("sensors", [sensor.sensor_id for sensor in sensors])
     reader.refuse_doubles("actuators", [actuator.actuator_id for actuator in actuators])
-    return Rig(path=path, zones=zones, plants=plants, sensors=tuple(sensors), actuators=tuple(actuators))
+    return Rig(
+        path=path,
+        zones=zones,
+        plants=plants,
+        sensors=tuple(sensors),
+        actuators=tuple(actuators),
+        sensor_lines=reader.lines_of("sensors", [sensor.sensor_id for sensor in sensors]),
+    )
 
 
 class _Reader:
@@ -150,6 +167,10 @@ class _Reader:
                 line = self._row_line(section, index)
                 raise ConfigError(f"{self._path}:{line}: id: {name!r} stands there twice")
 
+    def lines_of(self, section: str, names: list[str]) -> dict[str, int]:
+        """Return on which line each named row begins."""
+        return {name: self._row_line(section, index) for index, name in enumerate(names)}
+
     def _made(self, make: Callable[[], _Entry], line: int) -> _Entry:
         try:
             return make()
@@ -180,9 +201,11 @@ def _plant(name: str, entry: dict[str, Any], zones: Mapping[str, Zone]) -> dict[
 
 def _sensor(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[str, Plant]) -> dict[str, Any]:
     made = _renamed(
-        entry, id="sensor_id", zone="zone_id", plant="plant_id", quantity="data_type", every_s="read_interval"
-    )
-    return {**made, **_place(entry, zones, plants)}
+        {k: v for k, v in entry.items() if k in _SENSOR_KEYS},
+        id="sensor_id", zone="zone_id", plant="plant_id", quantity="data_type", every_s="read_interval",
+    )  # fmt: skip
+    options = {k: v for k, v in entry.items() if k not in _SENSOR_KEYS}
+    return {**made, **_place(entry, zones, plants), "options": options}
 
 
 def _actuator(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[str, Plant]) -> dict[str, Any]:

@@ -262,6 +262,21 @@ def test_unknown_kind_is_refused_with_what_there_is() -> None:
         find_kind(descriptor)
 
 
+def test_an_option_that_the_kind_does_not_have_is_refused() -> None:
+    """A key that was mistyped in the rig does not pass for an option."""
+    descriptor = SensorDescriptor(
+        sensor_id="x",
+        zone_id="z",
+        data_type=Quantity.HUMIDITY,
+        kind="dht22",
+        read_interval=1.0,
+        options={"adress": 3},
+    )
+
+    with pytest.raises(ConfigError, match="sensor x: adress is no option of kind dht22"):
+        find_kind(descriptor)
+
+
 def test_known_kind_of_another_quantity_is_refused() -> None:
     """A BH1750 measures no soil."""
     descriptor = SensorDescriptor(

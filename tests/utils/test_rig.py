@@ -56,6 +56,16 @@ def test_a_bad_entry_is_refused_with_its_line_and_field(text: str, line: int, wo
     assert word in str(caught.value)
 
 
+def test_what_a_kind_alone_knows_is_kept_as_options() -> None:
+    """The reader knows the keys of every sensor; `dt.collector.kinds` judges the rest, with the row's line."""
+    row = '[[sensors]]\nid = "a"\nkind = "x"\nquantity = "humidity"\nzone = "shelf"\nevery_s = 1\ntopic = "t"\n'
+
+    rig = parse_rig(f"{START}\n{row}", Path("shelf.toml"))
+
+    assert rig.sensors[0].options == {"topic": "t"}
+    assert rig.place_of("a") == "shelf.toml:8"
+
+
 def test_a_second_sensor_of_the_same_name_is_refused() -> None:
     """Its readings could not be told apart."""
     row = '[[sensors]]\nid = "a"\nkind = "x"\nquantity = "humidity"\nzone = "shelf"\nevery_s = 1\n'

@@ -7,6 +7,7 @@ hardware library that it imports, is loaded when a sensor of that kind is opened
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from dt.collector.kinds.base_sensor import Sensor
@@ -17,20 +18,30 @@ from dt.utils.quantities import Quantity
 GROUP = "dt.sensors"
 _PLACE = "dt.collector.kinds"
 
-KINDS: Mapping[tuple[str, Quantity], str] = {
-    ("dht22", Quantity.TEMPERATURE): f"{_PLACE}.temperature:TemperatureSensor",
-    ("dht22", Quantity.HUMIDITY): f"{_PLACE}.humidity:HumiditySensor",
-    ("bh1750", Quantity.LIGHT_INTENSITY): f"{_PLACE}.light_intensity:LightSensor",
-    ("seesaw", Quantity.SOIL_MOISTURE): f"{_PLACE}.soil_moisture:SoilMoistureSensor",
-    ("camera", Quantity.CAMERA_IMAGE): f"{_PLACE}.camera:CameraSensor",
+
+@dataclass(frozen=True, slots=True)
+class KindSpec:
+    """One row of the table: where the class is, and which options its rows in `rig.toml` may have."""
+
+    place: str
+    options: frozenset[str] = frozenset()
+
+
+KINDS: Mapping[tuple[str, Quantity], KindSpec] = {
+    ("dht22", Quantity.TEMPERATURE): KindSpec(f"{_PLACE}.temperature:TemperatureSensor"),
+    ("dht22", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.humidity:HumiditySensor"),
+    ("bh1750", Quantity.LIGHT_INTENSITY): KindSpec(f"{_PLACE}.light_intensity:LightSensor"),
+    ("seesaw", Quantity.SOIL_MOISTURE): KindSpec(f"{_PLACE}.soil_moisture:SoilMoistureSensor"),
+    ("camera", Quantity.CAMERA_IMAGE): KindSpec(f"{_PLACE}.camera:CameraSensor"),
 }
 
 
 def find_kind(descriptor: SensorDescriptor) -> EntryPoint:
-    """Return where the class of a sensor is, without loading it; raises `ConfigError` for an unknown kind."""
-    place = KINDS.get((descriptor.kind, descriptor.data_type))
-    if place is not None:
-        return EntryPoint(descriptor.kind, place, GROUP)
+    """Return where the class of a sensor is, without loading it; raises `ConfigError` for an unknown kind or option."""
+    spec = KINDS.get((descriptor.kind, descriptor.data_type))
+    if spec is not None:
+        _refuse_unknown_options(descriptor, spec)
+        return EntryPoint(descriptor.kind, spec.place, GROUP)
     names = {descriptor.kind, f"{descriptor.kind}.{descriptor.data_type}"}
     found = [point for point in entry_points(group=GROUP) if point.name in names]
     if not found:
@@ -55,3 +66,11 @@ def load_kind(descriptor: SensorDescriptor) -> type[Sensor]:
         msg = f"sensor {descriptor.sensor_id}: {point.value} is no sensor of {descriptor.data_type}"
         raise ConfigError(msg)
     return kind
+
+
+def _refuse_unknown_options(descriptor: SensorDescriptor, spec: KindSpec) -> None:
+    for name in descriptor.options:
+        if name not in spec.options:
+            known = f"; it has {', '.join(sorted(spec.options))}" if spec.options else ""
+            msg = f"sensor {descriptor.sensor_id}: {name} is no option of kind {descriptor.kind}{known}"
+            raise ConfigError(msg)
