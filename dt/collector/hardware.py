@@ -17,19 +17,22 @@ from dt.collector.kinds.base_sensor import Camera, ChipMaker, Hardware
 from dt.collector.mocks import pulse_input
 from dt.collector.mocks.bus import WireBus
 from dt.collector.mocks.camera import WireCamera
+from dt.collector.mqtt_inbox import MqttInbox
 from dt.communication.wire import Wire, WireClient
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError, SensorError
 from dt.utils.hardware import is_simulated
 from dt.utils.rig import pin_number
 
+MQTT = "mqtt"  # the kind whose sensors need no bus and no pin
 _CAPTURE_TIMEOUT_S = 15.0
 
 
 class SharedChips:
     """Chips by key, opened once; sensors of several threads may ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
         self._chips: dict[str, object] = {}
         self._lock = threading.Lock()
 
@@ -39,6 +42,25 @@ class SharedChips:
             if key not in self._chips:
                 self._chips[key] = make()
             return self._chips[key]
+
+    def mqtt(self) -> MqttInbox:
+        """Return the one MQTT client, made when the first sensor asks for it; raises `SensorError`."""
+        inbox = self.shared(MQTT, self._open_inbox)
+        assert isinstance(inbox, MqttInbox)
+        return inbox
+
+    def health(self) -> dict[str, object]:
+        """Return how the MQTT client does, where there is one."""
+        inbox = self._chips.get(MQTT)
+        return {"mqtt": inbox.health()} if isinstance(inbox, MqttInbox) else {}
+
+    def _open_inbox(self) -> MqttInbox:
+        if self._settings is None:
+            raise SensorError("no MQTT broker is set here")
+        try:
+            return MqttInbox(self._settings)
+        except ConfigError as error:
+            raise SensorError(str(error)) from error
 
     def forget(self, key: str) -> None:
         """Close the chip of this key."""
@@ -57,8 +79,10 @@ class SharedChips:
 class SimulatedHardware(SharedChips):
     """What a Pi would have, over a wire to a simulated box."""
 
-    def __init__(self, wire: Wire, on_close: Callable[[], None] | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self, wire: Wire, on_close: Callable[[], None] | None = None, settings: Settings | None = None
+    ) -> None:
+        super().__init__(settings)
         self._on_close = on_close
         # Blinka looks at the machine that it runs on, which is of no interest here and not always known to it.
         os.environ.setdefault("BLINKA_FORCECHIP", "OS_AGNOSTIC")
@@ -89,8 +113,8 @@ class SimulatedHardware(SharedChips):
 class PiHardware(SharedChips):
     """A Raspberry Pi's own; Blinka is imported when the first bus or pin is asked for."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, settings: Settings | None = None) -> None:
+        super().__init__(settings)
         self._bus: LockedBus | None = None
 
     def i2c(self) -> LockedBus:
@@ -158,11 +182,11 @@ class PiCamera:
 def open_hardware(settings: Settings, wire: Wire | None = None) -> PiHardware | SimulatedHardware:
     """Return the hardware that the settings name; a wire that is given is used instead of the socket."""
     if wire is not None:
-        return SimulatedHardware(wire)
+        return SimulatedHardware(wire, settings=settings)
     if is_simulated(settings):
         client = WireClient(settings.wire_path)
-        return SimulatedHardware(client, client.close)
-    return PiHardware()
+        return SimulatedHardware(client, client.close, settings)
+    return PiHardware(settings)
 
 
 def camera_number(name: str) -> int:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 
 from dt.collector.binding import Binder, Binding
-from dt.collector.hardware import PiHardware, SimulatedHardware, open_hardware
-from dt.collector.kinds import find_kind, load_kind
+from dt.collector.hardware import MQTT, PiHardware, SimulatedHardware, open_hardware
+from dt.collector.kinds import check_options, find_kind, load_kind
 from dt.collector.kinds.base_sensor import Hardware, Sensor
 from dt.collector.metrics import SensorMetrics
 from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
 from dt.communication.database_api import DatabaseApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService
+from dt.communication.mqtt_connection import MqttLogin
 from dt.communication.process import run_process
 from dt.communication.wire import Wire
 from dt.utils.clock import Clock
@@ -46,15 +47,19 @@ class CollectorService(Service):
         self._database = database
         rig = load_rig(settings.rig_file)
         check_kinds(rig)
+        if any(sensor.kind == MQTT for sensor in rig.sensors):
+            MqttLogin.of(settings)  # says what is wrong with the broker's settings before anything is opened
         self._descriptors = rig.sensors
         if wire is None:
             is_simulated(settings)  # says which HARDWARE to set before anything is opened
+        self._hardware: PiHardware | SimulatedHardware | None = None
         self._manager: SensorManager | None = None
         self._binding: Binding | None = None
 
     def on_start(self) -> None:
         """Open the hardware, bind the sensors in the background, read."""
         hardware = open_hardware(self._settings, self._wire)
+        self._hardware = hardware
         self.closing("hardware", hardware.close)
         self._manager = SensorManager(sensor_sources(self._descriptors, hardware), self._messaging, self.clock)
         metrics = SensorMetrics(self._manager)
@@ -80,9 +85,9 @@ class CollectorService(Service):
 
     def health(self) -> dict[str, object]:
         """Return every sensor's counts, what waits to be published, and what the database does not know yet."""
-        if self._manager is None or self._binding is None:
+        if self._manager is None or self._binding is None or self._hardware is None:
             return {}
-        return {**self._manager.health(), "binding": self._binding.health()}
+        return {**self._manager.health(), "binding": self._binding.health(), **self._hardware.health()}
 
     def _database_client(self) -> Binder:
         client = DatabaseApiClient(self._settings.flask_db_url, ensure_token(self._settings))
@@ -106,6 +111,7 @@ def check_kinds(rig: Rig) -> None:
     for descriptor in rig.sensors:
         try:
             find_kind(descriptor)
+            check_options(descriptor)
         except ConfigError as error:
             msg = f"{rig.place_of(descriptor.sensor_id)}: {error}"
             raise ConfigError(msg) from error

@@ -93,6 +93,9 @@ class SensorManager:
         """End reading, then publish what waits; a chip that hangs longer than `within_s` is left behind."""
         self._stop.set()
         deadline_s = self._clock.monotonic() + within_s
+        for slot in self._slots:
+            if slot.sensor is not None:
+                slot.sensor.interrupt()
         for thread in self._threads:
             thread.join(max(0.05, deadline_s - self._clock.monotonic()))
         self._threads.clear()

@@ -209,8 +209,8 @@ def test_last_will_says_offline_when_the_bridge_dies(
     """A connection that breaks without a word is announced by the broker."""
     status = "green/house/status"
     eventually(lambda: (status, b"online") in listener.heard)
-    client = bridge._client
-    assert client is not None
+    assert bridge._connection is not None
+    client = bridge._connection._client
 
     client.loop_stop()
     connection = client.socket()

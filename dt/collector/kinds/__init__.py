@@ -21,10 +21,20 @@ _PLACE = "dt.collector.kinds"
 
 @dataclass(frozen=True, slots=True)
 class KindSpec:
-    """One row of the table: where the class is, and which options its rows in `rig.toml` may have."""
+    """One row of the table: where the class is, which options its rows in `rig.toml` may have, and who checks them."""
 
     place: str
     options: frozenset[str] = frozenset()
+    options_check: str = ""
+
+
+_MQTT_OPTIONS = frozenset(
+    {"topic", "json", "unit", "scale", "offset", "time", "timezone", "stale_after_s", "availability", "offline"}
+)
+
+
+def _mqtt(name: str) -> KindSpec:
+    return KindSpec(f"{_PLACE}.mqtt:{name}", _MQTT_OPTIONS, f"{_PLACE}.mqtt_options:check_options")
 
 
 KINDS: Mapping[tuple[str, Quantity], KindSpec] = {
@@ -33,6 +43,11 @@ KINDS: Mapping[tuple[str, Quantity], KindSpec] = {
     ("bh1750", Quantity.LIGHT_INTENSITY): KindSpec(f"{_PLACE}.light_intensity:LightSensor"),
     ("seesaw", Quantity.SOIL_MOISTURE): KindSpec(f"{_PLACE}.soil_moisture:SoilMoistureSensor"),
     ("camera", Quantity.CAMERA_IMAGE): KindSpec(f"{_PLACE}.camera:CameraSensor"),
+    ("mqtt", Quantity.TEMPERATURE): _mqtt("MqttTemperature"),
+    ("mqtt", Quantity.HUMIDITY): _mqtt("MqttHumidity"),
+    ("mqtt", Quantity.SOIL_MOISTURE): _mqtt("MqttSoilMoisture"),
+    ("mqtt", Quantity.SOIL_TEMPERATURE): _mqtt("MqttSoilTemperature"),
+    ("mqtt", Quantity.LIGHT_INTENSITY): _mqtt("MqttLight"),
 }
 
 
@@ -52,6 +67,13 @@ def find_kind(descriptor: SensorDescriptor) -> EntryPoint:
         )
         raise ConfigError(msg)
     return max(found, key=lambda point: len(point.name))
+
+
+def check_options(descriptor: SensorDescriptor) -> None:
+    """Let the kind look at its options' values, where it has a check; raises `ConfigError`."""
+    spec = KINDS.get((descriptor.kind, descriptor.data_type))
+    if spec is not None and spec.options_check:
+        EntryPoint(descriptor.kind, spec.options_check, GROUP).load()(descriptor)
 
 
 def load_kind(descriptor: SensorDescriptor) -> type[Sensor]:

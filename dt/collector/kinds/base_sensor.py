@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -51,6 +51,10 @@ class Hardware(Protocol):
         """Return a camera by its name (`camera0`)."""
         ...
 
+    def mqtt(self) -> MqttSource:
+        """Return the one MQTT client; raises `SensorError` where no usable broker is set."""
+        ...
+
     def shared(self, key: str, make: ChipMaker) -> object:
         """Return the chip that was opened under this key, or open it; several sensors may sit on one chip."""
         ...
@@ -68,11 +72,38 @@ class ChipMaker(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An MQTT message as it came in: `at` in epoch seconds, and how long before that it may have been sent."""
+
+    payload: bytes
+    at: float
+    may_have_waited_s: float = 0.0
+    is_retained: bool = False
+
+
 class Camera(Protocol):
     """Something that takes pictures."""
 
     def capture(self) -> bytes:
         """Return a JPEG; raises `SensorError`."""
+        ...
+
+
+class MqttSource(Protocol):
+    """Where sensors that are MQTT devices hear their messages."""
+
+    @property
+    def why_not(self) -> str:
+        """Return why nothing can come at present; empty while the broker is there."""
+        ...
+
+    def listen(self, topic: str, hear: Callable[[Arrival], None]) -> Callable[[], None]:
+        """Hear every message of a topic; return what ends that."""
+        ...
+
+    def count(self, topic: str, what: str) -> None:
+        """Count what became of a message, for `GET /health`."""
         ...
 
 
@@ -121,6 +152,9 @@ class Sensor(ABC):
     def outgoing(self, raw: RawReading, stamp: Stamp) -> Outgoing:
         """Return the record that carries a look to the raw topic."""
         return outgoing(self.topic.raw, self.process_data(raw, stamp), self.descriptor.zone_id)
+
+    def interrupt(self) -> None:  # noqa: B027 - most looks take no time
+        """End a look that waits for something; called from another thread, when the manager stops."""
 
     def close(self) -> None:  # noqa: B027 - most chips have nothing to let go
         """Let go of the chip."""
