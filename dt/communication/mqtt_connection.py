@@ -21,6 +21,7 @@ AT_LEAST_ONCE = 1
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _KEEPALIVE_S = 30
 _SAYS_GOODBYE_WITHIN_S = 1.0
+_CONNECTS_WITHIN_S = 2.0  # stopping waits for it
 _MOST_IN_FLIGHT = 1000
 
 log = get_logger(__name__)
@@ -173,6 +174,7 @@ class MqttConnection:
             self.publish(self.status_topic, OFFLINE, retain=True).wait_for_publish(_SAYS_GOODBYE_WITHIN_S)
         self._client.disconnect()
         self._client.loop_stop()
+        self._client._reset_sockets()  # there is no public way; paho leaves them to the garbage collector
 
     def _make(self, login: MqttLogin, client_id: str, heard: Heard) -> Client:
         from paho.mqtt.client import Client, MQTTv311
@@ -186,6 +188,7 @@ class MqttConnection:
         if context is not None:
             client.tls_set_context(context)
         client.reconnect_delay_set(min_delay=1, max_delay=30)
+        client.connect_timeout = _CONNECTS_WITHIN_S
         client.max_inflight_messages_set(_MOST_IN_FLIGHT)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail

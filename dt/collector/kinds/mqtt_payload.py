@@ -49,7 +49,7 @@ def number(value: object) -> float:
     >>> number("21.5")
     21.5
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or "_" in str(value):
         raise PayloadError(f"is no number but {str(value)[:_MOST_CHARACTERS]!r}")
     try:
         found = float(value)
@@ -68,8 +68,9 @@ def plain_number(payload: bytes) -> float:
     """
     _require_size(payload)
     text = payload.decode("ascii", "replace").strip()
-    if not text or len(text) > _MOST_CHARACTERS:
-        raise PayloadError(f"is no number but {_shown(payload)}; for JSON, set the option json")
+    if not text or len(text) > _MOST_CHARACTERS or text[0] in "{[":
+        hint = "; for JSON, set the option json" if text[:1] in {"{", "["} else ""
+        raise PayloadError(f"is no number but {_shown(payload)}{hint}")
     return number(text)
 
 
