@@ -61,6 +61,7 @@ class CollectorService(Service):
         hardware = open_hardware(self._settings, self._wire)
         self._hardware = hardware
         self.closing("hardware", hardware.close)
+        listen_ahead(self._descriptors, hardware)
         self._manager = SensorManager(sensor_sources(self._descriptors, hardware), self._messaging, self.clock)
         metrics = SensorMetrics(self._manager)
         self.metrics.register(metrics)
@@ -125,6 +126,13 @@ def sensor_sources(
         SensorSource(descriptor=descriptor, open=partial(_open, descriptor, hardware), lane=_lane(descriptor))
         for descriptor in descriptors
     ]
+
+
+def listen_ahead(descriptors: Sequence[SensorDescriptor], hardware: Hardware) -> None:
+    """Let every MQTT device's topic be listened to before the client connects and gets what the broker kept."""
+    for descriptor in descriptors:
+        if descriptor.kind == MQTT:
+            _open(descriptor, hardware)
 
 
 def main() -> int:

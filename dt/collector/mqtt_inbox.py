@@ -41,6 +41,7 @@ class MqttInbox:
         self._listeners: dict[str, list[Hear]] = {}
         self._retained: dict[str, Arrival] = {}
         self._lock = threading.Lock()
+        self._is_started = False
         self._lost_s: float | None = None  # when the connection broke; None before the first
         self._connected_s: float | None = None
         self._mark = b""
@@ -50,15 +51,14 @@ class MqttInbox:
             MqttLogin.of(settings), client_id, f"{prefix}/collector/{settings.instance}/status",
             connected=self._on_connected, lost=self._on_lost, heard=self._on_message,
         )  # fmt: skip
-        self._connection.start()
 
     @property
     def why_not(self) -> str:
         """Return why nothing can come at present; empty while the broker is there."""
         return self._connection.why_not
 
-    def listen(self, topic: str, hear: Hear) -> Callable[[], None]:
-        """Hear every message of a topic from now on, a retained one at once; return what ends that."""
+    def listen(self, topic: str, hear: Hear) -> None:
+        """Hear every message of a topic from now on, a retained one at once."""
         with self._lock:
             is_new = topic not in self._listeners
             self._listeners.setdefault(topic, []).append(hear)
@@ -68,15 +68,15 @@ class MqttInbox:
         elif retained is not None:
             self._tell(hear, retained)
 
-        def end() -> None:
-            with self._lock:
-                if hear in self._listeners.get(topic, []):
-                    self._listeners[topic].remove(hear)
-
-        return end
+    def start(self) -> None:
+        """Connect, unless that was done: the broker gives what it kept at once, so who wants it listens before."""
+        with self._lock:
+            is_first, self._is_started = not self._is_started, True
+        if is_first:
+            self._connection.start()
 
     def count(self, topic: str, what: str) -> None:
-        """Count what became of a message: messages, retained, undated, refused, thinned."""
+        """Count what became of a message: messages, retained, undated, refused, thinned, dropped."""
         self._counts[topic][what] += 1
 
     def health(self) -> dict[str, object]:

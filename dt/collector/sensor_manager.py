@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dt.collector.backlog import Backlog
 from dt.collector.clock_sync import is_clock_synced
@@ -155,6 +155,15 @@ class SensorManager:
             clock_synced=self._clock_synced(),
             origin=self._origin,
         )
+        for number, earlier in enumerate(slot.sensor.earlier()):
+            kept = replace(
+                stamp,
+                timestamp=stamp.timestamp if earlier.taken_at is None else earlier.taken_at,
+                correlation_id=new_correlation_id(),
+                boot_id=f"{self.boot_id}-kept-{slot.sequence}",  # of no slot of this boot
+                sequence=number,
+            )
+            self.backlog.put(slot.sensor.outgoing(earlier, kept))
         self.backlog.put(slot.sensor.outgoing(raw, stamp))
         slot.sequence += 1
 

@@ -12,7 +12,7 @@ import pytest
 
 from dt.collector.kinds import KINDS, load_kind
 from dt.collector.kinds.base_sensor import Arrival, Stamp
-from dt.collector.kinds.mqtt import MqttSensor, MqttTemperature
+from dt.collector.kinds.mqtt import Mailbox, MqttSensor, MqttTemperature
 from dt.collector.kinds.mqtt_options import MqttOptions, parse_path
 from dt.collector.kinds.mqtt_payload import MOST_BYTES, PayloadError, decode, epoch, find, number, plain_number
 from dt.collector.main import create_service
@@ -39,9 +39,11 @@ class Post:
         self.counts: Counter[str] = Counter()
         self._listeners: dict[str, Callable[[Arrival], None]] = {}
 
-    def listen(self, topic: str, hear: Callable[[Arrival], None]) -> Callable[[], None]:
+    def listen(self, topic: str, hear: Callable[[Arrival], None]) -> None:
         self._listeners[topic] = hear
-        return lambda: None
+
+    def start(self) -> None:
+        """Need no connection."""
 
     def count(self, topic: str, what: str) -> None:
         self.counts[what] += 1
@@ -56,6 +58,11 @@ def descriptor(quantity: Quantity = Quantity.TEMPERATURE, every_s: float = 60.0,
         sensor_id="air", zone_id="box", data_type=quantity, kind="mqtt", read_interval=every_s,
         options={"topic": TOPIC, **options},
     )  # fmt: skip
+
+
+def thermometer(row: SensorDescriptor, post: Post) -> MqttTemperature:
+    """Return the sensor of a row."""
+    return MqttTemperature(row, Mailbox(row, post))
 
 
 @pytest.fixture
@@ -77,7 +84,7 @@ def test_every_plain_quantity_can_come_by_mqtt() -> None:
 
 def test_a_number_of_esphome_is_a_reading_at_its_arrival(post: Post) -> None:
     """The state topic of a sensor carries the bare number."""
-    sensor = MqttTemperature(descriptor(), post)
+    sensor = thermometer(descriptor(), post)
     post.bring(TOPIC, "23.40", at=NOW - 3.0)
 
     raw = sensor.read_sensor()
@@ -91,7 +98,7 @@ def test_a_value_of_tasmotas_json_keeps_its_unit_and_its_own_time(post: Post) ->
     """Processing converts the unit, as that of every other sensor; the time without a zone is in the device's."""
     at = epoch("2027-01-15T09:00:00", ZoneInfo("Europe/Rome"), 2e9)
     options = {"topic": SENSOR, "json": "AM2301.Temperature", "unit": "degF", "time": "Time", "timezone": "Europe/Rome"}
-    sensor = MqttTemperature(descriptor(**options), post)
+    sensor = thermometer(descriptor(**options), post)
     post.bring(SENSOR, TASMOTA, at=at + 2.5)
 
     raw = sensor.read_sensor()
@@ -103,7 +110,7 @@ def test_a_value_of_tasmotas_json_keeps_its_unit_and_its_own_time(post: Post) ->
 
 def test_a_scale_and_an_offset_are_applied_before_the_unit(post: Post) -> None:
     """For devices that send tenths of a degree, say."""
-    sensor = MqttTemperature(descriptor(scale=0.1, offset=-1.5), post)
+    sensor = thermometer(descriptor(scale=0.1, offset=-1.5), post)
     post.bring(TOPIC, "234")
 
     assert sensor.read_sensor().value == pytest.approx(21.9)
@@ -123,7 +130,7 @@ def test_a_scale_and_an_offset_are_applied_before_the_unit(post: Post) -> None:
 )
 def test_what_is_no_number_is_an_error_that_names_topic_and_why(post: Post, payload: str, why: str) -> None:
     """It is counted, and the next message is taken as ever."""
-    sensor = MqttTemperature(descriptor(), post)
+    sensor = thermometer(descriptor(), post)
     post.bring(TOPIC, payload)
 
     with pytest.raises(SensorError) as caught:
@@ -149,7 +156,7 @@ def test_what_is_no_number_is_an_error_that_names_topic_and_why(post: Post, payl
 )
 def test_wrong_json_is_an_error_that_says_how_far_the_path_leads(post: Post, payload: str, why: str) -> None:
     """A person finds the typing error in the rig file by it."""
-    sensor = MqttTemperature(descriptor(json="AM2301.Temperature"), post)
+    sensor = thermometer(descriptor(json="AM2301.Temperature"), post)
     post.bring(TOPIC, payload)
 
     with pytest.raises(SensorError, match=why):
@@ -158,7 +165,7 @@ def test_wrong_json_is_an_error_that_says_how_far_the_path_leads(post: Post, pay
 
 def test_retained_messages_never_pass_for_readings(post: Post) -> None:
     """They are of nobody knows when; ESPHome retains every value."""
-    sensor = MqttTemperature(descriptor(every_s=0.05), post)
+    sensor = thermometer(descriptor(every_s=0.05), post)
     post.bring(TOPIC, "19.0", is_retained=True)
 
     with pytest.raises(SensorError, match=f"{TOPIC}: no message for"):
@@ -168,7 +175,7 @@ def test_retained_messages_never_pass_for_readings(post: Post) -> None:
 
 def test_of_several_messages_in_one_cadence_the_newest_counts(post: Post) -> None:
     """The others are counted."""
-    sensor = MqttTemperature(descriptor(every_s=0.05), post)
+    sensor = thermometer(descriptor(every_s=0.05), post)
     for value in ("1", "2", "3"):
         post.bring(TOPIC, value)
 
@@ -180,7 +187,7 @@ def test_of_several_messages_in_one_cadence_the_newest_counts(post: Post) -> Non
 
 def test_a_message_without_a_time_that_may_have_waited_too_long_is_left_out(post: Post) -> None:
     """The broker kept it while we were away, and nobody can say since when."""
-    sensor = MqttTemperature(descriptor(every_s=0.05, stale_after_s=60), post)
+    sensor = thermometer(descriptor(every_s=0.05, stale_after_s=60), post)
     post.bring(TOPIC, "1", may_have_waited_s=61.0)
     with pytest.raises(SensorError, match="no message"):
         sensor.read_sensor()
@@ -188,6 +195,20 @@ def test_a_message_without_a_time_that_may_have_waited_too_long_is_left_out(post
 
     assert sensor.read_sensor().value == 2.0
     assert post.counts["undated"] == 1
+
+
+def test_what_the_broker_kept_is_handed_out_whole_with_each_ones_time(post: Post) -> None:
+    """The newest is the look's; those within one cadence are thinned all the same."""
+    sensor = thermometer(descriptor(every_s=60, json="t", time="at"), post)
+    for value, age_s in ((1, 300.0), (2, 240.0), (3, 238.0), (4, 180.0)):
+        post.bring(TOPIC, f'{{"t": {value}, "at": {NOW - age_s}}}', may_have_waited_s=float("inf"))
+
+    newest = sensor.read_sensor()
+
+    assert (newest.value, newest.taken_at) == (4.0, NOW - 180.0)
+    assert [(raw.value, raw.taken_at) for raw in sensor.earlier()] == [(1.0, NOW - 300.0), (3.0, NOW - 238.0)]
+    assert not sensor.earlier()
+    assert post.counts["thinned"] == 1
 
 
 @pytest.mark.parametrize(
@@ -201,7 +222,7 @@ def test_a_message_without_a_time_that_may_have_waited_too_long_is_left_out(post
 )
 def test_a_payloads_time_has_to_be_possible(post: Post, sent_at: float, why: str) -> None:
     """A device whose clock is wrong would put its values where they do not belong."""
-    sensor = MqttTemperature(descriptor(json="t", time="at"), post)
+    sensor = thermometer(descriptor(json="t", time="at"), post)
     post.bring(TOPIC, f'{{"t": 20, "at": {sent_at}}}')
 
     with pytest.raises(SensorError, match=why):
@@ -210,7 +231,7 @@ def test_a_payloads_time_has_to_be_possible(post: Post, sent_at: float, why: str
 
 def test_a_kept_message_with_a_time_of_its_own_is_taken_at_that_time(post: Post) -> None:
     """However long the collector was away."""
-    sensor = MqttTemperature(descriptor(json="t", time="at"), post)
+    sensor = thermometer(descriptor(json="t", time="at"), post)
     post.bring(TOPIC, f'{{"t": 20, "at": {NOW - 7200.0}}}', may_have_waited_s=float("inf"))
 
     assert sensor.read_sensor().taken_at == NOW - 7200.0
@@ -227,7 +248,7 @@ def test_an_hour_that_exists_twice_is_the_later_one_unless_that_is_still_to_come
 
 def test_a_device_that_is_offline_fails_at_once_and_says_so(post: Post) -> None:
     """Its last will is retained, and counts although it is."""
-    sensor = MqttTemperature(descriptor(topic=SENSOR, json="AM2301.Temperature", availability=LWT), post)
+    sensor = thermometer(descriptor(topic=SENSOR, json="AM2301.Temperature", availability=LWT), post)
     post.bring(LWT, "Offline", is_retained=True)
 
     with pytest.raises(SensorError, match=f"{SENSOR}: the device is offline, says {LWT}"):
@@ -240,7 +261,7 @@ def test_a_device_that_is_offline_fails_at_once_and_says_so(post: Post) -> None:
 
 def test_a_look_waits_for_the_message_and_can_be_ended(post: Post) -> None:
     """So a slow device has one reading per message, and a stop does not wait for it."""
-    sensor = MqttTemperature(descriptor(every_s=3600.0), post)
+    sensor = thermometer(descriptor(every_s=3600.0), post)
     values: list[float] = []
     look = threading.Thread(target=lambda: values.append(sensor.read_sensor().value))
     look.start()

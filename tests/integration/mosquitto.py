@@ -74,10 +74,12 @@ class Mosquitto:
             self._process.wait(5)
             self._process = None
 
-    def publish(self, topic: str, payload: str, *, retain: bool = False) -> None:
+    def publish(self, topic: str, payload: str, *, retain: bool = False, user: tuple[str, str] | None = None) -> None:
         """Send by mosquitto_pub, a client of others, at least once; returns when the broker has it."""
         command = [program("mosquitto_pub"), "-h", "127.0.0.1", "-p", str(self.port), "-q", "1", "-t", topic]
         command += ["-m", payload, *(["-r"] if retain else [])]
+        if user is not None:
+            command += ["-u", user[0], "-P", user[1]]
         if self.tls is not None:
             command += ["--cafile", str(self.tls.ca)]
         subprocess.run(command, check=True, timeout=10)

@@ -238,6 +238,7 @@ def test_wrong_password_is_named_and_the_right_one_gets_in(
     server.stop()
 
 
+@pytest.mark.filterwarnings(r"ignore:unclosed .ssl\.SSLSocket:ResourceWarning")  # paho leaves a failed handshake open
 def test_tls_checks_the_brokers_certificate(
     tmp_path: Path, settings: Settings, messaging: MemoryMessaging, eventually: Eventually
 ) -> None:

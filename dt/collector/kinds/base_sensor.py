@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -98,8 +98,12 @@ class MqttSource(Protocol):
         """Return why nothing can come at present; empty while the broker is there."""
         ...
 
-    def listen(self, topic: str, hear: Callable[[Arrival], None]) -> Callable[[], None]:
-        """Hear every message of a topic; return what ends that."""
+    def listen(self, topic: str, hear: Callable[[Arrival], None]) -> None:
+        """Hear every message of a topic from now on."""
+        ...
+
+    def start(self) -> None:
+        """Connect, unless that was done: by now everybody listens who wants what the broker kept."""
         ...
 
     def count(self, topic: str, what: str) -> None:
@@ -152,6 +156,10 @@ class Sensor(ABC):
     def outgoing(self, raw: RawReading, stamp: Stamp) -> Outgoing:
         """Return the record that carries a look to the raw topic."""
         return outgoing(self.topic.raw, self.process_data(raw, stamp), self.descriptor.zone_id)
+
+    def earlier(self) -> Sequence[RawReading]:
+        """Return, once, readings of earlier times that came in before the last look's, oldest first."""
+        return ()
 
     def interrupt(self) -> None:  # noqa: B027 - most looks take no time
         """End a look that waits for something; called from another thread, when the manager stops."""
