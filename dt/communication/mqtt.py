@@ -65,8 +65,11 @@ class MqttBridge(Service):
     MQTT knows no event time: history, replays and late readings stay out, or they would pass for the present.
     """
 
-    def __init__(self, settings: Settings, messaging: MessagingService, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, messaging: MessagingService, clock: Clock, most_held_back: int | None = None
+    ) -> None:
         super().__init__("mqtt", clock)
+        self._most_held_back = most_held_back
         self._prefix = settings.mqtt_prefix.strip("/")
         self._discovery = settings.mqtt_discovery_prefix.strip("/")
         self._login = MqttLogin.of(settings)
@@ -77,6 +80,7 @@ class MqttBridge(Service):
         self._unacknowledged: dict[_Place, MQTTMessageInfo] = {}
         self._announced: set[str] = set()
         self._sent = Counter("dt_mqtt_readings", "readings that the MQTT broker took", registry=self.metrics)
+        self._dropped = Counter("dt_mqtt_dropped", "readings that waited too long for it", registry=self.metrics)
 
     def on_start(self) -> None:
         """Connect in the background, and follow the readings from now on."""
@@ -110,6 +114,7 @@ class MqttBridge(Service):
             "mqtt": str(self._login.address),
             "mqtt_connected": self._connection is not None and self._connection.is_connected,
             "lag": 0 if self._subscription is None else self._subscription.lag(),
+            "dropped": int(self._dropped._value.get()),
             "messaging": self._messaging.health(),
         }
 
@@ -120,6 +125,9 @@ class MqttBridge(Service):
         if not readings or connection is None:
             return
         if not connection.is_connected:
+            if self._holds_back_too_many():
+                self._dropped.inc(len(readings))
+                return
             raise MessagingError(connection.why_not or "no MQTT broker")
         deadline = self.clock.monotonic() + _ACKNOWLEDGED_WITHIN_S
         for place, reading in readings.items():
@@ -129,6 +137,14 @@ class MqttBridge(Service):
             self._await(place, deadline - self.clock.monotonic())
         self._unacknowledged.clear()
         self._sent.inc(len(readings))
+
+    def _holds_back_too_many(self) -> bool:
+        """Return whether older readings have to go: a log in memory stands still while a group lies too far behind."""
+        return (
+            self._most_held_back is not None
+            and self._subscription is not None
+            and self._subscription.lag() > self._most_held_back
+        )
 
     def _publish(self, connection: MqttConnection, reading: SensorData) -> MQTTMessageInfo:
         topic = mqtt_topic(self._prefix, reading)
@@ -150,9 +166,14 @@ class MqttBridge(Service):
             raise MessagingError(f"MQTT: no acknowledgement within {_ACKNOWLEDGED_WITHIN_S:g} s")
 
 
-def create_service(settings: Settings, messaging: MessagingService, clock: Clock) -> MqttBridge:
-    """Assemble the bridge; raises ConfigError without a usable MQTT_URL, and opens nothing before `start`."""
-    return MqttBridge(settings, messaging, clock)
+def create_service(
+    settings: Settings, messaging: MessagingService, clock: Clock, most_held_back: int | None = None
+) -> MqttBridge:
+    """Assemble the bridge; raises ConfigError without a usable MQTT_URL, and opens nothing before `start`.
+
+    Without a broker the readings wait in the log; where more than `most_held_back` of them do, the oldest are dropped.
+    """
+    return MqttBridge(settings, messaging, clock, most_held_back)
 
 
 def main() -> int:
