@@ -44,7 +44,7 @@ class Mirror(Service):
 
     def on_start(self) -> None:
         """Open the outbox, which goes on where an earlier run ended, and follow everything from now on."""
-        target = Target(self._far, self.clock)
+        target = FarKafka(self._far, self.clock)
         self.closing("far Kafka", target.close)
         folder = self._far.data_dir / NAME
         self._outbox = Outbox(target, self.clock, folder, limits=self._limits)
@@ -77,42 +77,34 @@ class Mirror(Service):
         self._outbox.put_batch([Outgoing(r.topic, r.value, r.key, r.headers) for r in records])
 
 
-class Target:
-    """The far Kafka as the outbox needs it: connected once the topics that were missing there are made."""
+class FarKafka(KafkaMessaging):
+    """The far broker, connected once the topics that were missing there are made; what is there is not altered."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
+        super().__init__(settings, NAME, clock)
         self._settings = settings
-        self._kafka = KafkaMessaging(settings, NAME, clock)
-        self._lock = threading.Lock()
+        self._making = threading.Lock()
         self._has_topics = False
-
-    def publish_batch(self, batch: Sequence[Outgoing]) -> None:
-        """Queue records, as `MessagingService` does."""
-        self._kafka.publish_batch(batch)
 
     def flush(self, timeout_s: float = 10.0) -> None:
         """Return when all is durable; after a failure the topics are looked at again."""
         try:
-            self._kafka.flush(timeout_s)
+            super().flush(timeout_s)
         except MessagingError:
             self._has_topics = False
             raise
 
     def health(self) -> dict[str, object]:
-        """Return whether a broker answers that has the topics, and make them first where they are missing."""
-        health = self._kafka.health()
+        """Return whether a broker answers that has the topics."""
+        health = super().health()
         if not health["connected"]:
             return health
         why = self._make_topics()
         return {**health, "connected": not why, "why": why}
 
-    def close(self) -> None:
-        """Let go of the broker."""
-        self._kafka.close()
-
     def _make_topics(self) -> str:
-        """Create what is missing, alter nothing; return why that failed."""
-        with self._lock:
+        """Create what is missing; return why that failed."""
+        with self._making:
             if self._has_topics:
                 return ""
             try:

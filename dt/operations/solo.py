@@ -24,6 +24,7 @@ FOLDER = "solo"  # under DATA_DIR
 _LOOKS_EVERY_S = 10.0
 _DRAINED_WITHIN_S = 1.5
 _MOST_HELD_BACK = 5_000  # readings that wait for an MQTT broker; more would stop the log in memory for everybody
+_KEEP_SENT_S = 300.0  # what was published within it is published again after an end without warning
 _KEPT_RECORDS, _KEPT_BYTES = 2_000, 4 * 1024 * 1024  # of a partition: who comes later reads the database
 _DRAINED = ("processing", "ai", "alerts", "database")  # in the order in which a reading passes them
 
@@ -36,6 +37,7 @@ class Solo:
     """Assembled by its settings; opens nothing before `start`."""
 
     def __init__(self, settings: Settings, clock: Clock, say: Say, stop: threading.Event) -> None:
+        from dt.collector.main import collector_outbox
         from dt.collector.main import create_service as create_collector
         from dt.controller.app import create_service as create_controller
 
@@ -46,7 +48,8 @@ class Solo:
         self._messaging = MemoryMessaging(clock, kept_records=_KEPT_RECORDS, kept_bytes=_KEPT_BYTES)
         self._process = OneProcess(settings, self._messaging, clock, load_rig(settings.rig_file))
         # What is wrong in settings or rig file is said now, before anything runs.
-        self._collector: Service = create_collector(settings, self._messaging, clock)
+        outbox = collector_outbox(settings, self._messaging, clock, keep_sent_s=_KEEP_SENT_S)
+        self._collector: Service = create_collector(settings, self._messaging, clock, outbox=outbox)
         self._controller: Service = create_controller(settings, self._messaging, clock)
         self._bridge = self._made_bridge()
         self._kept = KeptTopics(settings.data_dir / FOLDER / "topics.db")
@@ -107,9 +110,13 @@ class Solo:
 
     def _is_drained(self) -> bool:
         """Wait until everything that was published has reached the database, the mirror and what is kept."""
-        running = {service.name: service for service in self._process.services if service.is_started}
-        lags = [lambda name=name: running[name].health().get("lag", 0) for name in _DRAINED if name in running]
-        lags += [self._kept.lag]
+        lags: list[Callable[[], object]] = [
+            lambda service=service: service.health().get("lag", 0)  # type: ignore[misc]
+            for name in _DRAINED
+            for service in self._process.services
+            if service.name == name and service.is_started
+        ]
+        lags.append(self._kept.lag)
         if self._mirror is not None:
             lags.append(self._mirror.lag)
         give_up = self._clock.monotonic() + _DRAINED_WITHIN_S

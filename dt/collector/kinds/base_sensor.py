@@ -127,6 +127,11 @@ class Sensor(ABC):
         """Open the chip that the descriptor names; raises `SensorError`."""
 
     @property
+    def pause_s(self) -> float:
+        """How long after a look's begin, or after a miss, this sensor is not looked at again."""
+        return self.rest_s
+
+    @property
     def topic(self) -> Topics:
         """The channel that this sensor's readings belong to."""
         return Topics.of(self.quantity)

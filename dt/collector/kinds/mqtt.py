@@ -45,6 +45,11 @@ class MqttSensor(Sensor):
         assert isinstance(mailbox, Mailbox)
         return cls(descriptor, mailbox)
 
+    @property
+    def pause_s(self) -> float:
+        """After a look that waited in vain the next one is that of the next cadence."""
+        return (1.0 - _PATIENCE) * self.descriptor.read_interval
+
     def read_sensor(self) -> RawReading:
         """Return the newest message's value, or wait for one; raises SensorError when the cadence passes without."""
         readings = self._mailbox.take(_PATIENCE * self.descriptor.read_interval, lambda: self._is_interrupted)
