@@ -70,7 +70,9 @@ class CollectorService(Service):
         self._hardware = open_hardware(self._settings, self._wire)
         self.closing("hardware", self._hardware.close)
         listen_ahead(self._descriptors, self._hardware)
-        outbox = self._outbox or collector_outbox(self._settings, self._messaging, self.clock)
+        outbox = self._outbox
+        if outbox is None:  # an empty one that was given is falsy
+            outbox = collector_outbox(self._settings, self._messaging, self.clock)
         self._manager = SensorManager(sensor_sources(self._descriptors, self._hardware), outbox, self.clock)
         metrics = SensorMetrics(self._manager)
         self.metrics.register(metrics)
