@@ -13,6 +13,7 @@ from dt.simulator.chips import camera as camera_chip
 from dt.simulator.chips.bh1750 import Bh1750Chip
 from dt.simulator.chips.dht22 import Dht22Chip
 from dt.simulator.chips.seesaw import SeesawChip
+from dt.simulator.chips.sht31 import Sht31Chip
 from dt.simulator.sensing import Senses
 from dt.simulator.spec import BoxSpec, PotSpec, PumpSpec, SiteSpec
 from dt.utils.clock import Clock
@@ -31,7 +32,11 @@ class I2cChip(Protocol):
         ...
 
 
-_I2C_CHIPS: Mapping[str, Callable[[Senses], I2cChip]] = {"seesaw": SeesawChip, "bh1750": Bh1750Chip}
+_I2C_CHIPS: Mapping[str, Callable[[Senses], I2cChip]] = {
+    "seesaw": SeesawChip,
+    "bh1750": Bh1750Chip,
+    "sht31": Sht31Chip,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
