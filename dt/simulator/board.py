@@ -253,10 +253,10 @@ def wiring(rig: Rig) -> Wiring:
 def camera_number(pin: str | None) -> int:
     """Return which camera a descriptor's `pin` means.
 
-    >>> camera_number("camera1"), camera_number(None)
-    (1, 0)
+    >>> camera_number("camera1"), camera_number("usb2"), camera_number(None)
+    (1, 2, 0)
     """
-    return int(pin.removeprefix("camera")) if pin else 0
+    return int(pin.removeprefix("camera").removeprefix("usb")) if pin else 0
 
 
 def _output(actuator: ActuatorDescriptor) -> Output:

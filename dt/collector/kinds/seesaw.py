@@ -21,9 +21,8 @@ _LOOKS = 3
 _MOST_TRIES = 9
 _GARBAGE_COUNTS = 0xFFFF
 _STATUS, _TEMPERATURE = 0x00, 0x04  # module and register
-_DEGC_PER_COUNT = 1.0 / 65_536.0  # 16.16 fixed point
 _READ_DELAY_S = 0.005  # the driver's own for this register
-_FLOATING_BUS = -1  # all ones: nothing drove the data line
+_FLOATING_BUS = b"\xff\xff\xff\xff"  # nothing drove the data line
 
 
 class SoilProbe:
@@ -64,16 +63,11 @@ class SoilProbe:
                 return _GARBAGE_COUNTS
 
     def _look_at_degc(self) -> float:
-        """Read the register by the driver's `read`: its `get_temp` masks the sign away, and frost becomes 16383.
-
-        >>> struct.unpack(">i", b"\\xff\\xfb\\x00\\x00")[0] * _DEGC_PER_COUNT
-        -5.0
-        """
-        buffer = bytearray(4)
+        """Read the register by the driver's `read`: its `get_temp` masks the sign away, and frost becomes 16383."""
+        register = bytearray(4)
         with chip_errors(self._name):
-            self._chip.read(_STATUS, _TEMPERATURE, buffer, _READ_DELAY_S)
-        (counts,) = struct.unpack(">i", buffer)
-        return float("inf") if counts == _FLOATING_BUS else counts * _DEGC_PER_COUNT
+            self._chip.read(_STATUS, _TEMPERATURE, register, _READ_DELAY_S)
+        return float("inf") if register == _FLOATING_BUS else degc_of(bytes(register))
 
 
 class SeesawSensor(Sensor):
@@ -107,3 +101,13 @@ class SeesawSensor(Sensor):
 
     def _key(self) -> str:
         return f"seesaw:{self._address():#04x}"
+
+
+def degc_of(register: bytes) -> float:
+    """Return the temperature of the chip's register: signed 16.16 fixed point, in degC.
+
+    >>> degc_of(bytes.fromhex("00158000")), degc_of(bytes.fromhex("fffb0000"))
+    (21.5, -5.0)
+    """
+    (counts,) = struct.unpack(">i", register)
+    return float(counts / 65_536.0)
