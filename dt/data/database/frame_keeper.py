@@ -1,4 +1,4 @@
-"""Thins the pictures in the background: first the record goes, in one transaction with a note of its file, then the file.
+"""Thins the pictures in the background: first the record goes, in one transaction with a note of its file, then that.
 
 So a crash at any instant leaves no record without its file, and the note brings the file's end at the next run.
 """
