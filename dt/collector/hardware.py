@@ -11,13 +11,15 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from dt.collector.kinds.base_sensor import Camera, ChipMaker, Hardware
+from dt.collector.kinds.base_sensor import Camera, ChipMaker, Hardware, Switch, chip_errors
 from dt.collector.mocks import pulse_input
 from dt.collector.mocks.bus import WireBus
 from dt.collector.mocks.camera import WireCamera
+from dt.collector.mocks.switch import WireSwitch
 from dt.communication.wire import Wire, WireClient
+from dt.utils.clock import Clock, SystemClock
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError, SensorError
 from dt.utils.hardware import is_simulated
@@ -29,7 +31,8 @@ _CAPTURE_TIMEOUT_S = 15.0
 class SharedChips:
     """Chips by key, opened once; sensors of several threads may ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self._chips: dict[str, object] = {}
         self._lock = threading.Lock()
 
@@ -57,8 +60,8 @@ class SharedChips:
 class SimulatedHardware(SharedChips):
     """What a Pi would have, over a wire to a simulated box."""
 
-    def __init__(self, wire: Wire, on_close: Callable[[], None] | None = None) -> None:
-        super().__init__()
+    def __init__(self, wire: Wire, on_close: Callable[[], None] | None = None, clock: Clock | None = None) -> None:
+        super().__init__(clock)
         self._on_close = on_close
         # Blinka looks at the machine that it runs on, which is of no interest here and not always known to it.
         os.environ.setdefault("BLINKA_FORCECHIP", "OS_AGNOSTIC")
@@ -75,6 +78,10 @@ class SimulatedHardware(SharedChips):
         """Return a pin by its BCM name."""
         return pulse_input.WireLine(pin_number(name), self._wire)
 
+    def switch(self, name: str) -> Switch:
+        """Return a switch on a pin of the box."""
+        return WireSwitch(self._wire, pin_number(name))
+
     def camera(self, name: str) -> Camera:
         """Return a camera by its name."""
         return WireCamera(self._wire, camera_number(name))
@@ -89,8 +96,8 @@ class SimulatedHardware(SharedChips):
 class PiHardware(SharedChips):
     """A Raspberry Pi's own; Blinka is imported when the first bus or pin is asked for."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
         self._bus: LockedBus | None = None
 
     def i2c(self) -> LockedBus:
@@ -107,9 +114,20 @@ class PiHardware(SharedChips):
 
         return getattr(board, f"D{pin_number(name)}")
 
+    def switch(self, name: str) -> Switch:
+        """Return gpiozero's output on a pin, which is on at first: what it feeds may be running."""
+        return cast("Switch", self.shared(f"switch:{name}", lambda: _output(name)))
+
     def camera(self, name: str) -> Camera:
         """Return a camera of the Pi."""
         return PiCamera(camera_number(name))
+
+
+def _output(name: str) -> object:
+    from gpiozero import OutputDevice
+
+    with chip_errors(f"power switch on {name}"):
+        return OutputDevice(pin_number(name), initial_value=True)
 
 
 class LockedBus:

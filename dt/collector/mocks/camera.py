@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dt.communication.wire import Wire
+from dt.communication.wire import Wire, WireRefusedError
+from dt.utils.exceptions import SensorError
 
 
 class WireCamera:
@@ -13,5 +14,8 @@ class WireCamera:
         self._number = number
 
     def capture(self) -> bytes:
-        """Return a JPEG."""
-        return self._wire.capture(self._number)
+        """Return a JPEG; a camera that is gone is a `SensorError`, as on a Pi."""
+        try:
+            return self._wire.capture(self._number)
+        except WireRefusedError as error:
+            raise SensorError(str(error)) from error
