@@ -170,6 +170,7 @@ class Senses:
     ) -> None:
         draw = random.Random(f"{seed}:{chip}")
         self.spot = spot
+        self.seed = seed
         self.sways = sways or Steady()
         self.placement = placement or Placement()
         self.noise = random.Random(f"{seed}:{chip}:noise")
@@ -221,6 +222,16 @@ class Senses:
         value = self._humidity_play.follow(self.spot.humidity_pct) + self.humidity_offset_pct
         value = self.sways.felt(Quantity.HUMIDITY, value + self.noise.gauss(0.0, 0.3), 1.0)
         return round(max(0.0, min(100.0, value)), 1)
+
+    def precise_degc(self, noise_k: float) -> float:
+        """A better thermometer's temperature: half the DHT22's spread, no steps."""
+        value = self.spot.air_degc + 0.5 * self.temperature_offset_k + self.noise.gauss(0.0, noise_k)
+        return self.sways.felt(Quantity.TEMPERATURE, value, 1.0)
+
+    def precise_pct(self, noise_pct: float) -> float:
+        """A better hygrometer's humidity: half the DHT22's spread, no steps."""
+        value = self.spot.humidity_pct + 0.5 * self.humidity_offset_pct + self.noise.gauss(0.0, noise_pct)
+        return self.sways.felt(Quantity.HUMIDITY, value, 1.0)
 
     def light_counts(self, counts_per_lux: float = BH1750_COUNTS_PER_LUX) -> int:
         """The BH1750's counts, saturating at 16 bits."""

@@ -117,10 +117,10 @@ def chip_of(sensor: SensorDescriptor) -> str:
 def camera_number(pin: str | None) -> int:
     """Return which camera a descriptor's `pin` means.
 
-    >>> camera_number("camera1"), camera_number(None)
-    (1, 0)
+    >>> camera_number("camera1"), camera_number("usb2"), camera_number(None)
+    (1, 2, 0)
     """
-    return int(pin.removeprefix("camera")) if pin else 0
+    return int(pin.removeprefix("camera").removeprefix("usb")) if pin else 0
 
 
 def _sites(rig: Rig, sensors: Iterable[tuple[int, SensorDescriptor]], what: str) -> dict[int, Place]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
+from dt.collector.camera_spec import Picture
 from dt.communication.messaging import Outgoing, outgoing
 from dt.communication.topics import Topics
 from dt.utils.clock import Clock
@@ -57,8 +58,8 @@ class Hardware(Protocol):
         """Return a switch for what a pin gives power to, by its BCM name; it is left as it is."""
         ...
 
-    def camera(self, name: str) -> Camera:
-        """Return a camera by its name (`camera0`)."""
+    def camera(self, name: str, options: Mapping[str, Any] | None = None) -> Camera:
+        """Return a camera by its name (`camera0`, `usb0`) and its sensor's options; raises `ConfigError`."""
         ...
 
     def shared(self, key: str, make: ChipMaker) -> object:
@@ -93,8 +94,12 @@ class Switch(Protocol):
 class Camera(Protocol):
     """Something that takes pictures."""
 
-    def capture(self) -> bytes:
-        """Return a JPEG; raises `SensorError`."""
+    def capture(self) -> Picture:
+        """Take a picture; raises `SensorError`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the camera; the next picture opens it anew."""
         ...
 
 

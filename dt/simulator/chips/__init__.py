@@ -11,6 +11,7 @@ from typing import Protocol
 
 from dt.simulator.chips.bh1750 import Bh1750Chip
 from dt.simulator.chips.seesaw import SeesawChip
+from dt.simulator.chips.sht31 import Sht31Chip
 from dt.simulator.sensing import Senses
 from dt.utils.clock import Clock
 
@@ -26,4 +27,5 @@ class I2cChip(Protocol):
 I2C_CHIPS: Mapping[str, Callable[[Senses, Clock, int], I2cChip]] = {
     "seesaw": SeesawChip,
     "bh1750": Bh1750Chip,
+    "sht31": Sht31Chip,
 }
