@@ -8,19 +8,22 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dt.communication.wire_calls import Direction, EdgeCallback, NoAcknowledgeError, Pull, WireRefusedError
-from dt.simulator.box import LAMP, PUMP, Box
+from dt.simulator.box import Box
 from dt.simulator.chips import camera as camera_chip
 from dt.simulator.chips.bh1750 import Bh1750Chip
 from dt.simulator.chips.dht22 import Dht22Chip
 from dt.simulator.chips.seesaw import SeesawChip
+from dt.simulator.from_rig import OUTPUT_KINDS, box_spec
 from dt.simulator.sensing import Senses
-from dt.simulator.spec import BoxSpec, PotSpec, PumpSpec, SiteSpec
+from dt.simulator.spec import LAMP, PLANT, PUMP, ZONE
 from dt.utils.clock import Clock
+from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import ConfigError
 from dt.utils.rig import ActuatorDescriptor, Rig, pin_number
 
+__all__ = ["BoxWire", "Output", "Place", "Wiring", "box_spec", "camera_number", "chip_name", "chip_of", "wiring"]
+
 LAST_PIN = 27
-_OUTPUTS = {"pump": PUMP, "lamp": LAMP, "light": LAMP}
 
 
 class I2cChip(Protocol):
@@ -43,13 +46,24 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a chip is: in a zone's air or, with a plant, in its pot (a camera: above it)."""
+
+    kind: str
+    zone_id: str = ZONE
+    plant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
     """What hangs where: chips by I2C address, DHT22s and outputs by BCM pin, cameras by number."""
 
-    i2c: Mapping[int, str] = field(default_factory=lambda: {0x36: "seesaw", 0x23: "bh1750"})
-    dht22_pins: tuple[int, ...] = (4,)
+    i2c: Mapping[int, Place] = field(
+        default_factory=lambda: {0x36: Place(kind="seesaw", plant_id=PLANT), 0x23: Place(kind="bh1750")}
+    )
+    dht22: Mapping[int, Place] = field(default_factory=lambda: {4: Place(kind="dht22")})
     outputs: Mapping[int, Output] = field(default_factory=lambda: {17: Output(name=PUMP), 27: Output(name=LAMP)})
-    cameras: tuple[int, ...] = (0,)
+    cameras: Mapping[int, Place] = field(default_factory=lambda: {0: Place(kind="camera", plant_id=PLANT)})
 
 
 @dataclass(slots=True)
@@ -77,9 +91,13 @@ class BoxWire:
         self._clock = clock
         self._wiring = wiring or Wiring()
         self._lock = threading.RLock()
-        senses = Senses.of(box)
-        self._i2c = {address: _I2C_CHIPS[kind](senses) for address, kind in self._wiring.i2c.items()}
-        self._dht22 = {pin: Dht22Chip(senses) for pin in self._wiring.dht22_pins}
+        self._i2c = {
+            address: _I2C_CHIPS[place.kind](self._senses(place, chip_name(address)))
+            for address, place in self._wiring.i2c.items()
+        }
+        self._dht22 = {
+            pin: Dht22Chip(self._senses(place, chip_name(pin=pin))) for pin, place in self._wiring.dht22.items()
+        }
         self._pins: dict[int, _Pin] = {}
 
     def i2c(self, address: int, out: bytes, count: int) -> bytes:
@@ -138,10 +156,11 @@ class BoxWire:
     def capture(self, camera: int) -> bytes:
         """Take a picture."""
         with self._caught_up():
-            if camera not in self._wiring.cameras:
+            place = self._wiring.cameras.get(camera)
+            if place is None:
                 msg = f"the box has no camera {camera}"
                 raise WireRefusedError(msg)
-            return camera_chip.draw(self.box)
+            return camera_chip.draw(self.box, place.zone_id, place.plant_id)
 
     def state(self) -> dict[str, object]:
         """Return the truth, with the levels of all pins that were set up; for evaluation only."""
@@ -161,6 +180,9 @@ class BoxWire:
             state.driven = level
 
         self._change(pin, change)
+
+    def _senses(self, place: Place, chip: str) -> Senses:
+        return Senses.of(self.box, place.zone_id, place.plant_id, chip)
 
     def _caught_up(self) -> _CaughtUp:
         return _CaughtUp(self._lock, self.box, self._clock)
@@ -217,32 +239,23 @@ class _CaughtUp:
         self._lock.release()
 
 
-def box_spec(rig: Rig, seed: int = 1) -> BoxSpec:
-    """Return the box that a rig describes; raises ConfigError when it asks for more than one pot."""
-    if len(rig.plants) != 1:
-        msg = f"{rig.path}: the simulated box has exactly one pot, the rig declares {len(rig.plants)} plants"
-        raise ConfigError(msg)
-    [plant] = rig.plants.values()
-    zone = rig.zones[plant.zone_id]
-    pumps = [actuator for actuator in rig.actuators if _OUTPUTS.get(actuator.kind) == PUMP]
-    flow = float(pumps[0].options.get("flow_ml_s", PumpSpec().flow_ml_s)) if pumps else PumpSpec().flow_ml_s
-    reservoir = float(pumps[0].options.get("reservoir_ml", PumpSpec().reservoir_ml)) if pumps else 0.0
-    return BoxSpec(
-        site=SiteSpec(latitude_deg=zone.latitude, longitude_deg=zone.longitude, timezone=zone.timezone),
-        pot=PotSpec(plant_id=plant.plant_id, volume_ml=1000.0 * plant.pot_volume_l, limits=plant.limits),
-        pump=PumpSpec(flow_ml_s=flow, reservoir_ml=reservoir),
-        seed=seed,
-    )
-
-
 def wiring(rig: Rig) -> Wiring:
     """Return the wiring that a rig describes."""
     return Wiring(
-        i2c={s.address: s.kind for s in rig.sensors if s.kind in _I2C_CHIPS and s.address is not None},
-        dht22_pins=tuple({pin_number(s.pin) for s in rig.sensors if s.kind == "dht22" and s.pin is not None}),
-        outputs={pin_number(a.pin): _output(a) for a in rig.actuators if a.kind in _OUTPUTS},
-        cameras=tuple({camera_number(s.pin) for s in rig.sensors if s.kind == "camera"}),
+        i2c=_i2c(rig),
+        dht22={pin_number(s.pin): _place(s) for s in rig.sensors if s.kind == "dht22" and s.pin is not None},
+        outputs={pin_number(a.pin): _output(a) for a in rig.actuators if a.kind in OUTPUT_KINDS},
+        cameras={camera_number(s.pin): _place(s) for s in rig.sensors if s.kind == "camera"},
     )
+
+
+def chip_name(address: int | None = None, pin: int | None = None) -> str:
+    """Return how a chip is called: its errors are drawn by that name.
+
+    >>> chip_name(0x36), chip_name(pin=4)
+    ('0x36', 'GPIO4')
+    """
+    return f"GPIO{pin}" if address is None else f"{address:#04x}"
 
 
 def camera_number(pin: str | None) -> int:
@@ -254,5 +267,27 @@ def camera_number(pin: str | None) -> int:
     return int(pin.removeprefix("camera")) if pin else 0
 
 
+def chip_of(sensor: SensorDescriptor) -> str:
+    """Return the name of the chip that a sensor reads."""
+    return chip_name(sensor.address, None if sensor.pin is None else pin_number(sensor.pin))
+
+
+def _i2c(rig: Rig) -> dict[int, Place]:
+    """Chips by address; two sensors may read one chip, but one address is one chip in one place."""
+    found: dict[int, Place] = {}
+    for sensor in rig.sensors:
+        if sensor.kind in _I2C_CHIPS and sensor.address is not None:
+            place = _place(sensor)
+            if found.setdefault(sensor.address, place) != place:
+                raise ConfigError(
+                    f"{rig.place_of(sensor.sensor_id)}: address: {sensor.address:#04x} is another chip already"
+                )
+    return found
+
+
+def _place(sensor: SensorDescriptor) -> Place:
+    return Place(kind=sensor.kind, zone_id=sensor.zone_id, plant_id=sensor.plant_id)
+
+
 def _output(actuator: ActuatorDescriptor) -> Output:
-    return Output(name=_OUTPUTS[actuator.kind], active_high=actuator.active_high)
+    return Output(name=actuator.actuator_id, active_high=actuator.active_high)

@@ -12,6 +12,8 @@ import random
 from dataclasses import dataclass
 
 from dt.simulator.box import Box
+from dt.simulator.pot import Pot
+from dt.simulator.zone import ZoneBox
 
 # The seesaw probe reads about 300 in air and 1015 in water (Adafruit STEMMA soil sensor, 4026).
 AIR_COUNTS = 300.0
@@ -54,9 +56,11 @@ def calibration_points(step_vwc: float = 0.05, wettest_vwc: float = 0.75) -> lis
 
 @dataclass(slots=True)
 class Senses:
-    """The errors of one set of chips: fixed ones drawn from the seed, noise drawn at every look."""
+    """What one chip senses, and its errors: fixed ones drawn from seed and chip, noise drawn at every look."""
 
     box: Box
+    zone: ZoneBox
+    pot: Pot | None  # that the chip sticks in
     noise: random.Random
     probe_gain: float
     probe_offset: float
@@ -65,12 +69,14 @@ class Senses:
     light_gain: float
 
     @classmethod
-    def of(cls, box: Box) -> Senses:
-        """Draw a set of chips for a box, the same for the same seed."""
-        draw = random.Random(f"{box.spec.seed}:chips")
+    def of(cls, box: Box, zone_id: str, plant_id: str | None = None, chip: str = "chip") -> Senses:
+        """Draw the chip of that name in a zone and, for a probe, in a pot; the same for the same seed and name."""
+        draw = random.Random(f"{box.spec.seed}:{chip}")
         return cls(
             box=box,
-            noise=random.Random(f"{box.spec.seed}:noise"),
+            zone=box.zones[zone_id],
+            pot=None if plant_id is None else box.pots[plant_id],
+            noise=random.Random(f"{box.spec.seed}:{chip}:noise"),
             probe_gain=1.0 + 0.004 * draw.uniform(-1.0, 1.0),
             probe_offset=2.0 * draw.uniform(-1.0, 1.0),
             temperature_offset_k=0.3 * draw.uniform(-1.0, 1.0),
@@ -80,32 +86,41 @@ class Senses:
 
     def expected_counts(self) -> float:
         """What the soil probe would say without noise."""
-        box = self.box
-        ideal = counts_from_vwc(box.soil.vwc_top)
-        return self.probe_gain * ideal + self.probe_offset + _COUNTS_PER_K * (box.soil_degc - _REFERENCE_DEGC)
+        ideal = counts_from_vwc(self.vwc)
+        return self.probe_gain * ideal + self.probe_offset + _COUNTS_PER_K * (self.true_soil_degc - _REFERENCE_DEGC)
+
+    @property
+    def vwc(self) -> float:
+        """Water content around the probe; one that sticks in no pot hangs in air."""
+        return 0.0 if self.pot is None else self.pot.soil.vwc_top
+
+    @property
+    def true_soil_degc(self) -> float:
+        """Temperature around the probe."""
+        return self.zone.air_degc if self.pot is None else self.pot.soil_degc
 
     def moisture_counts(self) -> int:
         """Take one look with the soil probe; noise grows as soil dries."""
-        dryness = max(0.0, 1.0 - self.box.soil.vwc_top / 0.5)
+        dryness = max(0.0, 1.0 - self.vwc / 0.5)
         counts = self.expected_counts() + self.noise.gauss(0.0, 1.2 + 1.8 * dryness)
         return max(0, min(1023, round(counts)))
 
     def soil_degc(self) -> float:
         """The seesaw's own thermometer: coarse, about a degree off."""
-        return self.box.soil_degc + self.noise.gauss(0.0, 0.15)
+        return self.true_soil_degc + self.noise.gauss(0.0, 0.15)
 
     def air_degc(self) -> float:
         """The DHT22's temperature, in its steps of 0.1 degC."""
-        return round(self.box.air_degc + self.temperature_offset_k + self.noise.gauss(0.0, 0.06), 1)
+        return round(self.zone.air_degc + self.temperature_offset_k + self.noise.gauss(0.0, 0.06), 1)
 
     def humidity_pct(self) -> float:
         """The DHT22's humidity, in its steps of 0.1 %."""
-        value = self.box.humidity_pct + self.humidity_offset_pct + self.noise.gauss(0.0, 0.3)
+        value = self.zone.humidity_pct + self.humidity_offset_pct + self.noise.gauss(0.0, 0.3)
         return round(max(0.0, min(100.0, value)), 1)
 
     def light_counts(self, counts_per_lux: float = BH1750_COUNTS_PER_LUX) -> int:
         """The BH1750's counts, saturating at 16 bits."""
-        lux = self.box.light_lux * self.light_gain * (1.0 + self.noise.gauss(0.0, 0.008))
+        lux = self.zone.light_lux * self.light_gain * (1.0 + self.noise.gauss(0.0, 0.008))
         return max(0, min(_MAX_LUX_COUNTS, int(lux * counts_per_lux)))
 
     def light_lux(self) -> float:

@@ -17,7 +17,7 @@ from dt.communication.wire import Wire, WireClient, WireServer
 from dt.simulator.board import BoxWire
 from dt.simulator.box import Box
 from dt.simulator.sensing import Senses
-from dt.simulator.spec import BoxSpec, PotSpec
+from dt.simulator.spec import PLANT, ZONE, BoxSpec, PotSpec
 from dt.utils.clock import ManualClock
 
 NOON = 1_800_014_400.0  # 2027-01-15 12:00 UTC
@@ -39,7 +39,7 @@ class Bench(NamedTuple):
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Return a box and one way to it."""
     clock = ManualClock(wall=NOON)
-    board = BoxWire(Box(BoxSpec(pot=PotSpec(initial_vwc=0.30)), NOON - 6 * 3600), clock)
+    board = BoxWire(Box(BoxSpec(pots=(PotSpec(initial_vwc=0.30),)), NOON - 6 * 3600), clock)
     if request.param == "in one process":
         yield Bench(board, board, clock)
         return
@@ -97,14 +97,14 @@ def test_absent_chip_raises_the_errors_of_linux(bench: Bench) -> None:
 
 def test_seesaw_driver_reads_moisture(bench: Bench, seesaw: Any) -> None:
     """The driver's counts are those of the probe's curve at the soil's water content, within its noise."""
-    expected = Senses.of(bench.board.box).expected_counts()
+    expected = Senses.of(bench.board.box, ZONE, PLANT, "0x36").expected_counts()
 
     assert seesaw.moisture_read() == pytest.approx(expected, abs=15)
 
 
 def test_seesaw_driver_reads_its_temperature(bench: Bench, seesaw: Any) -> None:
     """The fixed-point register decodes to the soil's temperature."""
-    assert seesaw.get_temp() == pytest.approx(bench.board.box.soil_degc, abs=1.0)
+    assert seesaw.get_temp() == pytest.approx(bench.board.box.pots[PLANT].soil_degc, abs=1.0)
 
 
 def test_seesaw_driver_knows_the_product(seesaw: Any) -> None:
@@ -120,7 +120,7 @@ def test_bh1750_driver_reads_light(bench: Bench) -> None:
     chip = adafruit_bh1750.BH1750(bench.bus)
     chip.resolution = adafruit_bh1750.Resolution.MID
 
-    assert chip.lux == pytest.approx(bench.board.box.light_lux, rel=0.09)
+    assert chip.lux == pytest.approx(bench.board.box.zones[ZONE].light_lux, rel=0.09)
     assert chip.lux > 100.0
 
 
@@ -131,8 +131,8 @@ def test_dht_driver_reads_temperature_and_humidity(bench: Bench) -> None:
 
     chip = adafruit_dht.DHT22(pin)
 
-    assert chip.temperature == pytest.approx(bench.board.box.air_degc, abs=0.8)
-    assert chip.humidity == pytest.approx(bench.board.box.humidity_pct, abs=3.5)
+    assert chip.temperature == pytest.approx(bench.board.box.zones[ZONE].air_degc, abs=0.8)
+    assert chip.humidity == pytest.approx(bench.board.box.zones[ZONE].humidity_pct, abs=3.5)
     chip.exit()
 
 

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageStat
 
-from dt.simulator.box import LAMP, Box
+from dt.simulator.box import Box
 from dt.simulator.chips import camera
 from dt.simulator.chips.bh1750 import Bh1750Chip
 from dt.simulator.chips.dht22 import Dht22Chip, encode
 from dt.simulator.chips.seesaw import SeesawChip
 from dt.simulator.sensing import Senses, calibration_points, counts_from_vwc, vwc_from_counts
-from dt.simulator.spec import BoxSpec, PotSpec, SiteSpec
+from dt.simulator.spec import LAMP, PLANT, ZONE, BoxSpec, LampSpec, PotSpec
 
 NOON = 1_800_014_400.0
 LONG_FRAME, ONE_MS = 200, 1000
@@ -24,11 +24,15 @@ LONG_FRAME, ONE_MS = 200, 1000
 
 def box(vwc: float = 0.4, lamp: float = 0.0) -> Box:
     """Return a box at noon, without a timer for its lamp."""
-    site = SiteSpec(lamp_on_h=0.0, lamp_off_h=0.0)
-    a_box = Box(BoxSpec(site=site, pot=PotSpec(initial_vwc=vwc)), NOON)
+    a_box = Box(BoxSpec(pots=(PotSpec(initial_vwc=vwc),), lamps=(LampSpec(on_h=0.0, off_h=0.0),)), NOON)
     a_box.drive(LAMP, lamp)
     a_box.advance(NOON + 60.0)
     return a_box
+
+
+def senses_of(a_box: Box) -> Senses:
+    """Return a chip in the box's only pot."""
+    return Senses.of(a_box, ZONE, PLANT)
 
 
 def bits_of(pulses: list[int]) -> bytes:
@@ -67,7 +71,7 @@ def test_probe_noise_grows_as_soil_dries() -> None:
     """The spread of many looks is larger in dry soil."""
 
     def spread(vwc: float) -> float:
-        senses = Senses.of(box(vwc))
+        senses = senses_of(box(vwc))
         looks = [senses.moisture_counts() for _ in range(400)]
         mean = sum(looks) / len(looks)
         return sum((look - mean) ** 2 for look in looks)
@@ -78,23 +82,23 @@ def test_probe_noise_grows_as_soil_dries() -> None:
 def test_warm_soil_reads_wetter() -> None:
     """The probe's temperature coefficient is positive: the trap of F12."""
     a_box = box()
-    cool = Senses.of(a_box).expected_counts()
+    cool = senses_of(a_box).expected_counts()
 
-    a_box.soil_degc += 10.0
+    a_box.pots[PLANT].soil_degc += 10.0
 
-    assert Senses.of(a_box).expected_counts() == pytest.approx(cool + 8.0)
+    assert senses_of(a_box).expected_counts() == pytest.approx(cool + 8.0)
 
 
 def test_seesaw_answers_ones_from_an_unknown_register() -> None:
     """What nobody drives reads as ones, as on a real bus."""
-    chip = SeesawChip(Senses.of(box()))
+    chip = SeesawChip(senses_of(box()))
 
     assert chip.transfer(b"\x01\x04", 4) == b"\xff\xff\xff\xff"
 
 
 def test_seesaw_reset_forgets_the_register() -> None:
     """After a software reset a read without a register gives nothing useful."""
-    chip = SeesawChip(Senses.of(box()))
+    chip = SeesawChip(senses_of(box()))
     chip.transfer(b"\x0f\x10", 0)
 
     chip.transfer(b"\x00\x7f\xff", 0)
@@ -105,16 +109,16 @@ def test_seesaw_reset_forgets_the_register() -> None:
 def test_seesaw_below_zero_is_negative_fixed_point() -> None:
     """The register is signed; the driver masks its top bits, which is why its negative temperatures wrap."""
     a_box = box()
-    a_box.soil_degc = -5.0
+    a_box.pots[PLANT].soil_degc = -5.0
 
-    [value] = struct.unpack(">i", SeesawChip(Senses.of(a_box)).transfer(b"\x00\x04", 4))
+    [value] = struct.unpack(">i", SeesawChip(senses_of(a_box)).transfer(b"\x00\x04", 4))
 
     assert value / 65536 == pytest.approx(-5.0, abs=1.0)
 
 
 def test_bh1750_is_dark_before_it_is_switched_on() -> None:
     """A chip that lost its power answers 0 until a mode is set."""
-    chip = Bh1750Chip(Senses.of(box(lamp=1.0)))
+    chip = Bh1750Chip(senses_of(box(lamp=1.0)))
 
     assert chip.transfer(b"", 2) == b"\x00\x00"
 
@@ -122,8 +126,8 @@ def test_bh1750_is_dark_before_it_is_switched_on() -> None:
 def test_bh1750_saturates_at_16_bits() -> None:
     """Mode HIGH doubles the counts, so that it tops out at 27,306 lux."""
     a_box = box()
-    chip = Bh1750Chip(Senses.of(a_box))
-    a_box.light_lux = 40_000.0
+    chip = Bh1750Chip(senses_of(a_box))
+    a_box.zones[ZONE].light_lux = 40_000.0
 
     high = struct.unpack(">H", chip.transfer(b"\x11", 2))[0]
     mid = struct.unpack(">H", chip.transfer(b"\x10", 2))[0]
@@ -135,17 +139,17 @@ def test_bh1750_saturates_at_16_bits() -> None:
 def test_bh1750_one_time_mode_converts_once() -> None:
     """After a one-time conversion the chip sleeps and keeps its value."""
     a_box = box(lamp=1.0)
-    chip = Bh1750Chip(Senses.of(a_box))
+    chip = Bh1750Chip(senses_of(a_box))
     first = chip.transfer(b"\x20", 2)
 
-    a_box.light_lux = 0.0
+    a_box.zones[ZONE].light_lux = 0.0
 
     assert chip.transfer(b"", 2) == first
 
 
 def test_bh1750_low_mode_has_steps_of_four() -> None:
     """L-resolution counts are multiples of four."""
-    chip = Bh1750Chip(Senses.of(box(lamp=1.0)))
+    chip = Bh1750Chip(senses_of(box(lamp=1.0)))
 
     values = {struct.unpack(">H", chip.transfer(b"\x13", 2))[0] for _ in range(20)}
 
@@ -165,7 +169,7 @@ def test_dht22_frame_holds_both_values(temperature: float, humidity: float) -> N
 
 def test_dht22_answers_a_proper_start_signal_alone() -> None:
     """A trigger of less than 0.8 ms is no start signal."""
-    chip = Dht22Chip(Senses.of(box()))
+    chip = Dht22Chip(senses_of(box()))
 
     assert chip.pulses(500, LONG_FRAME) == []
     assert len(chip.pulses(ONE_MS, LONG_FRAME)) == 84
@@ -173,7 +177,7 @@ def test_dht22_answers_a_proper_start_signal_alone() -> None:
 
 def test_dht22_gives_the_last_pulses_that_fit() -> None:
     """A short buffer keeps the end of the frame, as a pulse input does."""
-    chip = Dht22Chip(Senses.of(box()))
+    chip = Dht22Chip(senses_of(box()))
 
     assert len(chip.pulses(ONE_MS, 81)) == 81
 
@@ -181,13 +185,13 @@ def test_dht22_gives_the_last_pulses_that_fit() -> None:
 def test_dht22_repeats_its_conversion_within_two_seconds() -> None:
     """The chip converts at most every 2 s."""
     a_box = box()
-    chip = Dht22Chip(Senses.of(a_box))
+    chip = Dht22Chip(senses_of(a_box))
     first = bits_of(chip.pulses(ONE_MS, 81))
 
-    a_box.air_degc += 10.0
+    a_box.zones[ZONE].air_degc += 10.0
     again = bits_of(chip.pulses(ONE_MS, 81))
     a_box.advance(a_box.now_s + 2.5)
-    a_box.air_degc += 10.0
+    a_box.zones[ZONE].air_degc += 10.0
     later = bits_of(chip.pulses(ONE_MS, 81))
 
     assert again == first
@@ -196,7 +200,7 @@ def test_dht22_repeats_its_conversion_within_two_seconds() -> None:
 
 def picture_of(a_box: Box) -> Image.Image:
     """Return what the camera sees."""
-    return Image.open(io.BytesIO(camera.draw(a_box))).convert("RGB")
+    return Image.open(io.BytesIO(camera.draw(a_box, ZONE, PLANT))).convert("RGB")
 
 
 def brightness(picture: Image.Image, part: tuple[int, int, int, int] | None = None) -> float:
@@ -206,7 +210,7 @@ def brightness(picture: Image.Image, part: tuple[int, int, int, int] | None = No
 
 def test_picture_is_a_jpeg_of_fitting_size() -> None:
     """640 by 480, tens of kilobytes, far below the 700 kB that a record may have."""
-    jpeg = camera.draw(box(lamp=1.0))
+    jpeg = camera.draw(box(lamp=1.0), ZONE, PLANT)
 
     assert Image.open(io.BytesIO(jpeg)).size == (640, 480)
     assert 20_000 < len(jpeg) < 120_000
@@ -234,10 +238,12 @@ def test_wet_soil_is_darker() -> None:
 def test_thirsty_plant_covers_less() -> None:
     """Leaves hang under water stress, so fewer pixels are green."""
 
-    def green(a_box: Box) -> int:
+    def green(vwc: float) -> int:
+        a_box = box(vwc, lamp=1.0)
+        a_box.advance(NOON + 8 * 3600)
         return sum(
             g > 1.25 * r and g > 1.25 * b
             for r, g, b in zip(*(band.tobytes() for band in picture_of(a_box).split()), strict=True)
         )
 
-    assert green(box(vwc=0.13, lamp=1.0)) < 0.7 * green(box(vwc=0.45, lamp=1.0))
+    assert green(0.13) < 0.7 * green(0.45)
