@@ -11,14 +11,16 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dt.collector.camera_client import BoxCamera, ProcessCamera
 from dt.collector.camera_spec import CameraSource, camera_spec
-from dt.collector.kinds.base_sensor import Camera, ChipMaker, Hardware
+from dt.collector.kinds.base_sensor import Camera, ChipMaker, Hardware, Switch, chip_errors
 from dt.collector.mocks import pulse_input
 from dt.collector.mocks.bus import WireBus
+from dt.collector.mocks.switch import WireSwitch
 from dt.communication.wire import Wire, WireClient
+from dt.utils.clock import Clock, SystemClock
 from dt.utils.config import Settings
 from dt.utils.hardware import is_simulated
 from dt.utils.rig import pin_number
@@ -27,15 +29,23 @@ from dt.utils.rig import pin_number
 class SharedChips:
     """Chips by key, opened once; sensors of several threads may ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self._chips: dict[str, object] = {}
+        self._opening: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def shared(self, key: str, make: ChipMaker) -> object:
-        """Return the chip of this key, or open it."""
+        """Return the chip of this key, or open it; who wants another one does not wait for that."""
         with self._lock:
+            if key in self._chips:
+                return self._chips[key]
+            opening = self._opening.setdefault(key, threading.Lock())
+        with opening:
             if key not in self._chips:
-                self._chips[key] = make()
+                chip = make()
+                with self._lock:
+                    self._chips[key] = chip
             return self._chips[key]
 
     def forget(self, key: str) -> None:
@@ -55,8 +65,14 @@ class SharedChips:
 class SimulatedHardware(SharedChips):
     """What a Pi would have, over a wire to a simulated box; `wire_path` is its socket when it is another process's."""
 
-    def __init__(self, wire: Wire, on_close: Callable[[], None] | None = None, wire_path: Path | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        wire: Wire,
+        on_close: Callable[[], None] | None = None,
+        wire_path: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(clock)
         self._on_close = on_close
         self._wire_path = wire_path
         # Blinka looks at the machine that it runs on, which is of no interest here and not always known to it.
@@ -74,6 +90,10 @@ class SimulatedHardware(SharedChips):
         """Return a pin by its BCM name."""
         return pulse_input.WireLine(pin_number(name), self._wire)
 
+    def switch(self, name: str) -> Switch:
+        """Return a switch on a pin of the box."""
+        return WireSwitch(self._wire, pin_number(name))
+
     def camera(self, name: str, options: Mapping[str, Any] | None = None) -> Camera:
         """Return a camera of the box: by a process of its own, unless the box lives in this one."""
         path = "" if self._wire_path is None else str(self._wire_path)
@@ -90,8 +110,8 @@ class SimulatedHardware(SharedChips):
 class PiHardware(SharedChips):
     """A Raspberry Pi's own; Blinka is imported when the first bus or pin is asked for."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
         self._bus: LockedBus | None = None
 
     def i2c(self) -> LockedBus:
@@ -108,9 +128,20 @@ class PiHardware(SharedChips):
 
         return getattr(board, f"D{pin_number(name)}")
 
+    def switch(self, name: str) -> Switch:
+        """Return gpiozero's output on a pin, which is on at first: what it feeds may be running."""
+        return cast("Switch", self.shared(f"switch:{name}", lambda: _output(name)))
+
     def camera(self, name: str, options: Mapping[str, Any] | None = None) -> Camera:
         """Return a camera module or a USB camera, by a process of its own."""
         return ProcessCamera(camera_spec(name, options))
+
+
+def _output(name: str) -> object:
+    from gpiozero import OutputDevice
+
+    with chip_errors(f"power switch on {name}"):
+        return OutputDevice(pin_number(name), initial_value=True)
 
 
 class LockedBus:

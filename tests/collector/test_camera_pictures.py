@@ -12,6 +12,7 @@ from PIL import Image, ImageFilter
 from dt.collector.camera_pictures import MAX_JPEG_BYTES, bright_level, flags_of, prepared, sharpness
 from dt.communication.frames import is_jpeg
 from dt.simulator.board import BoxWire
+from dt.simulator.from_rig import timer_lamp_id
 from dt.utils.exceptions import SensorError
 
 Change = Callable[[Image.Image], Image.Image]
@@ -27,7 +28,7 @@ def jpeg_of(picture: Image.Image, quality: int = 90) -> bytes:
 @pytest.fixture
 def by_day(board: BoxWire) -> Image.Image:
     """Return what the box's camera sees under its lamp."""
-    board.box.drive("lamp", 1.0)
+    board.box.drive(timer_lamp_id("box"), 1.0)
     return Image.open(io.BytesIO(board.capture(0)))
 
 

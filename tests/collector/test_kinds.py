@@ -90,7 +90,7 @@ def test_soil_probe_gives_raw_counts(rig: Rig, hardware: SimulatedHardware, boar
 
     reading = sensor.process_data(sensor.read_sensor(), STAMP)
 
-    assert reading.value == pytest.approx(Senses.of(board.box).expected_counts(), abs=10)
+    assert reading.value == pytest.approx(Senses.of(board.box, "box", "basil", "0x36").expected_counts(), abs=10)
     assert (reading.unit, reading.data_type, reading.plant_id) == (Unit.COUNT, Quantity.SOIL_MOISTURE, "basil")
     assert (reading.timestamp, reading.sequence, reading.boot_id) == (1_800_000_000.123, 4, "boot")
     assert reading.clock_synced is False
@@ -134,7 +134,7 @@ def test_light_sensor_survives_a_chip_that_lost_its_power(
 ) -> None:
     """A chip that was off in between would answer 0 for ever; each look sets its mode. Saturation is said."""
     sensor = LightSensor.open(declared(rig, "bh1750-light"), hardware)
-    board.box.drive("lamp", 1.0)
+    board.box.drive("box/lamp", 1.0)
     board.i2c(0x23, b"\x00", 0)
     board.i2c(0x23, b"\x01\x07", 0)
 
@@ -153,8 +153,8 @@ def test_one_look_at_a_dht22_serves_both_sensors(rig: Rig, hardware: SimulatedHa
     warm, damp = temperature.read_sensor(), humidity.read_sensor()
 
     assert warm.taken_at == damp.taken_at is not None
-    assert warm.value == pytest.approx(board.box.air_degc, abs=0.8)
-    assert damp.value == pytest.approx(board.box.humidity_pct, abs=3.5)
+    assert warm.value == pytest.approx(board.box.zones["box"].air_degc, abs=0.8)
+    assert damp.value == pytest.approx(board.box.zones["box"].humidity_pct, abs=3.5)
     assert temperature.process_data(warm, STAMP).unit is Unit.DEGREE_CELSIUS
     assert humidity.process_data(damp, STAMP).unit is Unit.PERCENT
 

@@ -31,17 +31,20 @@ class KindSpec:
     options: Collection[str] | Mapping[str, Rule] = frozenset()
 
 
+# Where the probe sits in the soil: 0 top layer to 1 bottom layer. A simulated box puts it there.
+_PROBE: Mapping[str, Rule] = {"depth": number(0.0, 1.0)}
+
 KINDS: Mapping[tuple[str, Quantity], KindSpec] = {
-    ("dht22", Quantity.TEMPERATURE): KindSpec(f"{_PLACE}.temperature:TemperatureSensor"),
-    ("dht22", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.humidity:HumiditySensor"),
+    ("dht22", Quantity.TEMPERATURE): KindSpec(f"{_PLACE}.temperature:TemperatureSensor", {"power_pin": text}),
+    ("dht22", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.humidity:HumiditySensor", {"power_pin": text}),
     ("sht31", Quantity.TEMPERATURE): KindSpec(f"{_PLACE}.sht31:Sht31Temperature"),
     ("sht31", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.sht31:Sht31Humidity"),
     ("bh1750", Quantity.LIGHT_INTENSITY): KindSpec(
         f"{_PLACE}.light_intensity:LightSensor",
         {"resolution": one_of("high", "mid", "low"), "measurement_time": whole(31, 254), "auto_range": flag},
     ),
-    ("seesaw", Quantity.SOIL_MOISTURE): KindSpec(f"{_PLACE}.soil_moisture:SoilMoistureSensor"),
-    ("seesaw", Quantity.SOIL_TEMPERATURE): KindSpec(f"{_PLACE}.soil_temperature:SoilTemperatureSensor"),
+    ("seesaw", Quantity.SOIL_MOISTURE): KindSpec(f"{_PLACE}.soil_moisture:SoilMoistureSensor", _PROBE),
+    ("seesaw", Quantity.SOIL_TEMPERATURE): KindSpec(f"{_PLACE}.soil_temperature:SoilTemperatureSensor", _PROBE),
     ("camera", Quantity.CAMERA_IMAGE): KindSpec(
         f"{_PLACE}.camera:CameraSensor",
         {

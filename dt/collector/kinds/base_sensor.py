@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 from dt.collector.camera_spec import Picture
 from dt.communication.messaging import Outgoing, outgoing
 from dt.communication.topics import Topics
+from dt.utils.clock import Clock
 from dt.utils.dataclasses import Origin, Quality, SensorData, SensorDescriptor, Verdict
 from dt.utils.exceptions import SensorError
 from dt.utils.quantities import Quantity, Unit
@@ -40,12 +41,21 @@ class Stamp:
 class Hardware(Protocol):
     """Where sensors get their buses and pins from: a Pi, or a simulated box."""
 
+    @property
+    def clock(self) -> Clock:
+        """The machine's clock."""
+        ...
+
     def i2c(self) -> object:
         """Return the I2C bus, with busio's own surface."""
         ...
 
     def pin(self, name: str) -> object:
         """Return the pin object that drivers take, by its BCM name (`GPIO4`)."""
+        ...
+
+    def switch(self, name: str) -> Switch:
+        """Return a switch for what a pin gives power to, by its BCM name; it is left as it is."""
         ...
 
     def camera(self, name: str, options: Mapping[str, Any] | None = None) -> Camera:
@@ -66,6 +76,18 @@ class ChipMaker(Protocol):
 
     def __call__(self) -> object:
         """Open it; raises `SensorError`."""
+        ...
+
+
+class Switch(Protocol):
+    """An output that gives power to a chip."""
+
+    def on(self) -> None:
+        """Give power."""
+        ...
+
+    def off(self) -> None:
+        """Take it away."""
         ...
 
 

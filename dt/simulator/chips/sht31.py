@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from dt.communication.wire_calls import NoAcknowledgeError
 from dt.simulator.sensing import Senses
+from dt.utils.clock import Clock
 
-ADDRESS = 0x44  # the chip does not know its ADDR pin; errors name this one
+ADDRESS = 0x44  # ADDR pin low; 0x45 when tied high
 # Table 9: single shot without and with clock stretching; spread of repeatability from table 1 and 2.
 _SINGLE_SHOTS: Mapping[int, str] = {
     0x2400: "high", 0x240B: "medium", 0x2416: "low", 0x2C06: "high", 0x2C0D: "medium", 0x2C10: "low",
@@ -27,13 +27,14 @@ _CLEARED = _ALERT_BIT | 1 << 11 | 1 << 10 | _RESET_BIT
 _HEATER_K = 3.0  # "a few degrees centigrade"
 
 
-@dataclass(slots=True)
 class Sht31Chip:
     """Answers one read per command, and does not acknowledge a read without an order."""
 
-    senses: Senses
-    _status: int = _AFTER_RESET
-    _answer: bytes = b""
+    def __init__(self, senses: Senses, clock: Clock | None = None, address: int = ADDRESS) -> None:  # noqa: ARG002 - every chip of the table is made alike
+        self.senses = senses
+        self._address = address
+        self._status = _AFTER_RESET
+        self._answer = b""
 
     def transfer(self, out: bytes, count: int) -> bytes:
         """One I2C transaction with the chip."""
@@ -43,7 +44,7 @@ class Sht31Chip:
         if not count:
             return b""
         if not self._answer:
-            raise NoAcknowledgeError(ADDRESS)
+            raise NoAcknowledgeError(self._address)
         answer, self._answer = self._answer, b""
         return answer[:count].ljust(count, b"\xff")
 
@@ -55,7 +56,7 @@ class Sht31Chip:
         if command in _SINGLE_SHOTS:
             self._answer = self._measured(*_SPREAD[_SINGLE_SHOTS[command]])
         elif command in _SERIAL_NUMBER:
-            self._answer = words(0x0F31, self.senses.box.spec.seed & 0xFFFF)
+            self._answer = words(0x0F31, self.senses.seed & 0xFFFF)
         elif command == _SOFT_RESET:
             self._status = _AFTER_RESET
         elif command == _CLEAR_STATUS:
@@ -67,9 +68,8 @@ class Sht31Chip:
 
     def _measured(self, spread_k: float, spread_pct: float) -> bytes:
         """Return temperature and humidity as counts; the spreads are three standard deviations."""
-        noise, box = self.senses.noise, self.senses.box
-        degc = box.air_degc + self.senses.temperature_offset_k / 2.0 + noise.gauss(0.0, spread_k / 3.0)
-        pct = box.humidity_pct + self.senses.humidity_offset_pct / 2.0 + noise.gauss(0.0, spread_pct / 3.0)
+        degc = self.senses.precise_degc(spread_k / 3.0)
+        pct = self.senses.precise_pct(spread_pct / 3.0)
         if self._status & _HEATER_BIT:
             degc += _HEATER_K
         return words(temperature_counts(degc), humidity_counts(pct))

@@ -27,7 +27,7 @@ def still(rig: Rig, clock: ManualClock) -> BoxWire:
 
 def opened(still: BoxWire, lux: float, **options: Any) -> LightSensor:
     """Return a sensor in so much light."""
-    still.box.light_lux = lux
+    still.box.zones["box"].light_lux = lux
     descriptor = SensorDescriptor(
         sensor_id="light", zone_id="box", data_type=Quantity.LIGHT_INTENSITY, kind="bh1750", read_interval=2.0,
         address=0x23, options=options,
@@ -56,7 +56,7 @@ def test_beyond_the_range_it_looks_again_less_sensitively(still: BoxWire) -> Non
     sensor = opened(still, 100_000.0, resolution="high")
 
     in_sun = [sensor.read_sensor(), sensor.read_sensor()]
-    still.box.light_lux = 300.0
+    still.box.zones["box"].light_lux = 300.0
     in_shade = [sensor.read_sensor(), sensor.read_sensor()]
 
     for raw in in_sun:

@@ -12,7 +12,7 @@ from dt.collector.kinds.base_sensor import Stamp
 from dt.collector.kinds.soil_moisture import SoilMoistureSensor
 from dt.collector.kinds.soil_temperature import SoilTemperatureSensor
 from dt.communication.wire_calls import NoAcknowledgeError
-from dt.simulator.board import BoxWire, Wiring, box_spec
+from dt.simulator.board import BoxWire, Place, Wiring, box_spec
 from dt.simulator.box import Box
 from dt.utils.clock import ManualClock
 from dt.utils.dataclasses import SensorDescriptor
@@ -51,7 +51,8 @@ class BadWire:
 @pytest.fixture
 def wire(rig: Rig, clock: ManualClock) -> BadWire:
     """Return a bus with three probes."""
-    places = Wiring(i2c={0x36: "seesaw", 0x37: "seesaw", 0x38: "seesaw"})
+    probe = Place(kind="seesaw", plant_id="basil")
+    places = Wiring(i2c={0x36: probe, 0x37: probe, 0x38: probe}, cameras={})
     return BadWire(BoxWire(Box(box_spec(rig), clock.wall()), clock, places))
 
 

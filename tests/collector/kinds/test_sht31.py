@@ -102,8 +102,8 @@ def test_one_look_serves_both_quantities(sensors: list[Sensor], board: BoxWire, 
     warm, damp = temperature.read_sensor(), humidity.read_sensor()
 
     assert warm.taken_at == damp.taken_at is not None
-    assert warm.value == pytest.approx(board.box.air_degc, abs=0.4)
-    assert damp.value == pytest.approx(board.box.humidity_pct, abs=2.0)
+    assert warm.value == pytest.approx(board.box.zones["box"].air_degc, abs=0.4)
+    assert damp.value == pytest.approx(board.box.zones["box"].humidity_pct, abs=2.0)
     assert temperature.process_data(warm, STAMP).unit is Unit.DEGREE_CELSIUS
     assert humidity.process_data(damp, STAMP).unit is Unit.PERCENT
     assert meddler.orders.count(b"\x30\xa2") == 1
@@ -141,8 +141,8 @@ def test_every_single_shot_of_the_driver_works(
     driver.repeatability = repeatability
     driver.clock_stretching = stretching
 
-    assert driver.temperature == pytest.approx(board.box.air_degc, abs=0.5)
-    assert driver.relative_humidity == pytest.approx(board.box.humidity_pct, abs=2.0)
+    assert driver.temperature == pytest.approx(board.box.zones["box"].air_degc, abs=0.5)
+    assert driver.relative_humidity == pytest.approx(board.box.zones["box"].humidity_pct, abs=2.0)
 
 
 def test_heater_and_status_are_the_datasheets(driver: SHT31D) -> None:
