@@ -32,6 +32,7 @@ class Shelf:
         self._uncounted = (1, 0)  # numbers of an earlier run whose sizes are not known yet
         self._count = 0
         self._bytes = 0
+        self._has_arrived = False
         self._is_ending = False
         self.why = ""
         self.dropped = 0
@@ -53,7 +54,6 @@ class Shelf:
         with self._lock:
             self._append(records, mark)
             lost = self._room_in_memory()
-            self._arrived.notify()
         self._tell(lost, Loss.FULL)
 
     def __len__(self) -> int:
@@ -85,14 +85,16 @@ class Shelf:
             self._rewrite_memory(change, self._cursor)
 
     def wait(self, timeout_s: float) -> None:
-        """Return when something has arrived, or the time has passed."""
+        """Return when something has arrived since the last wait, or the time has passed."""
         with self._lock:
-            self._arrived.wait_for(lambda: self._next_id - 1 > self._cursor or self._is_ending, timeout_s)
+            self._arrived.wait_for(lambda: self._has_arrived, timeout_s)
+            self._has_arrived = False
 
     def wake(self) -> None:
         """Let `wait` return."""
         with self._lock:
-            self._arrived.notify_all()
+            self._has_arrived = True
+            self._arrived.notify()
 
     def next_batch(self, most: int, most_bytes: int) -> list[Kept]:
         """Return the next records in order, oldest first."""
@@ -123,6 +125,8 @@ class Shelf:
             self._count += 1
             self._bytes += kept.size
             self._memory_bytes += kept.size
+        self._has_arrived = True
+        self._arrived.notify()
 
     def _first_waiting(self) -> int:
         return self._in_flight[0] if self._in_flight else self._cursor + 1
