@@ -15,7 +15,8 @@ from typing import Any, Self
 import requests
 
 from dt.collector.hardware import SimulatedHardware
-from dt.collector.main import sensor_sources
+from dt.collector.main import collector_outbox, sensor_sources
+from dt.collector.mocks.host import machine_of
 from dt.collector.sensor_manager import SensorManager
 from dt.communication.frames import frame_from_headers
 from dt.communication.memory import MemoryMessaging
@@ -132,7 +133,12 @@ class Field:
         client = WireClient(self.settings.wire_path)
         own = clock or self.clock
         hardware = SimulatedHardware(client, client.close, clock=own)
-        self.manager = SensorManager(sensor_sources(self.rig.sensors, hardware), messaging or self.messaging, own)
+        machine = machine_of(client, messaging or self.messaging, own)
+        hardware.clock = machine.clock
+        outbox = collector_outbox(self.settings, machine.messaging, machine.clock, disk_check=machine.disk_check)
+        self.manager = SensorManager(
+            sensor_sources(self.rig.sensors, hardware), outbox, machine.clock, clock_synced=lambda: True
+        )
         self.manager.start()
         self._closers += [hardware.close, self.manager.stop]
         return self.manager
