@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dt.collector.hardware import SimulatedHardware
-from dt.collector.kinds import load_kind
+from dt.collector.kinds import KINDS, load_kind
 from dt.collector.main import check_kinds
 from dt.simulator.board import BoxWire
 from dt.simulator.box import Box
@@ -21,6 +21,7 @@ from dt.utils.rig import parse_rig
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTE = (ROOT / "notes" / "adding-a-sensor.md").read_text("utf-8")
+SENSORS = (ROOT / "notes" / "sensors.md").read_text("utf-8")
 LISTINGS = re.findall(r"<!-- (\S+) -->\n```python\n(.*?)```", NOTE, re.DOTALL)
 ROWS = NOTE[NOTE.index("## 5.") :].partition("```toml\n")[2].partition("```")[0]
 
@@ -62,3 +63,13 @@ def test_the_rows_of_the_note_are_read_and_can_have_faults() -> None:
     board.order({"fault": "F9", "target": "sht31-humidity", "mode": "no_acknowledge"})
     with pytest.raises(SensorError, match="SHT31 at 0x44"):
         humidity.read_sensor()
+
+
+def test_the_table_of_kinds_names_every_kind_with_its_options() -> None:
+    """notes/sensors.md is what people read before they write a rig."""
+    rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \| .* \| (.*)\|$", SENSORS, re.MULTILINE)
+
+    listed = {(kind, quantity) for kind, quantities, _ in rows for quantity in quantities.split(", ")}
+    assert listed == {(kind, str(quantity)) for kind, quantity in KINDS}
+    options = {kind: set(re.findall(r"`(\w+)`", cell)) for kind, _, cell in rows}
+    assert options == {kind: set(spec.options) for (kind, _), spec in KINDS.items()}
