@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,29 +46,30 @@ def looks() -> list[tuple[float, bytes]]:
     return taken
 
 
-@pytest.fixture
-def stored(settings: Settings, looks: list[tuple[float, bytes]]) -> Settings:
-    """Return settings whose database files hold those pictures."""
-    file = SQLiteFile(settings.database_file)
-    files = FrameFiles(settings.data_dir / "frames")
+@pytest.fixture(scope="module")
+def album(looks: list[tuple[float, bytes]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a DATA_DIR that holds those pictures."""
+    folder = tmp_path_factory.mktemp("album")
+    file = SQLiteFile(folder / "plant_twin.db")
+    files = FrameFiles(folder / "frames")
     frames = []
     for at, jpeg in looks:
         picture = prepared(jpeg)
+        described = {"width": picture.width, "height": picture.height, "flags": list(picture.flags)}
+        place = {"sensor_id": "camera", "zone_id": "box", "plant_id": "basil"}
+        sha256 = files.put(jpeg)
         frames.append(
-            CameraFrame(
-                sensor_id="camera",
-                zone_id="box",
-                plant_id="basil",
-                timestamp=at,
-                correlation_id=f"c{at}",
-                width=picture.width,
-                height=picture.height,
-                flags=picture.flags,
-                sha256=files.put(jpeg),
-            )
+            CameraFrame.from_dict({**place, **described, "timestamp": at, "correlation_id": "c", "sha256": sha256})
         )
     Records(file).keep(frames)
     file.close()
+    return folder
+
+
+@pytest.fixture
+def stored(settings: Settings, album: Path) -> Settings:
+    """Return settings whose DATA_DIR is a copy of that."""
+    shutil.copytree(album, settings.data_dir)
     return settings
 
 
@@ -121,7 +123,7 @@ def test_a_film_has_every_picture_at_its_size(
 
 def test_an_mp4_is_what_browsers_play(command: Callable[..., int], tmp_path: Path) -> None:
     """H.264 in 4:2:0, its index in front, at the speed that was asked for."""
-    assert command("--sensor", "camera", "--fps", "2.5", "film.mp4") == 0
+    assert command("--sensor", "camera", "--fps", "2.5", "--width", "160", "film.mp4") == 0
 
     with av.open(str(tmp_path / "film.mp4")) as film:
         [stream] = film.streams.video
@@ -132,7 +134,7 @@ def test_an_mp4_is_what_browsers_play(command: Callable[..., int], tmp_path: Pat
 
 def test_dark_pictures_can_be_left_out(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     """Nights flicker in a film of weeks."""
-    assert command("basil", "days.gif", "--no-dark") == 0
+    assert command("basil", "days.gif", "--no-dark", "--width", "128") == 0
 
     words = capsys.readouterr().err
     assert "left out" in words
