@@ -1,8 +1,8 @@
 """A day without a broker: the collector is killed at random, its power is cut, and every reading is accounted for.
 
 Ten sensors at 5 s, above the drivers by an injected clock; the real SensorManager and Outbox in a process of its own.
-Then the broker comes back, real processing and database store what arrives, and `GET /gaps` is compared, sensor by sensor
-and hour by hour, with an account that this program keeps by itself. Writes build/figures/outage.json.
+Then the broker comes back, real processing and database store what arrives, and `GET /gaps` is compared, sensor by
+sensor and hour by hour, with an account that this program keeps by itself. Writes build/figures/outage.json.
 """
 
 from __future__ import annotations
