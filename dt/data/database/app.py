@@ -12,6 +12,7 @@ from dt.data.database.frame_files import FrameFiles
 from dt.data.database.frame_keeper import FrameKeeper, Thinned
 from dt.data.database.frame_records import FrameRecords
 from dt.data.database.frame_thinning import FramePolicy
+from dt.data.database.gap_records import Gaps
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
 from dt.data.database.registry_records import RegistryRecords
@@ -88,9 +89,10 @@ class DatabaseService(Service):
         }
 
     def _store(self, file: SQLiteFile) -> Store:
-        registry = RegistryRecords(file)
+        registry, storage = RegistryRecords(file), SQLStorage(file)
         return Store(
-            storage=SQLStorage(file),
+            storage=storage,
+            gaps=Gaps(file, storage),
             registry=registry,
             records=Records(file),
             traces=Traces(file),
