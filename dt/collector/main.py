@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from dt.collector.binding import Binder, Binding
@@ -11,6 +11,7 @@ from dt.collector.hardware import MQTT, PiHardware, SimulatedHardware, open_hard
 from dt.collector.kinds import check_options, find_kind, load_kind
 from dt.collector.kinds.base_sensor import Hardware, Sensor
 from dt.collector.metrics import SensorMetrics
+from dt.collector.mocks.host import machine_of
 from dt.collector.outbox import Drop, Limits, Outbox
 from dt.collector.rig_watch import RigWatch
 from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
@@ -46,6 +47,7 @@ class CollectorService(Service):
         wire: Wire | None = None,
         database: Binder | None = None,
         outbox: Outbox | None = None,
+        keep_sent_s: float = 0.0,
     ) -> None:
         super().__init__(SERVICE, clock)
         self._settings = settings
@@ -53,6 +55,7 @@ class CollectorService(Service):
         self._wire = wire
         self._database = database
         self._outbox = outbox
+        self._keep_sent_s = keep_sent_s
         rig = load_rig(settings.rig_file)
         check_kinds(rig)
         if any(sensor.kind == MQTT for sensor in rig.sensors):
@@ -69,15 +72,25 @@ class CollectorService(Service):
         """Open the hardware, bind the sensors in the background, read."""
         self._hardware = open_hardware(self._settings, self._wire)
         self.closing("hardware", self._hardware.close)
+        machine = machine_of(self._hardware.wire, self._messaging, self.clock)
+        self._hardware.clock = machine.clock
         listen_ahead(self._descriptors, self._hardware)
         outbox = self._outbox
         if outbox is None:  # an empty one that was given is falsy
-            outbox = collector_outbox(self._settings, self._messaging, self.clock)
-        self._manager = SensorManager(sensor_sources(self._descriptors, self._hardware), outbox, self.clock)
+            outbox = collector_outbox(
+                self._settings,
+                machine.messaging,
+                machine.clock,
+                keep_sent_s=self._keep_sent_s,
+                disk_check=machine.disk_check,
+            )
+        machine.on_power_cut(outbox.cut_power)
+        self._manager = SensorManager(sensor_sources(self._descriptors, self._hardware), outbox, machine.clock)
         metrics = SensorMetrics(self._manager)
         self.metrics.register(metrics)
         self.closing("metrics", lambda: self.metrics.unregister(metrics))
-        self._binding = Binding(self._descriptors, self._database or self._database_client(), self.clock)
+        database = machine.database(self._database or self._database_client())
+        self._binding = Binding(self._descriptors, database, self.clock)
         self._binding.start()
         self.closing("binding", self._binding.stop)
         self._manager.start()
@@ -85,7 +98,7 @@ class CollectorService(Service):
         self._watch = RigWatch(self._settings.rig_file, check_kinds, self._follow, self.clock)
         self._watch.start()
         self.closing("rig watch", self._watch.stop)
-        self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
+        self.closing("health beat", HealthBeat(self, machine.messaging, machine.clock).start())
         server = server_for(health_app(self), self._settings, self._settings.flask_collector_url, threads=2)
         server.start()
         self.closing("http", server.stop)
@@ -137,13 +150,24 @@ def create_service(
     wire: Wire | None = None,
     database: Binder | None = None,
     outbox: Outbox | None = None,
+    keep_sent_s: float = 0.0,
 ) -> CollectorService:
-    """Assemble the service; what is given is used instead of what the settings name. Opens nothing yet."""
-    return CollectorService(settings, messaging, clock, wire=wire, database=database, outbox=outbox)
+    """Assemble the service; what is given is used instead of what the settings name. Opens nothing yet.
+
+    `keep_sent_s` is for a log that dies with the process: what was sent within it is sent again after an unclean end.
+    """
+    return CollectorService(
+        settings, messaging, clock, wire=wire, database=database, outbox=outbox, keep_sent_s=keep_sent_s
+    )
 
 
 def collector_outbox(
-    settings: Settings, messaging: MessagingService, clock: Clock, *, keep_sent_s: float = 0.0
+    settings: Settings,
+    messaging: MessagingService,
+    clock: Clock,
+    *,
+    keep_sent_s: float = 0.0,
+    disk_check: Callable[[], None] = lambda: None,
 ) -> Outbox:
     """Return the collector's outbox under DATA_DIR; `keep_sent_s` for a log that dies with the process."""
     return Outbox(
@@ -157,6 +181,7 @@ def collector_outbox(
             drop=Drop(settings.outbox_drop),
         ),
         keep_sent_s=keep_sent_s,
+        disk_check=disk_check,
     )
 
 

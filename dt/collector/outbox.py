@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dt.collector.outbox_bounds import Change, Drop, Limits, Loss, OnLoss
+from dt.collector.outbox_disk import DiskShelf
 from dt.collector.outbox_file import DiskCheck, OutboxFile
 from dt.collector.outbox_sender import Sender
 from dt.collector.outbox_shelf import Shelf
@@ -45,7 +46,12 @@ class Outbox:
     ) -> None:
         self._file = None if folder is None else OutboxFile(folder / f"{name}.db", disk_check)
         self._listeners: list[OnLoss] = []
-        self._shelf = Shelf(clock, self._file, limits or Limits(), keep_sent_s, self._tell)
+        limits = limits or Limits()
+        self._shelf = (
+            Shelf(limits, self._tell)
+            if self._file is None
+            else DiskShelf(clock, self._file, limits, keep_sent_s, self._tell)
+        )
         self._sender = Sender(self._shelf, messaging, clock, self._tell)
         self._owner: TextIO | None = None
         self._pid = 0
