@@ -69,6 +69,7 @@ class CollectorService(Service):
         self.closing("hardware", self._hardware.close)
         machine = machine_of(self._hardware.wire, self._messaging, self.clock)
         self._hardware.clock = machine.clock
+        self.closing("machine", machine.close)
         outbox = self._outbox or collector_outbox(
             self._settings, machine.messaging, machine.clock, disk_check=machine.disk_check
         )
