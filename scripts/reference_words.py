@@ -82,6 +82,10 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
         "database",
         "GET /series",
     ): "`plant_id`, `data_type`, `since`, `until`, `points`: minimum, mean, maximum by bucket",
+    (
+        "database",
+        "GET /gaps",
+    ): "`sensor_id`, `since`, `until` (a year at most): readings expected, received, late, lost, with intervals",
     ("database", "GET /alerts"): "alert events, newest first",
     ("database", "GET /actions"): "results of commands, newest first",
     ("database", "GET /predictions"): "predictions, newest first",

@@ -79,6 +79,11 @@ class DatabaseApiClient:
         """Return chart buckets: `data_type`, `since`, `until`, `points`, and `plant_id`, `zone_id` or `sensor_id`."""
         return cast(dict[str, Any], _json(self._read("GET", "series", query)))
 
+    def gaps(self, sensor_id: str, since: float | None = None, until: float | None = None) -> dict[str, Any]:
+        """Return what was due, came, came late and is lost of a sensor, with intervals; the last day by default."""
+        query = {"sensor_id": sensor_id, "since": since, "until": until}
+        return cast(dict[str, Any], _json(self._read("GET", "gaps", query)))
+
     def plants(self) -> list[Plant]:
         """Return every plant."""
         return [Plant.from_dict(item) for item in self._items("plants", {})]

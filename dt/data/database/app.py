@@ -9,6 +9,7 @@ from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.process import run_process
 from dt.data.database.announcer import Announcer
 from dt.data.database.frame_files import FrameFiles
+from dt.data.database.gap_records import Gaps
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
 from dt.data.database.registry_records import RegistryRecords
@@ -81,9 +82,10 @@ class DatabaseService(Service):
         }
 
     def _store(self, file: SQLiteFile) -> Store:
-        registry = RegistryRecords(file)
+        registry, storage = RegistryRecords(file), SQLStorage(file)
         return Store(
-            storage=SQLStorage(file),
+            storage=storage,
+            gaps=Gaps(file, storage),
             registry=registry,
             records=Records(file),
             traces=Traces(file),
