@@ -108,6 +108,21 @@ class DatabaseApiClient:
         """Return descriptions of pictures, newest first, one page."""
         return self._items("frames", filters)
 
+    def all_frames(self, **filters: Any) -> list[dict[str, Any]]:
+        """Return descriptions of pictures, newest first, however many pages they are."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            answer = _json(self._read("GET", "frames", {**filters, **({"cursor": cursor} if cursor else {})}))
+            found += answer["items"]
+            cursor = answer["next"]
+            if cursor is None:
+                return found
+
+    def picture(self, sha256: str) -> bytes:
+        """Return a picture's JPEG; one that is not there raises RefusedRequestError (404)."""
+        return self._read("GET", f"frames/{quote(sha256, safe='')}.jpg").content
+
     def dead_letters(self, **filters: Any) -> list[dict[str, Any]]:
         """Return dead letters, newest first, one page."""
         return self._items("dead_letters", filters)

@@ -64,6 +64,9 @@ class Config(StrEnum):
     OUTBOX_MB = "OUTBOX_MB"
     DATA_DIR = "DATA_DIR"
     MODELS_DIR = "MODELS_DIR"
+    FRAMES_ALL_HOURS = "FRAMES_ALL_HOURS"
+    FRAMES_HOURLY_DAYS = "FRAMES_HOURLY_DAYS"
+    FRAMES_DAILY_DAYS = "FRAMES_DAILY_DAYS"
     LOG_DIR = "LOG_DIR"
     LOG_LEVEL = "LOG_LEVEL"
     DT_TOKEN = "DT_TOKEN"  # noqa: S105 - the setting's name
@@ -122,6 +125,9 @@ class Settings(BaseSettings):
     outbox_mb: int = Field(512, ge=4, le=1_000_000)
     data_dir: Path = Path("data")
     models_dir: Path | None = None
+    frames_all_hours: float = Field(24.0, ge=1.0, le=87_600.0)
+    frames_hourly_days: float = Field(14.0, ge=1.0, le=3650.0)
+    frames_daily_days: float = Field(0.0, ge=0.0, le=36_500.0)
     log_dir: Path = Path("logs")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dt_token: str = ""
