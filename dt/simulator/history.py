@@ -37,6 +37,7 @@ class Sample:
 # Unit, and how a chip is looked at: what has no entry, such as a picture, has no past.
 LOOKS: Mapping[Quantity, tuple[Unit, Callable[[Senses], float]]] = {
     Quantity.SOIL_MOISTURE: (Unit.COUNT, lambda senses: float(senses.moisture_counts())),
+    Quantity.SOIL_TEMPERATURE: (Unit.DEGREE_CELSIUS, lambda senses: round(senses.soil_degc(), 2)),
     Quantity.TEMPERATURE: (Unit.DEGREE_CELSIUS, Senses.air_degc),
     Quantity.HUMIDITY: (Unit.PERCENT, Senses.humidity_pct),
     Quantity.LIGHT_INTENSITY: (Unit.LUX, lambda senses: round(senses.light_lux(), 2)),

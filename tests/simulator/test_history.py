@@ -26,7 +26,7 @@ def sensor(quantity: Quantity, plant_id: str | None = None) -> SensorDescriptor:
     )  # fmt: skip
 
 
-SENSORS = [sensor(quantity, PLANT if quantity is Quantity.SOIL_MOISTURE else None) for quantity in LOOKS]
+SENSORS = [sensor(quantity, PLANT if "soil" in quantity else None) for quantity in LOOKS]
 SOIL = [each.data_type for each in SENSORS].index(Quantity.SOIL_MOISTURE)
 
 
@@ -109,7 +109,9 @@ def test_readings_have_the_chips_resolution() -> None:
 
     assert values[Quantity.SOIL_MOISTURE] == int(values[Quantity.SOIL_MOISTURE])
     assert round(values[Quantity.TEMPERATURE], 1) == values[Quantity.TEMPERATURE]
-    assert [unit for unit, _look in LOOKS.values()][:4] == [Unit.COUNT, Unit.DEGREE_CELSIUS, Unit.PERCENT, Unit.LUX]
+    units = {quantity: unit for quantity, (unit, _look) in LOOKS.items()}
+    assert units[Quantity.SOIL_MOISTURE] is Unit.COUNT
+    assert (units[Quantity.HUMIDITY], units[Quantity.LIGHT_INTENSITY]) == (Unit.PERCENT, Unit.LUX)
 
 
 def test_box_lives_on_where_its_history_ended() -> None:

@@ -37,7 +37,7 @@ def test_truth_is_served_for_evaluation(service: SimulatorService, own_port: Set
     """GET /state tells water, air, light, plant and actuators."""
     truth = requests.get(f"{own_port.flask_simulator_url}/state", timeout=5).json()
 
-    assert {"zones", "pots", "devices", "reservoirs", "water_ml", "pins", "timestamp"} == truth.keys()
+    assert {"zones", "pots", "devices", "reservoirs", "water_ml", "pins", "timestamp", "faults"} == truth.keys()
     assert 0.0 < truth["pots"]["basil"]["soil"]["vwc"] < 0.75
 
 
