@@ -9,7 +9,7 @@ import pytest
 from dt.simulator.box import Box
 from dt.simulator.history import LOOKS, Sample, history, prepare_demo_box
 from dt.simulator.sensing import Senses, vwc_from_counts
-from dt.simulator.spec import PLANT, ZONE, BoxSpec, PotSpec
+from dt.simulator.spec import PLANT, ZONE, AirSpec, BoxSpec, PotSpec, ZoneSpec
 from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.quantities import Quantity, Unit
 
@@ -80,8 +80,9 @@ def test_another_limit_is_met_too() -> None:
 
 def test_the_named_pot_is_thirsty_and_the_others_are_not() -> None:
     """Three pots arrive in three states, one of them below its limit."""
-    spec = BoxSpec(pots=tuple(PotSpec(plant_id=name) for name in ("a", "b", "c")), pumps=())
-    box = prepare_demo_box(spec, NOW - 8 * DAY, NOW, thirsty="b")
+    airy = ZoneSpec(air=AirSpec(volume_m3=0.36, wall_w_k=12.0))
+    spec = BoxSpec(zones=(airy,), pots=tuple(PotSpec(plant_id=name) for name in ("a", "b", "c")), pumps=())
+    box = prepare_demo_box(spec, NOW - 6 * DAY, NOW, thirsty="b")
 
     box.advance(NOW)
 
