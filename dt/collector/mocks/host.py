@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dt.communication.messaging import MessagingService, Outgoing, Record, Start, Subscription, Transformer
+from dt.communication.messaging import MessagingService, Outgoing, Record
 from dt.communication.wire import Disk, Ending, HostState, Link, Wire
 from dt.utils.clock import Clock
 from dt.utils.codec import Message
@@ -155,6 +155,8 @@ class HostNetwork:
     def __init__(self, host: Host, messaging: MessagingService, clock: Clock) -> None:
         self._host = host
         self._messaging = messaging
+        self.subscribe = messaging.subscribe  # what arrives is not disturbed
+        self.transform = messaging.transform
         self._clock = clock
         self._dice = random.Random(1)
         self._late: list[Outgoing] = []
@@ -191,30 +193,6 @@ class HostNetwork:
         if not self._passed().out_of_order:
             self._send_late()
         self._messaging.flush(timeout_s)
-
-    def subscribe(
-        self,
-        topics: Sequence[str],
-        group: str,
-        handler: Callable[[Sequence[Record]], None],
-        *,
-        start: Start = Start.EARLIEST,
-        max_batch: int = 1000,
-    ) -> Subscription:
-        """Subscribe; what arrives is not disturbed."""
-        return self._messaging.subscribe(topics, group, handler, start=start, max_batch=max_batch)
-
-    def transform(
-        self,
-        topics: Sequence[str],
-        group: str,
-        transformer: Transformer,
-        *,
-        state_topic: str | None = None,
-        max_batch: int = 1000,
-    ) -> Subscription:
-        """Transform; what arrives is not disturbed."""
-        return self._messaging.transform(topics, group, transformer, state_topic=state_topic, max_batch=max_batch)
 
     def read_all(self, topic: str) -> list[Record]:
         """Read a topic, when the network lets it."""
