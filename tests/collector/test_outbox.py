@@ -203,7 +203,7 @@ def test_putting_never_takes_longer_than_a_stalled_disk_allows(
     eventually(lambda: outbox.health()["in_memory"] == 0, "the disk has both")
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
 def test_an_ill_disk_is_told_and_left_when_it_is_well(
     number: int, log: FlakyLog, open_outbox: Callable[..., Outbox], clock: ManualClock, eventually: Eventually
 ) -> None:
