@@ -183,7 +183,9 @@ class OutboxMachine(RuleBasedStateMachine):
         def has_everything() -> bool:
             if self.outbox.disk_why:
                 self.clock.advance(1.0)  # it is tried again after a pause
-            return not self.outbox.disk_why and self.outbox.health()["in_memory"] == 0
+            health = self.outbox.health()
+            # The writer runs in real time: it is given a moment to see what this clock did.
+            return not self.outbox.disk_why and health["in_memory"] == 0 and float(str(health["unsynced_s"])) < 9.8
 
         wait_until(has_everything, "the disk has everything")
 
@@ -207,7 +209,8 @@ TestOutbox.settings = settings(max_examples=10, stateful_step_count=20, deadline
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 class TestOutboxAtLength(OutboxMachine.TestCase):  # type: ignore[misc,name-defined]
     """The same with many longer stories."""
 
-    settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
