@@ -64,7 +64,7 @@ class MqttInbox:
             self._listeners.setdefault(topic, []).append(hear)
             retained = self._retained.get(topic)
         if is_new and self._connection.is_connected:
-            self._connection.subscribe([topic])
+            self._connection.follow([topic])
         elif retained is not None:
             self._tell(hear, retained)
 
@@ -99,7 +99,7 @@ class MqttInbox:
             self._is_marked = not is_session_present
             self._mark = uuid.uuid4().hex.encode()
             topics = list(self._listeners)
-        connection.subscribe([self._mark_topic, *topics])
+        connection.follow([self._mark_topic, *topics])
         if is_session_present:
             connection.publish(self._mark_topic, self._mark)
 
@@ -120,7 +120,7 @@ class MqttInbox:
                 if arrival.is_retained:
                     self._retained[message.topic] = arrival
         if not listeners:  # the session remembers a topic that no sensor has any more
-            self._connection.unsubscribe(message.topic)
+            self._connection.forget(message.topic)
             return
         self.count(message.topic, "messages")
         for hear in listeners:

@@ -159,12 +159,12 @@ class MqttConnection:
         """Send a message at least once; what is returned tells when the broker has it."""
         return self._client.publish(topic, payload, qos=AT_LEAST_ONCE, retain=retain)
 
-    def subscribe(self, topics: list[str]) -> None:
+    def follow(self, topics: list[str]) -> None:
         """Ask for topics at least once; the session remembers."""
         if topics:
             self._client.subscribe([(topic, AT_LEAST_ONCE) for topic in topics])
 
-    def unsubscribe(self, topic: str) -> None:
+    def forget(self, topic: str) -> None:
         """Let the session forget a topic."""
         self._client.unsubscribe(topic)
 
