@@ -15,7 +15,7 @@ from dt.collector.mocks.host import machine_of
 from dt.collector.outbox import Drop, Limits, Outbox
 from dt.collector.rig_watch import RigWatch
 from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
-from dt.communication.database_api import DatabaseApiClient
+from dt.communication.binding_api import BindingApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService
 from dt.communication.mqtt_connection import MqttLogin
@@ -139,9 +139,7 @@ class CollectorService(Service):
                 log.info("%s by the changed rig: %s", what, ", ".join(names))
 
     def _database_client(self) -> Binder:
-        client = DatabaseApiClient(self._settings.flask_db_url, ensure_token(self._settings))
-        self.closing("database client", client.close)
-        return client
+        return BindingApiClient(self._settings.flask_db_url, ensure_token(self._settings))
 
 
 def create_service(
