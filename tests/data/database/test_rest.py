@@ -324,7 +324,7 @@ def test_registry_is_told_again_to_a_new_log(
 def test_pictures_are_found_by_plant_camera_and_time(
     database: DatabaseService, client: DatabaseApiClient, messaging: MemoryMessaging, eventually: Eventually
 ) -> None:
-    """Newest first, since <= timestamp < until; a client gets every page, and is refused a picture that is not there."""
+    """Newest first, since <= timestamp < until; a client gets every page, and 404 for a picture that is not there."""
     for at in range(25):
         frame = CameraFrame(
             sensor_id="top", zone_id="box", plant_id="basil" if at % 2 else "mint", timestamp=NOW + at,
