@@ -72,6 +72,7 @@ class CollectorService(Service):
         self.closing("hardware", self._hardware.close)
         machine = machine_of(self._hardware.wire, self._messaging, self.clock)
         self._hardware.clock = machine.clock
+        self.closing("machine", machine.close)
         listen_ahead(self._descriptors, self._hardware)
         outbox = self._outbox
         if outbox is None:  # an empty one that was given is falsy
