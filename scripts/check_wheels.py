@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks that all that `make install-rpi` installs comes as wheels for 64-bit Raspberry Pi OS.
 
-uv resolves main, rpi and db with constraints.txt as a Pi would (its markers, its C library) and installs nothing. RPi.GPIO has
-no wheel at all and is compiled on the Pi.
+uv resolves main, rpi and db with constraints.txt as a Pi would (its markers, its C library) and installs nothing.
+RPi.GPIO has no wheel at all and is compiled on the Pi.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PINNED = re.compile(r"^([a-z0-9-]+)==", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one Python would get: how many wheels, what has none, what constraints.txt leaves open, what else went wrong."""
+    """What one Python would get: how many wheels, what has none, what is not pinned, what else went wrong."""
 
     wheels: tuple[str, ...] = ()
     wheelless: tuple[str, ...] = ()
@@ -103,7 +103,9 @@ def _said(outcome: Outcome) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Check that all that make install-rpi installs comes as wheels.")
     parser.add_argument("--project", type=Path, default=ROOT, help="folder of pyproject.toml and constraints.txt")
-    parser.add_argument("--python", action="append", help=f"3.11 and the like; repeatable (default: {', '.join(PYTHONS)})")
+    parser.add_argument(
+        "--python", action="append", help=f"3.11 and the like; repeatable (default: {', '.join(PYTHONS)})"
+    )
     return parser
 
 

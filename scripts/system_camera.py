@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Lets the virtual environment of a Raspberry Pi see picamera2 of Raspberry Pi OS, where that can work.
 
-picamera2 and libcamera come by apt alone. They are built for the system's Python and for the major version of its numpy: 1 in
-Bookworm, 2 in Trixie. The product needs numpy 2, and two numpys do not fit into one process.
+picamera2 and libcamera come by apt alone. They are built for the system's Python and for the major version of its
+numpy: 1 in Bookworm, 2 in Trixie. The product needs numpy 2, and two numpys do not fit into one process.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def why_not(dist_packages: Path, system_home: Path, venv: dict[str, str]) -> str
     if not (dist_packages / "picamera2").is_dir():
         return "picamera2 is not installed (sudo apt install python3-picamera2)"
     if Path(venv.get("home", "")) != system_home:
-        return f"picamera2 works with {system_home}/python3 alone, and this environment's Python is in {venv.get('home')}"
+        return (
+            f"picamera2 works with {system_home}/python3 alone, and this environment's Python is in {venv.get('home')}"
+        )
     numpy = versions.get("numpy", "none")
     if numpy.partition(".")[0] != str(NUMPY_MAJOR):
         return f"this system's picamera2 needs its numpy {numpy}, the product needs numpy {NUMPY_MAJOR}"
