@@ -58,6 +58,7 @@ class Config(StrEnum):
     HARDWARE = "HARDWARE"
     RIG_FILE = "RIG_FILE"
     WIRE_SOCKET = "WIRE_SOCKET"
+    SIM_SCENARIO = "SIM_SCENARIO"
     DATA_DIR = "DATA_DIR"
     MODELS_DIR = "MODELS_DIR"
     LOG_DIR = "LOG_DIR"
@@ -112,6 +113,7 @@ class Settings(BaseSettings):
     hardware: Literal["simulated", "pi"] | None = None
     rig_file: Path = Path("rig.toml")
     wire_socket: Path | None = None
+    sim_scenario: Path | None = None
     data_dir: Path = Path("data")
     models_dir: Path | None = None
     log_dir: Path = Path("logs")

@@ -100,7 +100,7 @@ def test_collector_lives_through_a_restart_of_the_simulator(
     """It starts without a box, reads when there is one, waits when it goes, and reads again, chips set up anew."""
     clock = SystemClock()
     box = Box(box_spec(rig), clock.wall() - 3600.0)
-    box.drive("lamp", 1.0)
+    box.drive("box/lamp", 1.0)
     service = create_service(own_port, messaging, clock, database=registry)
     service.start()
     for _ in range(2):
