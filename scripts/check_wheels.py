@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks that all that `make install-rpi` installs comes as wheels for 64-bit Raspberry Pi OS.
 
-uv resolves main, rpi and db with constraints.txt as a Pi would (its markers, its C library) and installs nothing.
-RPi.GPIO has no wheel at all and is compiled on the Pi.
+uv resolves main, rpi, db and usb-camera with constraints.txt as a Pi would (its markers, its C library) and installs
+nothing. RPi.GPIO has no wheel at all and is compiled on the Pi.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.11", "3.13")  # of Raspberry Pi OS 12 (Bookworm) and 13 (Trixie)
 PLATFORM = "aarch64-manylinux_2_36"  # Bookworm's glibc; Trixie's is newer
-GROUPS = ("rpi", "db")
+GROUPS = ("rpi", "db", "usb-camera")
 COMPILED = frozenset({"rpi-gpio"})
 _MOST_ROUNDS = 50
 _WHEELLESS = re.compile(r"Because (?:all of\s+)?([A-Za-z0-9._-]+)[^\n]*?\b(?:has|have) no (?:usable )?wheels")

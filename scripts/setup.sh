@@ -11,7 +11,7 @@ readonly ROOT
 readonly PACKAGES=(python3 python3-venv python3-pip python3-dev build-essential pkg-config git make curl ca-certificates pipx
   maven util-linux procps)
 # python3-dev and build-essential, above, compile RPi.GPIO, which has no wheel.
-readonly PI_PACKAGES=(i2c-tools rpicam-apps python3-picamera2)
+readonly PI_PACKAGES=(i2c-tools gpiod rpicam-apps python3-picamera2)
 readonly PROFILES='dev rpi db spark naked ai'
 
 PROFILE=''

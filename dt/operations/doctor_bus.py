@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from dt.collector.hardware import PiHardware
-from dt.collector.kinds import find_kind
+from dt.collector.kinds import load_kind
 from dt.collector.mocks.bus import WireBus
 from dt.communication.wire import WireClient
 from dt.operations.checkup import Check, Patient, device_params, failed, fine, skipped, warned, why_no_pi_pins
 from dt.operations.doctor_chips import ADDRESSES_OF_KIND, chip_words
 from dt.operations.plan import rig_file_of
 from dt.utils.config import Settings
+from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import ConfigError, WireError
 from dt.utils.hardware import is_simulated
 from dt.utils.rig import Rig, load_rig
@@ -94,7 +95,7 @@ def declared_addresses(rig: Rig) -> dict[int, str]:
     """Return kind by I2C address; a chip without an address in the rig is where its kind expects it."""
     found: dict[int, str] = {}
     for sensor in rig.sensors:
-        address = sensor.address if sensor.address is not None else _default_address(find_kind(sensor).module)
+        address = sensor.address if sensor.address is not None else _default_address(sensor)
         if address is not None and sensor.pin is None:
             found[address] = sensor.kind
     return found
@@ -115,12 +116,13 @@ def _open_bus(settings: Settings) -> Iterator[Bus]:
         client.close()
 
 
-def _default_address(module: str) -> int | None:
-    try:
-        address = getattr(importlib.import_module(module), "DEFAULT_ADDRESS", None)
-    except ImportError:  # its driver is not installed, which the packages check says
-        return None
-    return address if isinstance(address, int) else None
+def _default_address(sensor: SensorDescriptor) -> int | None:
+    """Return the address that the modules of a sensor's class, or of its bases, know."""
+    for base in load_kind(sensor).__mro__:
+        address = getattr(sys.modules[base.__module__], "DEFAULT_ADDRESS", None)
+        if isinstance(address, int):
+            return address
+    return None
 
 
 def _remedy(silent: Mapping[int, str], extra: list[int]) -> str:

@@ -90,6 +90,11 @@ def pin_uses(rig: Rig) -> dict[int, list[str]]:
             kinds = uses.setdefault(pin_number(sensor.pin), [])
             if sensor.kind not in kinds:
                 kinds.append(sensor.kind)
+        power_pin = sensor.options.get("power_pin")
+        if isinstance(power_pin, str):
+            powered = uses.setdefault(pin_number(power_pin), [])
+            if f"power of {sensor.kind}" not in powered:
+                powered.append(f"power of {sensor.kind}")
     for actuator in rig.actuators:
         uses.setdefault(pin_number(actuator.pin), []).append(actuator.actuator_id)
     return uses

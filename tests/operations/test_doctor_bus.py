@@ -190,7 +190,7 @@ def test_a_camera_module_is_found_by_its_name(settings: Settings, tmp_path: Path
     check = check_camera(patient_on(settings, pi(tmp_path, programs={"rpicam-hello --list-cameras": CAMERAS})))
 
     assert check.finding is Finding.OK
-    assert check.detail == "imx708 4608x2592"
+    assert check.detail == "imx708 4608x2592, by rpicam-still"
 
 
 @pytest.mark.parametrize(
@@ -208,11 +208,26 @@ def test_a_missing_camera_fails_with_what_to_look_at(
 
 
 def test_a_usb_camera_is_told_from_the_pis_own_devices(settings: Settings, tmp_path: Path) -> None:
-    """Codecs and image processors are video devices too."""
+    """Codecs and image processors are video devices too; the rig only has to name the camera."""
     names = ("bcm2835-codec-decode", "unicam-image", "UVC Camera (046d:0825)", "rpi-hevc-dec", "pispbe-input")
     files = {f"/sys/class/video4linux/video{number}/name": f"{name}\n" for number, name in enumerate(names)}
+    none = {"rpicam-hello --list-cameras": "No cameras available!\n"}
 
-    check = check_camera(patient_on(settings, pi(tmp_path, files)))
+    check = check_camera(patient_on(settings, pi(tmp_path, files, none)))
 
-    assert check.finding is Finding.WARNING
-    assert "by USB: UVC Camera (046d:0825)" in check.detail
+    assert check.finding is Finding.FAILED
+    assert check.remedy.endswith('pin = "usb0" in rig.toml for UVC Camera (046d:0825)')
+
+
+def test_a_declared_usb_camera_is_looked_for_by_its_device(settings: Settings, tmp_path: Path) -> None:
+    """Its tool is not asked, for it is no module."""
+    rig = tmp_path / "rig.toml"
+    rig.write_text(settings.rig_file.read_text().replace('pin = "camera0"', 'pin = "usb2"'))
+    plugged = pi(tmp_path / "plugged", {"/dev/video2": ""})
+
+    out = check_camera(patient_on(settings, pi(tmp_path / "out"), rig_file=rig))
+    there = check_camera(patient_on(settings, plugged, rig_file=rig))
+
+    assert out.finding is Finding.FAILED
+    assert "not found: /dev/video2" in out.detail
+    assert there.finding is Finding.OK

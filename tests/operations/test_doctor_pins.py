@@ -55,6 +55,7 @@ def test_a_sound_rig_names_its_pins_once(settings: Settings) -> None:
     ("old", "new", "word"),
     [
         ('pin = "GPIO17"', 'pin = "GPIO4"', "GPIO4 is wanted by dht22 and pump"),
+        ('name = "Air temperature"', 'power_pin = "GPIO17"', "GPIO17 is wanted by power of dht22 and pump"),
         ('pin = "GPIO17"', 'pin = "GPIO3"', "GPIO3 (pump) belongs to I2C"),
         ("address = 0x36", "address = 0x23", "0x23 is wanted by bh1750 and seesaw"),
     ],

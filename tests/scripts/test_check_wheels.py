@@ -28,6 +28,7 @@ dependencies = ["leaf"]
 [dependency-groups]
 rpi = ["root; platform_machine == 'aarch64'", "stem; python_version >= '3.13'"]
 db = []
+usb-camera = []
 """
 
 pytestmark = [

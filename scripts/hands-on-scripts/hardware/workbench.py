@@ -71,7 +71,7 @@ def workbench(options: argparse.Namespace) -> Iterator[Workbench]:
         sys.stderr.write("this machine is no Raspberry Pi: say --simulated, or --wire SOCKET\n")
         raise SystemExit(2)
     wire, close = _wire(options)
-    hardware = PiHardware() if wire is None else SimulatedHardware(wire)
+    hardware = PiHardware() if wire is None else SimulatedHardware(wire, wire_path=options.wire)
     try:
         yield Workbench(hardware, wire)
     finally:
@@ -156,7 +156,7 @@ def pin(text: str) -> str:
 
 def camera(text: str) -> str:
     """Read a camera's name."""
-    from dt.collector.hardware import camera_number
+    from dt.collector.camera_spec import camera_number
 
     return _named(text, camera_number)
 
