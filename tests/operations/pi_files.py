@@ -79,6 +79,61 @@ CAMERAS = """Available cameras
                              2304x1296 [56.03 fps - (0, 0)/4608x2592 crop]
 """
 
+ONE_POT = """[zones.box]
+timezone = "Europe/Rome"
+
+[plants.basil]
+zone = "box"
+pot_volume_l = 2.0
+
+[[sensors]]
+id = "dht22-temperature"
+kind = "dht22"
+quantity = "temperature"
+zone = "box"
+pin = "GPIO4"
+every_s = 5
+
+[[sensors]]
+id = "dht22-humidity"
+kind = "dht22"
+quantity = "humidity"
+zone = "box"
+pin = "GPIO4"
+every_s = 5
+
+[[sensors]]
+id = "bh1750-light"
+kind = "bh1750"
+quantity = "light_intensity"
+zone = "box"
+address = 0x23
+every_s = 2
+
+[[sensors]]
+id = "seesaw-soil"
+kind = "seesaw"
+quantity = "soil_moisture"
+plant = "basil"
+address = 0x36
+every_s = 1
+
+[[sensors]]
+id = "camera"
+kind = "camera"
+quantity = "camera_image"
+plant = "basil"
+pin = "camera0"
+every_s = 30
+
+[[actuators]]
+id = "pump"
+kind = "pump"
+plant = "basil"
+pin = "GPIO17"
+flow_ml_s = 50.0
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Programs:
@@ -112,6 +167,13 @@ def pi(folder: Path, files: Mapping[str, str] | None = None, programs: Mapping[s
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return Machine(root=folder, run=Programs({**PROGRAMS, **(programs or {})}))
+
+
+def one_pot(settings: Settings, folder: Path) -> Settings:
+    """Return settings whose rig has one pot, two I2C chips, a DHT22, a camera and a pump."""
+    rig = folder / "one-pot.toml"
+    rig.write_text(ONE_POT)
+    return settings.model_copy(update={"rig_file": rig})
 
 
 def patient_on(settings: Settings, machine: Machine, **changes: object) -> Patient:

@@ -21,7 +21,7 @@ from dt.simulator.box import Box
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
 from dt.utils.rig import load_rig, parse_rig
-from tests.operations.pi_files import CAMERAS, CONFIG, patient_on, pi
+from tests.operations.pi_files import CAMERAS, CONFIG, one_pot, patient_on, pi
 
 RIG = {0x23: "bh1750", 0x36: "seesaw"}
 
@@ -41,8 +41,14 @@ class Addresses:
 
 
 @pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    """Return settings with the one-pot rig."""
+    return one_pot(settings, tmp_path)
+
+
+@pytest.fixture
 def _box(settings: Settings) -> Iterator[None]:
-    """Run the plant box of the repository's rig behind its socket."""
+    """Run the plant box of the rig behind its socket."""
     rig, clock = load_rig(settings.rig_file), SystemClock()
     server = WireServer(BoxWire(Box(box_spec(rig), clock.wall() - 60.0), clock, wiring(rig)), settings.wire_path)
     server.start()

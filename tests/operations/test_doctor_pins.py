@@ -18,14 +18,20 @@ from dt.simulator.box import Box
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
 from dt.utils.rig import load_rig
-from tests.operations.pi_files import CONFIG, GPIOINFO_1, GPIOINFO_2, patient_on, pi
+from tests.operations.pi_files import CONFIG, GPIOINFO_1, GPIOINFO_2, one_pot, patient_on, pi
 
 UNUSED = GPIOINFO_1.format(consumer="unused", used="")
 
 
 @pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    """Return settings with the one-pot rig."""
+    return one_pot(settings, tmp_path)
+
+
+@pytest.fixture
 def board(settings: Settings) -> Iterator[BoxWire]:
-    """Return the box of the repository's rig, which also listens at its socket."""
+    """Return the box of the rig, which also listens at its socket."""
     rig, clock = load_rig(settings.rig_file), SystemClock()
     wire = BoxWire(Box(box_spec(rig), clock.wall() - 60.0), clock, wiring(rig))
     server = WireServer(wire, settings.wire_path)
@@ -35,7 +41,7 @@ def board(settings: Settings) -> Iterator[BoxWire]:
 
 
 def changed_rig(settings: Settings, tmp_path: Path, old: str, new: str) -> Path:
-    """Return the repository's rig with one line changed."""
+    """Return the rig with one line changed."""
     path = tmp_path / "rig.toml"
     text = settings.rig_file.read_text()
     assert old in text
@@ -55,7 +61,7 @@ def test_a_sound_rig_names_its_pins_once(settings: Settings) -> None:
     ("old", "new", "word"),
     [
         ('pin = "GPIO17"', 'pin = "GPIO4"', "GPIO4 is wanted by dht22 and pump"),
-        ('name = "Air temperature"', 'power_pin = "GPIO17"', "GPIO17 is wanted by power of dht22 and pump"),
+        ('pin = "GPIO4"\n', 'pin = "GPIO4"\npower_pin = "GPIO17"\n', "GPIO17 is wanted by power of dht22 and pump"),
         ('pin = "GPIO17"', 'pin = "GPIO3"', "GPIO3 (pump) belongs to I2C"),
         ("address = 0x36", "address = 0x23", "0x23 is wanted by bh1750 and seesaw"),
     ],
