@@ -247,7 +247,7 @@ class TestHardwareNotes:
         """Compared with gpiozero's own table."""
         rows = re.findall(r"\| (GPIO\d+|GND|3V3) \| (\d+) \|", HARDWARE.read_text("utf-8"))
 
-        assert len(rows) == 9
+        assert len(rows) == 11
         assert {
             (name, HEADER.pins[int(place)].name) for name, place in rows if name != HEADER.pins[int(place)].name
         } == set()

@@ -62,7 +62,7 @@ def test_bus_of_a_pi_gets_a_lock_that_holds(board: BoxWire) -> None:
     bus.unlock()
 
     assert seen == [False]
-    assert bus.scan() == [0x23, 0x36]
+    assert bus.scan() == [0x23, 0x36, 0x37, 0x38]
 
 
 def test_pulse_input_is_found_by_its_import_name(hardware: SimulatedHardware) -> None:

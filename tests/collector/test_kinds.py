@@ -213,7 +213,7 @@ def test_camera_publishes_the_jpeg_with_its_description(rig: Rig, hardware: Simu
     assert record.value is not None
     assert is_jpeg(record.value)
     frame = frame_from_headers(record.headers)
-    assert (frame.width, frame.height, frame.sensor_id, frame.plant_id) == (640, 480, "camera", "basil")
+    assert (frame.width, frame.height, frame.sensor_id, frame.plant_id) == (640, 480, "camera", None)
     assert (frame.size_bytes, frame.sequence, frame.boot_id) == (len(record.value), 4, "boot")
 
 

@@ -26,27 +26,35 @@ def board(clock: ManualClock) -> BoxWire:
 
 
 def test_rig_of_the_repository_is_wired_as_documented() -> None:
-    """Seesaw 0x36, BH1750 0x23, DHT22 on GPIO4, camera 0, pump on GPIO17."""
+    """Three seesaws, BH1750 0x23, DHT22 on GPIO4, camera 0, three pumps."""
     found = wiring(load_rig(RIG))
 
-    probe, light = {Quantity.SOIL_MOISTURE: "seesaw-soil"}, {Quantity.LIGHT_INTENSITY: "bh1750-light"}
-    air = {Quantity.TEMPERATURE: "dht22-temperature", Quantity.HUMIDITY: "dht22-humidity"}
-    picture = {Quantity.CAMERA_IMAGE: "camera"}
-    assert found.i2c == {
-        0x36: Place(kind="seesaw", zone_id="box", plant_id="basil", sensors=probe),
-        0x23: Place(kind="bh1750", zone_id="box", sensors=light),
+    probes = {
+        at: Place(kind="seesaw", zone_id="box", plant_id=plant, sensors={Quantity.SOIL_MOISTURE: sensor})
+        for at, plant, sensor in (
+            (0x36, "basil", "seesaw-soil"),
+            (0x37, "tomato", "seesaw-soil-tomato"),
+            (0x38, "lettuce", "seesaw-soil-lettuce"),
+        )
     }
+    light = Place(kind="bh1750", zone_id="box", sensors={Quantity.LIGHT_INTENSITY: "bh1750-light"})
+    air = {Quantity.TEMPERATURE: "dht22-temperature", Quantity.HUMIDITY: "dht22-humidity"}
+    assert found.i2c == probes | {0x23: light}
     assert found.dht22 == {4: Place(kind="dht22", zone_id="box", sensors=air)}
-    assert found.cameras == {0: Place(kind="camera", zone_id="box", plant_id="basil", sensors=picture)}
-    assert found.outputs == {17: Output(name="pump")}
+    assert found.cameras == {0: Place(kind="camera", zone_id="box", sensors={Quantity.CAMERA_IMAGE: "camera"})}
+    assert found.outputs == {
+        17: Output(name="pump"), 27: Output(name="pump-tomato"), 22: Output(name="pump-lettuce"),
+    }  # fmt: skip
 
 
 def test_rig_is_calibrated_by_the_nominal_curve() -> None:
     """The points in rig.toml are those of the probe in the box."""
-    [probe] = [sensor for sensor in load_rig(RIG).sensors if sensor.kind == "seesaw"]
-    assert probe.calibration is not None
+    probes = [sensor for sensor in load_rig(RIG).sensors if sensor.kind == "seesaw"]
 
-    assert [tuple(point) for point in probe.calibration["points"]] == calibration_points()
+    assert len(probes) == 3
+    for probe in probes:
+        assert probe.calibration is not None
+        assert [tuple(point) for point in probe.calibration["points"]] == calibration_points()
 
 
 def test_two_chips_at_one_address_are_refused() -> None:
