@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, cast
 
 from dt.collector.hardware import PiHardware
 from dt.collector.kinds import load_kind
@@ -107,7 +107,7 @@ BUS_CHECKS: tuple[Callable[[Patient], Check], ...] = (check_i2c, check_bus)
 @contextmanager
 def _open_bus(settings: Settings) -> Iterator[Bus]:
     if not is_simulated(settings):
-        yield PiHardware().i2c()
+        yield cast("Bus", PiHardware().i2c())
         return
     client = WireClient(settings.wire_path)
     try:

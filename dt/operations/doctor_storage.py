@@ -79,7 +79,7 @@ STORAGE_CHECKS: tuple[Callable[[Patient], Check], ...] = (check_clock, check_dis
 def mount_of(folder: Path, mounts: str) -> Mount | None:
     r"""Return the mount that a folder is on, out of /proc/mounts; the longest place that holds it.
 
-    >>> mount_of(Path("/home/pi/data"), "/dev/mmcblk0p2 / ext4 rw,noatime 0 0\ntmpfs /home tmpfs rw 0 0").kind
+    >>> mount_of(Path("/srv/pots/data"), "/dev/mmcblk0p2 / ext4 rw,noatime 0 0\ntmpfs /srv tmpfs rw 0 0").kind
     'tmpfs'
     """
     found: Mount | None = None
