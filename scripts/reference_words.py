@@ -16,6 +16,7 @@ TOPIC_WORDS: Mapping[str, tuple[str, str, str]] = {
     "dt.state.<service>": ("zone_id", "the service's own", "state, committed with outputs and offsets"),
     "dt.predictions": ("plant_id", "Prediction", "what a model expects"),
     "dt.health": ("service or service/sensor_id", "HealthReport", "how services and sensors do"),
+    "dt.gaps": ("sensor_id", "GapNotice", "why readings that were due are not there"),
     "dt.dead_letters": ("source topic", "DeadLetter", "records that nobody could use"),
 }
 
@@ -55,6 +56,9 @@ SETTING_WORDS: Mapping[str, str] = {
     "RIG_FILE": "zones, plants, sensors and actuators",
     "SIM_SCENARIO": "scenario file with the faults of the simulated box (`notes/faults.md`); empty: none",
     "WIRE_SOCKET": "Unix socket of the simulated box; empty: `wire.sock` under DATA_DIR",
+    "OUTBOX_DROP": "what the collector drops first when its outbox is full; pictures: those, then the oldest of all",
+    "OUTBOX_RECORDS": "how many records may wait for the log on the collector's disk",
+    "OUTBOX_MB": "how many megabytes of them",
     "DATA_DIR": "folder of everything that is kept",
     "MODELS_DIR": "folder of the model registry; empty: `models` under DATA_DIR",
     "LOG_DIR": "folder of the daily log files",

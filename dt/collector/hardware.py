@@ -79,6 +79,7 @@ class SimulatedHardware(SharedChips):
         os.environ.setdefault("BLINKA_FORCECHIP", "OS_AGNOSTIC")
         os.environ.setdefault("BLINKA_FORCEBOARD", "OS_AGNOSTIC_BOARD")
         pulse_input.install()
+        self.wire: Wire | None = wire
         self._wire = wire
         self._bus = WireBus(wire)
 
@@ -112,6 +113,7 @@ class PiHardware(SharedChips):
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock)
+        self.wire: Wire | None = None
         self._bus: LockedBus | None = None
 
     def i2c(self) -> LockedBus:

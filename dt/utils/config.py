@@ -59,6 +59,9 @@ class Config(StrEnum):
     RIG_FILE = "RIG_FILE"
     WIRE_SOCKET = "WIRE_SOCKET"
     SIM_SCENARIO = "SIM_SCENARIO"
+    OUTBOX_DROP = "OUTBOX_DROP"
+    OUTBOX_RECORDS = "OUTBOX_RECORDS"
+    OUTBOX_MB = "OUTBOX_MB"
     DATA_DIR = "DATA_DIR"
     MODELS_DIR = "MODELS_DIR"
     LOG_DIR = "LOG_DIR"
@@ -114,6 +117,9 @@ class Settings(BaseSettings):
     rig_file: Path = Path("rig.toml")
     wire_socket: Path | None = None
     sim_scenario: Path | None = None
+    outbox_drop: Literal["oldest", "newest", "pictures"] = "pictures"
+    outbox_records: int = Field(1_000_000, ge=1000, le=100_000_000)
+    outbox_mb: int = Field(512, ge=4, le=1_000_000)
     data_dir: Path = Path("data")
     models_dir: Path | None = None
     log_dir: Path = Path("logs")

@@ -89,7 +89,7 @@ def test_every_quantity_of_the_rig_arrives(
     assert health["dropped"] == 0
     metrics = requests.get(f"{own_port.flask_collector_url}/metrics", timeout=5).text
     assert 'dt_sensor_reads_total{sensor_id="camera"}' in metrics
-    assert "dt_backlog_dropped_total 0.0" in metrics
+    assert "dt_outbox_dropped_total 0.0" in metrics
     reading = SensorData.from_json(messaging.read_all(Topics.SOIL_MOISTURE.raw)[0].value or b"")
     assert (reading.sensor_id, reading.plant_id, reading.zone_id) == ("seesaw-soil", "basil", "box")
 

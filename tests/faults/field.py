@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from typing import Any, Self
 import requests
 
 from dt.collector.hardware import SimulatedHardware
-from dt.collector.main import sensor_sources
+from dt.collector.main import collector_outbox, sensor_sources
+from dt.collector.mocks.host import machine_of
 from dt.collector.sensor_manager import SensorManager
 from dt.communication.frames import frame_from_headers
 from dt.communication.memory import MemoryMessaging
@@ -24,7 +26,7 @@ from dt.communication.wire import WireClient
 from dt.data.processing.main import create_service as create_processing
 from dt.simulator.main import SimulatorService
 from dt.simulator.main import create_service as create_simulator
-from dt.utils.clock import Clock, SystemClock
+from dt.utils.clock import Clock, ManualClock, SystemClock
 from dt.utils.config import Settings, load_settings
 from dt.utils.dataclasses import CameraFrame, HealthReport, SensorData, Verdict
 from dt.utils.quantities import Quantity
@@ -47,6 +49,15 @@ class FieldClock(SystemClock):
     def wall(self) -> float:
         """Return epoch seconds of the field."""
         return time.monotonic() + self._offset_s
+
+
+class LeapingClock(ManualClock):
+    """A clock on which waiting takes no time: it leaps to where the wait ends."""
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        """Be at the end of the wait."""
+        self.advance(max(0.0, timeout_s))
+        return event.is_set()
 
 
 @dataclass(slots=True)
@@ -96,7 +107,7 @@ class Field:
         rig_file.write_text(rig_text, "utf-8")
         self.settings = field_settings(folder, rig_file, scenario)
         self.rig: Rig = load_rig(rig_file)
-        self.messaging = MemoryMessaging()
+        self.messaging = MemoryMessaging(self.clock)
         self.simulator: SimulatorService = create_simulator(self.settings, self.clock)
         self.manager: SensorManager | None = None
         self._services: list[Service] = []
@@ -120,9 +131,14 @@ class Field:
     def collect(self, messaging: MessagingService | None = None, clock: Clock | None = None) -> SensorManager:
         """Start a manager over the socket."""
         client = WireClient(self.settings.wire_path)
-        hardware = SimulatedHardware(client, client.close)
-        sources = sensor_sources(self.rig.sensors, hardware)
-        self.manager = SensorManager(sources, messaging or self.messaging, clock or self.clock)
+        own = clock or self.clock
+        hardware = SimulatedHardware(client, client.close, clock=own)
+        machine = machine_of(client, messaging or self.messaging, own)
+        hardware.clock = machine.clock
+        outbox = collector_outbox(self.settings, machine.messaging, machine.clock, disk_check=machine.disk_check)
+        self.manager = SensorManager(
+            sensor_sources(self.rig.sensors, hardware), outbox, machine.clock, clock_synced=lambda: True
+        )
         self.manager.start()
         self._closers += [hardware.close, self.manager.stop]
         return self.manager

@@ -19,11 +19,15 @@ from dt.utils.quantities import Quantity, Unit
 
 @dataclass(frozen=True, slots=True)
 class RawReading:
-    """What a chip said, in the sensor's unit; `taken_at` is set when it was not just now (epoch s)."""
+    """What a chip said, in the sensor's unit; `taken_at` is set when it was not just now (epoch s).
+
+    `doubt` is why the sensor itself does not quite believe it.
+    """
 
     value: float
     saturated: bool = False
     taken_at: float | None = None
+    doubt: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +145,7 @@ class Sensor(ABC):
             boot_id=stamp.boot_id,
             sequence=stamp.sequence,
             clock_synced=stamp.clock_synced,
-            quality=_SATURATED if raw.saturated else None,
+            quality=_SATURATED if raw.saturated else raw.doubt,
             origin=stamp.origin,
         )
 

@@ -1,6 +1,7 @@
-"""The machine that the collector runs on, as a simulated rig has it befall: clock, network, disk and sudden ends.
+"""The machine that the collector runs on: a real one as it is, that of a simulated rig as the box has it befall.
 
-Asked of the wire at most once a second; while nothing befalls the machine, everything passes straight through.
+Clock, network, disk and sudden ends. Asked of the wire at most once a second; while nothing befalls the machine, everything passes
+straight through.
 """
 
 # ruff: noqa: S311 - chances of a simulation, no secret
@@ -13,6 +14,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from dt.communication.messaging import MessagingService, Outgoing, Record, Start, Subscription, Transformer
@@ -25,8 +27,41 @@ from dt.utils.logger import get_logger
 
 _ASKS_EVERY_S = 1.0
 _FINE = HostState()
+_NEVER = threading.Event()
 
 log = get_logger("dt.collector.mocks.host")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a collector has around it: the log, the clock, the disk's word, and who wants to know of a power cut."""
+
+    messaging: MessagingService
+    clock: Clock
+    disk_check: Callable[[], None] = lambda: None
+    host: Host | None = None
+
+    def database(self, database: Binder) -> Binder:
+        """Return the database as this machine reaches it."""
+        return database if self.host is None else HostDatabase(self.host, database, self.clock)
+
+    def on_power_cut(self, lose: Callable[[], None]) -> None:
+        """Remember how unsynced writes are thrown away."""
+        if self.host is not None:
+            self.host.power_cut.append(lose)
+
+
+def machine_of(wire: Wire | None, messaging: MessagingService, clock: Clock) -> Machine:
+    """Return the machine at the software's end of a wire; without a wire it is the real one."""
+    if wire is None:
+        return Machine(messaging=messaging, clock=clock)
+    host = Host(wire, clock)
+    return Machine(
+        messaging=HostNetwork(host, messaging, clock),
+        clock=HostClock(host, clock),
+        disk_check=HostDisk(host).check,
+        host=host,
+    )
 
 
 class Host:
@@ -67,7 +102,7 @@ class Host:
 
     def _end(self, state: HostState) -> None:
         """Die at an instant that nothing here chooses."""
-        self._clock.wait(threading.Event(), state.ends_after_s)
+        self._clock.wait(_NEVER, state.ends_after_s)
         if state.ending is Ending.POWER_CUT:
             for lose in self.power_cut:
                 lose()
@@ -236,7 +271,6 @@ class HostDatabase:
         self._host = host
         self._database = database
         self._clock = clock
-        self._never = threading.Event()
 
     def bind_sensor(self, descriptor: SensorDescriptor) -> object:
         """Register a sensor, when the network lets it."""
@@ -244,7 +278,7 @@ class HostDatabase:
         if state.database is Link.AWAY:
             raise RemoteServiceError("the database cannot be reached: the network is away")
         if state.database is not Link.UP:
-            self._clock.wait(self._never, state.delay_s)
+            self._clock.wait(_NEVER, state.delay_s)
         if state.database is Link.HALF_OPEN:
             raise RemoteServiceError(f"the database did not answer within {state.delay_s:g} s")
         return self._database.bind_sensor(descriptor)
