@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dt.operations.checkup import Check, Finding, Machine, Patient, failed, fine
-from dt.operations.doctor_bus import BUS_CHECKS
+from dt.operations.doctor_bus import BUS_CHECKS, STUCK
 from dt.operations.doctor_camera import CAMERA_CHECKS
 from dt.operations.doctor_machine import MACHINE_CHECKS, PATIENT_CHECKS
 from dt.operations.doctor_pi import PI_CHECKS
@@ -22,7 +22,7 @@ from dt.utils.exceptions import ConfigError
 LONGEST_CHECK_S = 10.0
 _LONGEST_TRIAL_S = 30.0
 _STUCK: dict[str, str] = {
-    "bus": "SDA or SCL is held low: unplug one chip after the other, power the Pi off and on, look at the pull-ups",
+    "bus": STUCK,
     "camera": "seat the ribbon; rpicam-hello --list-cameras shows whether the camera answers",
 }
 

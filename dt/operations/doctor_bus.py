@@ -11,7 +11,8 @@ from typing import Protocol, cast
 from dt.collector.hardware import PiHardware
 from dt.collector.kinds import load_kind
 from dt.collector.mocks.bus import WireBus
-from dt.communication.wire import WireClient
+from dt.communication.wire import WireAwayError, WireClient, WireVersionError
+from dt.communication.wire_calls import BusTimeoutError
 from dt.operations.checkup import Check, Patient, device_params, failed, fine, skipped, warned, why_no_pi_pins
 from dt.operations.doctor_chips import ADDRESSES_OF_KIND, chip_words
 from dt.operations.plan import rig_file_of
@@ -22,6 +23,7 @@ from dt.utils.hardware import is_simulated
 from dt.utils.rig import Rig, load_rig
 
 _DEVICE = "/dev/i2c-1"
+STUCK = "SDA or SCL is held low: unplug one chip after the other, power the Pi off and on, look at the pull-ups"
 _SWITCH_ON = "sudo raspi-config nonint do_i2c 0, then sudo reboot"
 _WIRING = (
     "look at power, ground, SDA (GPIO2) and SCL (GPIO3) of it; scripts/hands-on-scripts/hardware/i2c_scan.py helps"
@@ -66,9 +68,11 @@ def check_bus(patient: Patient, opening: Opening | None = None) -> Check:
             found = bus.scan()
     except ConfigError as error:
         return skipped("bus", f"it cannot be scanned: {error}")
-    except WireError as error:
+    except (WireAwayError, WireVersionError) as error:
         return skipped("bus", f"the plant box cannot be asked: {error}")
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except (TimeoutError, BusTimeoutError) as error:
+        return failed("bus", str(error), STUCK)
+    except (OSError, ValueError, RuntimeError, ImportError, WireError) as error:
         return failed("bus", f"it cannot be scanned: {error}", "see the i2c line above; make install-rpi")
     return compare(declared, found)
 

@@ -47,12 +47,13 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def _box(settings: Settings) -> Iterator[None]:
-    """Run the plant box of the rig behind its socket."""
+def box(settings: Settings) -> Iterator[BoxWire]:
+    """Return the plant box of the rig, which listens at its socket."""
     rig, clock = load_rig(settings.rig_file), SystemClock()
-    server = WireServer(BoxWire(Box(box_spec(rig), clock.wall() - 60.0), clock, wiring(rig)), settings.wire_path)
+    wire = BoxWire(Box(box_spec(rig), clock.wall() - 60.0), clock, wiring(rig))
+    server = WireServer(wire, settings.wire_path)
     server.start()
-    yield
+    yield wire
     server.stop()
 
 
@@ -90,7 +91,7 @@ def test_a_simulated_rig_has_no_switch(settings: Settings, tmp_path: Path) -> No
     assert check_i2c(patient).detail == "the rig is simulated"
 
 
-@pytest.mark.usefixtures("_box")
+@pytest.mark.usefixtures("box")
 def test_a_scan_over_the_wire_finds_the_boxs_chips(settings: Settings) -> None:
     """The same question that a Pi's bus is asked."""
     check = check_bus(Patient(settings=settings, origins={}))
@@ -99,7 +100,23 @@ def test_a_scan_over_the_wire_finds_the_boxs_chips(settings: Settings) -> None:
     assert check.detail == "bh1750 at 0x23, seesaw at 0x36"
 
 
-@pytest.mark.usefixtures("_box")
+def test_a_chip_that_hangs_the_bus_is_told_from_one_that_is_silent(settings: Settings, box: BoxWire) -> None:
+    """Fault F9 in both of its ways."""
+    order = {"fault": "F9", "target": "seesaw-soil", "mode": "no_acknowledge"}
+    silence = box.desk.add(order, time.time())
+    silent = check_bus(Patient(settings=settings, origins={}))
+    box.desk.remove(silence.id)
+    box.desk.add({**order, "mode": "hang", "hang_s": 0.1}, time.time())
+
+    hung = check_bus(Patient(settings=settings, origins={}))
+
+    assert silent.finding is hung.finding is Finding.FAILED
+    assert "no answer from seesaw at 0x36" in silent.detail
+    assert "hung" in hung.detail
+    assert "held low" in hung.remedy
+
+
+@pytest.mark.usefixtures("box")
 def test_a_picture_is_taken_over_the_wire(settings: Settings) -> None:
     """The simulated camera is looked through, not only named."""
     check = check_camera(Patient(settings=settings, origins={}))
