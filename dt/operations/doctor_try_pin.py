@@ -25,6 +25,9 @@ _CLAIMS_WITHIN_S = 10.0
 _SETTLES_S = 0.2
 _NAME = "try-pin"
 _CLAIMED = "high"
+_REMEDY = (
+    "the guard's parent switches off within a second; dtparam=strict_gpiod in config.txt makes the kernel do it at once"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,7 @@ def judge(name: str, level: Level) -> Check:
     """Say what a pin's state after the death of its process means."""
     if level.is_output and level.is_high:
         detail = f"{name} still drives high after its process was killed: outputs stay as they were"
-        remedy = (
-            "the guard's parent switches off within a second, and with dtparam=strict_gpiod in config.txt the kernel"
-        )
-        return warned(_NAME, detail, remedy)
+        return warned(_NAME, detail, _REMEDY)
     if level.is_output:
         return fine(_NAME, f"{name} is low after its process was killed")
     return fine(_NAME, f"{name} became an input ({'high' if level.is_high else 'low'}) when its process was killed")
