@@ -20,7 +20,7 @@ _LISTING_TAKES_AT_MOST_S = 8.0
 _NO_CAMERAS = re.compile(r"bcm2835|rpi|rpivid|pispbe|rp1-cfe|unicam|hevc|codec|isp\b", re.IGNORECASE)
 _RIBBON = (
     "power off, seat the ribbon at both ends (contacts face the right way), camera_auto_detect=1 in config.txt; "
-    "rpicam-hello --list-cameras shows it"
+    "rpicam-hello --list-cameras shows it, for a user in the group video"
 )
 
 

@@ -10,6 +10,7 @@ from dt.operations.checkup import Check, Machine, Patient, device_params, failed
 from dt.operations.doctor_bus import declared_addresses
 from dt.operations.plan import rig_file_of
 from dt.operations.status import ask
+from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import ConfigError
 from dt.utils.rig import Rig, load_rig, pin_number
 
@@ -113,14 +114,7 @@ def bus_conflicts(rig: Rig, uses: Mapping[int, list[str]], boot_config: str) -> 
     """Return a sentence for each pin that a bus needs, and for each address that chips of two kinds share."""
     taken = _bus_pins(rig, boot_config)
     pins = [f"GPIO{pin} ({', '.join(uses[pin])}) belongs to {taken[pin]}" for pin in sorted(uses) if pin in taken]
-    kinds: dict[int, set[str]] = {}
-    for sensor in rig.sensors:
-        if sensor.address is not None and sensor.pin is None:
-            kinds.setdefault(sensor.address, set()).add(sensor.kind)
-    shared = [
-        f"{address:#04x} is wanted by {' and '.join(sorted(k))}" for address, k in sorted(kinds.items()) if len(k) > 1
-    ]
-    return pins + shared
+    return pins + _shared_addresses(rig)
 
 
 def header_lines(text: str) -> list[Line]:
@@ -138,6 +132,23 @@ def header_lines(text: str) -> list[Line]:
     return [line for line in chip if line.offset in HEADER_PINS]
 
 
+def _shared_addresses(rig: Rig) -> list[str]:
+    """Return a sentence for each address with two kinds of chips, or with one quantity of two plants or places."""
+    there: dict[int, list[SensorDescriptor]] = {}
+    for sensor in rig.sensors:
+        if sensor.address is not None and sensor.pin is None:
+            there.setdefault(sensor.address, []).append(sensor)
+    doubles = {
+        address: sensors
+        for address, sensors in there.items()
+        if len({sensor.kind for sensor in sensors}) > 1 or len({sensor.data_type for sensor in sensors}) < len(sensors)
+    }
+    return [
+        f"{address:#04x} is wanted by {' and '.join(sensor.sensor_id for sensor in sensors)}"
+        for address, sensors in sorted(doubles.items())
+    ]
+
+
 def _line(row: str) -> list[Line]:
     found = re.match(r"\s*line\s+(\d+):\s+(?:\"[^\"]*\"|unnamed)\s+(.*)", row)
     if not found:
@@ -153,7 +164,12 @@ def _held_pins(patient: Patient, uses: Mapping[int, list[str]], words: str) -> C
     text = patient.machine.run(["gpioinfo"])
     if text is None:
         return warned("pins", f"{words}; who uses them cannot be told: gpioinfo is missing", "sudo apt install gpiod")
-    held = [line for line in header_lines(text) if line.consumer and line.offset in uses]
+    lines = header_lines(text)
+    if not lines:
+        said = (text.strip().splitlines() or ["nothing"])[0]
+        remedy = 'sudo usermod -aG gpio "$USER", then log in again'
+        return warned("pins", f"{words}; who uses them cannot be told: gpioinfo says {said}", remedy)
+    held = [line for line in lines if line.consumer and line.offset in uses]
     strangers = _strangers(patient, held)
     if strangers:
         names = ", ".join(f"GPIO{line.offset} by {line.consumer}" for line in strangers)

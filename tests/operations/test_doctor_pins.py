@@ -20,6 +20,15 @@ from dt.utils.config import Settings
 from dt.utils.rig import load_rig
 from tests.operations.pi_files import CONFIG, GPIOINFO_1, GPIOINFO_2, one_pot, patient_on, pi
 
+_SECOND_PROBE = """id = "other"
+kind = "seesaw"
+quantity = "soil_moisture"
+zone = "box"
+address = 0x36
+every_s = 1
+
+[[sensors]]
+"""
 UNUSED = GPIOINFO_1.format(consumer="unused", used="")
 
 
@@ -62,8 +71,9 @@ def test_a_sound_rig_names_its_pins_once(settings: Settings) -> None:
     [
         ('pin = "GPIO17"', 'pin = "GPIO4"', "GPIO4 is wanted by dht22 and pump"),
         ('pin = "GPIO4"\n', 'pin = "GPIO4"\npower_pin = "GPIO17"\n', "GPIO17 is wanted by power of dht22 and pump"),
+        ('id = "seesaw-soil"', _SECOND_PROBE + 'id = "seesaw-soil"', "0x36 is wanted by other and seesaw-soil"),
         ('pin = "GPIO17"', 'pin = "GPIO3"', "GPIO3 (pump) belongs to I2C"),
-        ("address = 0x36", "address = 0x23", "0x23 is wanted by bh1750 and seesaw"),
+        ("address = 0x36", "address = 0x23", "0x23 is wanted by bh1750-light and seesaw-soil"),
     ],
 )
 def test_two_parts_on_one_place_fail(settings: Settings, tmp_path: Path, old: str, new: str, word: str) -> None:
@@ -126,6 +136,17 @@ def test_without_gpioinfo_the_remedy_is_its_package(settings: Settings, tmp_path
 
     assert check.finding is Finding.WARNING
     assert check.remedy == "sudo apt install gpiod"
+
+
+def test_a_user_who_may_not_see_the_pins_is_told_so(settings: Settings, tmp_path: Path) -> None:
+    """No line is not the same as no stranger."""
+    said = "gpioinfo: unable to open gpiochip0: Permission denied\n"
+
+    check = check_pins(patient_on(settings, pi(tmp_path, programs={"gpioinfo": said})))
+
+    assert check.finding is Finding.WARNING
+    assert "Permission denied" in check.detail
+    assert "gpio" in check.remedy
 
 
 def test_gpioinfos_lines_are_read_with_direction_and_holder() -> None:
