@@ -99,9 +99,10 @@ def declared_addresses(rig: Rig) -> dict[int, str]:
     """Return kind by I2C address; a chip without an address in the rig is where its kind expects it."""
     found: dict[int, str] = {}
     for sensor in rig.sensors:
-        address = sensor.address if sensor.address is not None else _default_address(sensor)
-        if address is not None and sensor.pin is None:
-            found[address] = sensor.kind
+        if sensor.pin is None:
+            address = sensor.address if sensor.address is not None else _default_address(sensor)
+            if address is not None:
+                found[address] = sensor.kind
     return found
 
 
