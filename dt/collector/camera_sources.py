@@ -64,12 +64,14 @@ class Picamera2Source:
         from picamera2 import Picamera2
 
         self._camera: Any = Picamera2(spec.number)
-        self._camera.configure(self._camera.create_still_configuration(main={"size": (spec.width, spec.height)}))
+        # Without a queue: a picture that was exposed before it was asked for may be a cadence old.
+        still = self._camera.create_still_configuration(main={"size": (spec.width, spec.height)}, queue=False)
+        self._camera.configure(still)
         self._camera.options["quality"] = _JPEG_QUALITY
         self._camera.start()
 
     def jpeg(self) -> bytes:
-        """Return the next picture that is exposed from now on."""
+        """Return the next picture."""
         buffer = io.BytesIO()
         self._camera.capture_file(buffer, format="jpeg")
         return buffer.getvalue()

@@ -338,7 +338,7 @@ class HealthReport(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapNotice(Message):
-    """Why readings of a sensor are missing; both sequence numbers within one boot, neither for what lies between two."""
+    """Why readings of a sensor are missing: numbered within one boot, by time alone between two."""
 
     sensor_id: str
     zone_id: str

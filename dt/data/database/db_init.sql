@@ -139,6 +139,11 @@ CREATE TABLE IF NOT EXISTS frames (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS frames_by_time ON frames (timestamp_ms);
 CREATE INDEX IF NOT EXISTS frames_by_correlation ON frames (correlation_id);
+CREATE INDEX IF NOT EXISTS frames_by_sha256 ON frames (sha256);
+
+CREATE TABLE IF NOT EXISTS frame_files_to_remove ( -- the last record of each is gone, its file goes next
+    sha256 TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 
 -- Why readings are missing: within a boot by sequence numbers, between two boots (both null) by time.
 CREATE TABLE IF NOT EXISTS gap_notices (
