@@ -11,7 +11,8 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status fault-table test test-slow test-integration test-e2e lint format bench bench-edge outage install-dev install-rpi install-db \
+.PHONY: help demo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge outage \
+  system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
 
@@ -61,6 +62,9 @@ format: $(call STAMP,dev) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+check-rpi: $(call STAMP,dev) ## Check that all that install-rpi installs comes as wheels for a 64-bit Raspberry Pi OS
+	@$(BIN)/python scripts/check_wheels.py $(ARGS)
+
 outage: $(call STAMP,dev) ## Kill the collector through a day without a broker; writes build/figures/outage.json
 	@$(BIN)/python scripts/bench/outage.py $(ARGS)
 
@@ -75,8 +79,11 @@ bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/f
 install-dev: $(call STAMP,dev) ## Development workstation: main + dev + db + spark
 	$(call install,drivers dev db spark)
 
-install-rpi: $(call STAMP,naked) ## Raspberry Pi: main + rpi + db
+install-rpi: system-camera $(call STAMP,naked) ## Raspberry Pi: main + rpi + db
 	$(call install,rpi db)
+
+system-camera: | $(BIN)/pip
+	@$(BIN)/python scripts/system_camera.py --venv $(VENV)
 
 install-db: $(call STAMP,naked) ## Data node: main + db
 	$(call install,db)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from dt.collector.binding import Binder, Binding
-from dt.collector.hardware import PiHardware, SimulatedHardware, open_hardware
-from dt.collector.kinds import find_kind, load_kind
+from dt.collector.hardware import MQTT, PiHardware, SimulatedHardware, open_hardware
+from dt.collector.kinds import check_options, find_kind, load_kind
 from dt.collector.kinds.base_sensor import Hardware, Sensor
 from dt.collector.metrics import SensorMetrics
 from dt.collector.mocks.host import machine_of
@@ -18,6 +18,7 @@ from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
 from dt.communication.database_api import DatabaseApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService
+from dt.communication.mqtt_connection import MqttLogin
 from dt.communication.process import run_process
 from dt.communication.wire import Wire
 from dt.utils.clock import Clock
@@ -55,6 +56,8 @@ class CollectorService(Service):
         self._outbox = outbox
         rig = load_rig(settings.rig_file)
         check_kinds(rig)
+        if any(sensor.kind == MQTT for sensor in rig.sensors):
+            MqttLogin.of(settings)  # says what is wrong with the broker's settings before anything is opened
         self._descriptors = rig.sensors
         if wire is None:
             is_simulated(settings)  # says which HARDWARE to set before anything is opened
@@ -70,9 +73,10 @@ class CollectorService(Service):
         machine = machine_of(self._hardware.wire, self._messaging, self.clock)
         self._hardware.clock = machine.clock
         self.closing("machine", machine.close)
-        outbox = self._outbox or collector_outbox(
-            self._settings, machine.messaging, machine.clock, disk_check=machine.disk_check
-        )
+        listen_ahead(self._descriptors, self._hardware)
+        outbox = self._outbox
+        if outbox is None:  # an empty one that was given is falsy
+            outbox = collector_outbox(self._settings, machine.messaging, machine.clock, disk_check=machine.disk_check)
         machine.on_power_cut(outbox.cut_power)
         self._manager = SensorManager(sensor_sources(self._descriptors, self._hardware), outbox, machine.clock)
         metrics = SensorMetrics(self._manager)
@@ -111,9 +115,10 @@ class CollectorService(Service):
 
     def health(self) -> dict[str, object]:
         """Return every sensor's counts, what waits to be published, and what the database does not know yet."""
-        if self._manager is None or self._binding is None or self._watch is None:
+        if self._manager is None or self._binding is None or self._watch is None or self._hardware is None:
             return {}
-        return {**self._manager.health(), "binding": self._binding.health(), "rig": self._watch.health()}
+        beside = {"binding": self._binding.health(), "rig": self._watch.health(), **self._hardware.health()}
+        return {**self._manager.health(), **beside}
 
     def _follow(self, rig: Rig) -> None:
         assert self._manager is not None
@@ -172,6 +177,7 @@ def check_kinds(rig: Rig) -> None:
     for descriptor in rig.sensors:
         try:
             find_kind(descriptor)
+            check_options(descriptor)
         except ConfigError as error:
             msg = f"{rig.place_of(descriptor.sensor_id)}: {error}"
             raise ConfigError(msg) from error
@@ -185,6 +191,13 @@ def sensor_sources(
         SensorSource(descriptor=descriptor, open=partial(_open, descriptor, hardware), lane=_lane(descriptor))
         for descriptor in descriptors
     ]
+
+
+def listen_ahead(descriptors: Sequence[SensorDescriptor], hardware: Hardware) -> None:
+    """Let every MQTT device's topic be listened to before the client connects and gets what the broker kept."""
+    for descriptor in descriptors:
+        if descriptor.kind == MQTT:
+            _open(descriptor, hardware)
 
 
 def main() -> int:
