@@ -37,7 +37,6 @@ class Solo:
     """Assembled by its settings; opens nothing before `start`."""
 
     def __init__(self, settings: Settings, clock: Clock, say: Say, stop: threading.Event) -> None:
-        from dt.collector.main import collector_outbox
         from dt.collector.main import create_service as create_collector
         from dt.controller.app import create_service as create_controller
 
@@ -48,8 +47,7 @@ class Solo:
         self._messaging = MemoryMessaging(clock, kept_records=_KEPT_RECORDS, kept_bytes=_KEPT_BYTES)
         self._process = OneProcess(settings, self._messaging, clock, load_rig(settings.rig_file))
         # What is wrong in settings or rig file is said now, before anything runs.
-        outbox = collector_outbox(settings, self._messaging, clock, keep_sent_s=_KEEP_SENT_S)
-        self._collector: Service = create_collector(settings, self._messaging, clock, outbox=outbox)
+        self._collector: Service = create_collector(settings, self._messaging, clock, keep_sent_s=_KEEP_SENT_S)
         self._controller: Service = create_controller(settings, self._messaging, clock)
         self._bridge = self._made_bridge()
         self._kept = KeptTopics(settings.data_dir / FOLDER / "topics.db")
