@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test test-slow test-integration test-e2e lint format check-rpi bench bench-edge outage \
+.PHONY: help demo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge outage \
   system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
@@ -46,6 +46,9 @@ test-integration: $(call STAMP,dev) ## Run the tests on genuine servers (Kafka b
 
 test-e2e: $(call STAMP,dev) ## Run the tests with a real browser (Debian's chromium)
 	@$(PYTEST) -m e2e $(ARGS)
+
+fault-table: $(call STAMP,dev) ## Run the fault tests and write the table of notes/faults.md from what they see
+	@$(BIN)/python scripts/make_fault_table.py
 
 lint: $(call STAMP,dev) ## Run ruff, mypy, basedpyright, import-linter and the browser modules' tests
 	$(BIN)/ruff check .

@@ -72,10 +72,11 @@ class CollectorService(Service):
         self.closing("hardware", self._hardware.close)
         machine = machine_of(self._hardware.wire, self._messaging, self.clock)
         self._hardware.clock = machine.clock
+        self.closing("machine", machine.close)
         listen_ahead(self._descriptors, self._hardware)
-        outbox = self._outbox or collector_outbox(
-            self._settings, machine.messaging, machine.clock, disk_check=machine.disk_check
-        )
+        outbox = self._outbox
+        if outbox is None:  # an empty one that was given is falsy
+            outbox = collector_outbox(self._settings, machine.messaging, machine.clock, disk_check=machine.disk_check)
         machine.on_power_cut(outbox.cut_power)
         self._manager = SensorManager(sensor_sources(self._descriptors, self._hardware), outbox, machine.clock)
         metrics = SensorMetrics(self._manager)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from dt.simulator.board import chip_of
 from dt.simulator.box import Box
+from dt.simulator.pot import Pot
 from dt.simulator.sensing import Senses, vwc_from_counts
 from dt.simulator.spec import BoxSpec, PotSpec
 from dt.simulator.weather import Weather
@@ -37,6 +38,7 @@ class Sample:
 # Unit, and how a chip is looked at: what has no entry, such as a picture, has no past.
 LOOKS: Mapping[Quantity, tuple[Unit, Callable[[Senses], float]]] = {
     Quantity.SOIL_MOISTURE: (Unit.COUNT, lambda senses: float(senses.moisture_counts())),
+    Quantity.SOIL_TEMPERATURE: (Unit.DEGREE_CELSIUS, lambda senses: round(senses.soil_degc(), 2)),
     Quantity.TEMPERATURE: (Unit.DEGREE_CELSIUS, Senses.air_degc),
     Quantity.HUMIDITY: (Unit.PERCENT, Senses.humidity_pct),
     Quantity.LIGHT_INTENSITY: (Unit.LUX, lambda senses: round(senses.light_lux(), 2)),
@@ -82,11 +84,11 @@ def prepare_demo_box(
     aim = _Aim(pot.plant_id, (probes or {}).get(pot.plant_id, "chip"), until_s, target)
     for days in _LAST_WATERING_DAYS:
         last_s = max(since_s + 3600.0, _evening_before(spec, pot, until_s - days * _DAY_S))
-        pours, at_last = _lived(spec, since_s, until_s, aim, last_s)
+        pours, at_last = _lived(spec, since_s, aim, last_s)
         amount_ml = aim.amount_from(at_last)
         if amount_ml is not None:
             return _made(spec, since_s, [*pours, (last_s, pot.plant_id, amount_ml)])
-    pours = _waterings(spec, since_s, until_s, aim, since_s)
+    pours, _box = _lived(spec, since_s, aim, since_s)
     return _made(_filled_as_needed(spec, since_s, pours, aim), since_s, pours)
 
 
@@ -137,36 +139,50 @@ def _made(spec: BoxSpec, since_s: float, pours: Pours) -> Box:
     return box
 
 
-def _lived(spec: BoxSpec, since_s: float, until_s: float, aim: _Aim, last_s: float) -> tuple[Pours, Box]:
-    """Return all waterings but the aimed one, and the box at the moment of that, with those to come in mind."""
-    pours = _waterings(spec, since_s, until_s, aim, last_s)
-    box = _made(spec, since_s, pours)
-    box.advance(last_s)
-    return pours, box
+def _lived(spec: BoxSpec, since_s: float, aim: _Aim, last_s: float) -> tuple[Pours, Box]:
+    """Return all waterings but the aimed one, and the box at the moment of that, with those to come in mind.
 
-
-def _waterings(spec: BoxSpec, since_s: float, until_s: float, aim: _Aim, last_s: float) -> Pours:
-    """Somebody fills each pot up every few days; the thirsty one was last filled before `last_s`."""
-    due: Pours = []
-    for index, pot in enumerate(spec.pots):
-        gap_s = _WATERINGS_EVERY_DAYS[index % len(_WATERINGS_EVERY_DAYS)] * _DAY_S
-        at_s = last_s if pot.plant_id == aim.plant_id else until_s + (0.4 * index - 1.0) * _DAY_S
-        at_s = _evening_before(spec, pot, at_s - (gap_s if pot.plant_id == aim.plant_id else 0.0))
-        while at_s > since_s + 0.5 * _DAY_S:
-            if at_s < until_s:
-                due.append((at_s, pot.plant_id, 0.0))
-            at_s = _evening_before(spec, pot, at_s - gap_s)
+    Somebody fills each pot up every few days; the thirsty one was last filled before `last_s`.
+    """
     box = Box(spec, since_s)
     pours: Pours = []
-    for at_s, plant_id, _nothing in sorted(due):
+    at_last: Box | None = None
+    for at_s, plant_id in sorted(_occasions(spec, since_s, aim, last_s)):
+        if at_s > last_s and at_last is None:
+            at_last = _copy_at(box, last_s)
         box.advance(at_s)
-        pot_box = box.pots[plant_id]
-        limits = pot_box.spec.limits
-        full = limits.soil_moisture_target + _FILLED_SHARE * (limits.soil_moisture_high - limits.soil_moisture_target)
-        amount_ml = max(0.0, (full - pot_box.soil.vwc) * pot_box.spec.volume_ml)
-        box.pour(plant_id, at_s, amount_ml)
-        pours.append((at_s, plant_id, amount_ml))
-    return pours
+        pour = (at_s, plant_id, _missing_ml(box.pots[plant_id]))
+        pours.append(pour)
+        for each in (box, at_last):
+            if each is not None:
+                each.pour(plant_id, at_s, pour[2])
+    return pours, at_last or _copy_at(box, last_s)
+
+
+def _copy_at(box: Box, at_s: float) -> Box:
+    box.advance(at_s)
+    return copy.deepcopy(box)
+
+
+def _occasions(spec: BoxSpec, since_s: float, aim: _Aim, last_s: float) -> list[tuple[float, str]]:
+    """Return when which pot is filled up: each at a rhythm of its own, all in the evening."""
+    found = []
+    for index, pot in enumerate(spec.pots):
+        gap_s = _WATERINGS_EVERY_DAYS[index % len(_WATERINGS_EVERY_DAYS)] * _DAY_S
+        end_s = last_s - gap_s if pot.plant_id == aim.plant_id else aim.until_s + (0.4 * index - 1.0) * _DAY_S
+        at_s = _evening_before(spec, pot, end_s)
+        while at_s > since_s + 0.5 * _DAY_S:
+            if at_s < aim.until_s:
+                found.append((at_s, pot.plant_id))
+            at_s = _evening_before(spec, pot, at_s - gap_s)
+    return found
+
+
+def _missing_ml(pot: Pot) -> float:
+    """Water that fills a pot up, as people do: most of the way from target to upper limit."""
+    limits = pot.spec.limits
+    full = limits.soil_moisture_target + _FILLED_SHARE * (limits.soil_moisture_high - limits.soil_moisture_target)
+    return max(0.0, (full - pot.soil.vwc) * pot.spec.volume_ml)
 
 
 def _evening_before(spec: BoxSpec, pot: PotSpec, at_s: float) -> float:

@@ -7,8 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import wait_until
+from tests.faults.fault_rows import FaultRows
 from tests.faults.field import Field
 from tests.faults.sensor_faults import LATER, ORDERS, RIG, RUNS_S
+
+
+@pytest.fixture(scope="session")
+def fault_rows() -> FaultRows:
+    """Return where tests note what they saw of a fault."""
+    return FaultRows()
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,11 @@ import requests
 
 from dt.collector.hardware import SimulatedHardware
 from dt.collector.main import collector_outbox, sensor_sources
-from dt.collector.mocks.host import machine_of
+from dt.collector.mocks.host import Machine, machine_of
 from dt.collector.sensor_manager import SensorManager
 from dt.communication.frames import frame_from_headers
 from dt.communication.memory import MemoryMessaging
-from dt.communication.messaging import MessagingService, Record
+from dt.communication.messaging import Record
 from dt.communication.topics import Topics
 from dt.communication.wire import WireClient
 from dt.data.processing.main import create_service as create_processing
@@ -32,6 +32,7 @@ from dt.utils.dataclasses import CameraFrame, HealthReport, SensorData, Verdict
 from dt.utils.quantities import Quantity
 from dt.utils.rig import Rig, load_rig
 from dt.utils.service import Service
+from tests.conftest import wait_until
 from tests.data.readings import register
 
 TOKEN = "test-token"
@@ -110,6 +111,7 @@ class Field:
         self.messaging = MemoryMessaging(self.clock)
         self.simulator: SimulatorService = create_simulator(self.settings, self.clock)
         self.manager: SensorManager | None = None
+        self.machine: Machine | None = None
         self._services: list[Service] = []
         self._closers: list[Any] = []
 
@@ -128,20 +130,42 @@ class Field:
             service.stop()
         self.messaging.close()
 
-    def collect(self, messaging: MessagingService | None = None, clock: Clock | None = None) -> SensorManager:
-        """Start a manager over the socket."""
+    def collect(self, *, is_stepped: bool = False) -> SensorManager:
+        """Start a manager over the socket; one that is stepped reads when `step` lets time pass."""
         client = WireClient(self.settings.wire_path)
-        own = clock or self.clock
-        hardware = SimulatedHardware(client, client.close, clock=own)
-        machine = machine_of(client, messaging or self.messaging, own)
-        hardware.clock = machine.clock
-        outbox = collector_outbox(self.settings, machine.messaging, machine.clock, disk_check=machine.disk_check)
-        self.manager = SensorManager(
-            sensor_sources(self.rig.sensors, hardware), outbox, machine.clock, clock_synced=lambda: True
+        hardware = SimulatedHardware(client, client.close)
+        self.machine = machine_of(client, self.messaging, self.clock)
+        hardware.clock = self.machine.clock
+        outbox = collector_outbox(
+            self.settings, self.machine.messaging, self.machine.clock, disk_check=self.machine.disk_check
         )
-        self.manager.start()
-        self._closers += [hardware.close, self.manager.stop]
+        self.manager = SensorManager(
+            sensor_sources(self.rig.sensors, hardware), outbox, self.machine.clock, clock_synced=lambda: True
+        )
+        (self.manager.open if is_stepped else self.manager.start)()
+        self._closers += [hardware.close, self.manager.close if is_stepped else self.manager.stop]
         return self.manager
+
+    def step(self, seconds: float) -> None:
+        """Let time pass, read what is due, and let what was read go on its way."""
+        assert isinstance(self.clock, ManualClock)
+        assert self.manager is not None
+        end_s = self.clock.monotonic() + seconds
+        while self.clock.monotonic() < end_s:
+            pause_s = min(self.manager.seconds_to_next_read(), end_s - self.clock.monotonic())
+            self.clock.advance(max(0.01, pause_s))
+            self.manager.read_due_sensors()
+
+    def arrived(self) -> None:
+        """Wait until nothing waits for the log; its sender's pauses pass, and reading goes on meanwhile."""
+        manager = self.manager
+        assert manager is not None
+
+        def is_drained() -> bool:
+            self.step(0.5)
+            return manager.outbox.is_drained
+
+        wait_until(is_drained, "everything arrived")
 
     def order(self, fault: str, target: str, **parameters: object) -> str:
         """Order a fault by REST and return its id."""

@@ -141,7 +141,7 @@ def test_the_past_is_a_raw_reading_of_each_quantity_a_minute(messaging: MemoryMe
     sent = publish_history(lived_through(box, rig, since, NOW), rig, messaging)
 
     soil = [SensorData.from_json(r.value or b"") for r in messaging.read_all(Topics.SOIL_MOISTURE.raw)]
-    assert sent == 6 * 144
+    assert sent == 9 * 144
     assert len(soil) == 3 * 144
     assert {reading.origin for reading in soil} == {Origin.BACKFILL}
     assert {(reading.sensor_id, reading.unit) for reading in soil} == {
@@ -159,7 +159,7 @@ def test_a_kept_demo_fills_in_only_the_time_since(messaging: MemoryMessaging) ->
 
     past = lived_through(box, rig, since, NOW, silent_until=NOW - 600.0)
 
-    assert publish_history(past, rig, messaging) == 60
+    assert publish_history(past, rig, messaging) == 90
 
 
 def test_the_demo_grants_the_pump_in_its_own_name() -> None:

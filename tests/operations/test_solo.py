@@ -164,7 +164,7 @@ def test_killed_at_random_it_loses_no_reading_and_stores_none_twice(tmp_path: Pa
         for _ in range(4):
             rig.start()
             before = len(rig.stored())
-            wait_until(lambda n=before: len(rig.stored()) > n + 10, "readings flow", 30.0)  # type: ignore[misc]
+            wait_until(lambda n=before: len(rig.stored()) > n + 20, "readings flow", 30.0)  # type: ignore[misc]
             _let_run_for(dice.uniform(0.0, 2.0))
             seen += rig.reads()
             rig.kill()
@@ -177,7 +177,7 @@ def test_killed_at_random_it_loses_no_reading_and_stores_none_twice(tmp_path: Pa
 
         stored = rig.stored()
     places = [(sensor, boot, sequence) for sensor, boot, sequence, _at in stored]
-    assert len(taken) > 100
+    assert len(taken) > 60
     assert set(taken) - set(places) == set()
     assert len(places) == len(set(places))
     assert {at for *_place, at in stored} >= set(taken.values())

@@ -29,19 +29,24 @@ def test_rig_of_the_repository_is_wired_as_documented() -> None:
     """Three seesaws, BH1750 0x23, DHT22 on GPIO4, camera 0, three pumps."""
     found = wiring(load_rig(RIG))
 
-    probes = {
-        at: Place(kind="seesaw", zone_id="box", plant_id=plant, sensors={Quantity.SOIL_MOISTURE: sensor})
-        for at, plant, sensor in (
-            (0x36, "basil", "seesaw-soil"),
-            (0x37, "tomato", "seesaw-soil-tomato"),
-            (0x38, "lettuce", "seesaw-soil-lettuce"),
+    seesaws = {
+        at: Place(
+            kind="seesaw",
+            zone_id="box",
+            plant_id=plant,
+            sensors={
+                Quantity.SOIL_MOISTURE: f"seesaw-soil{suffix}",
+                Quantity.SOIL_TEMPERATURE: f"seesaw-soil-temperature{suffix}",
+            },
         )
+        for at, plant, suffix in ((0x36, "basil", ""), (0x37, "tomato", "-tomato"), (0x38, "lettuce", "-lettuce"))
     }
-    light = Place(kind="bh1750", zone_id="box", sensors={Quantity.LIGHT_INTENSITY: "bh1750-light"})
+    light = {Quantity.LIGHT_INTENSITY: "bh1750-light"}
     air = {Quantity.TEMPERATURE: "dht22-temperature", Quantity.HUMIDITY: "dht22-humidity"}
-    assert found.i2c == probes | {0x23: light}
+    picture = {Quantity.CAMERA_IMAGE: "camera"}
+    assert found.i2c == seesaws | {0x23: Place(kind="bh1750", zone_id="box", sensors=light)}
     assert found.dht22 == {4: Place(kind="dht22", zone_id="box", sensors=air)}
-    assert found.cameras == {0: Place(kind="camera", zone_id="box", sensors={Quantity.CAMERA_IMAGE: "camera"})}
+    assert found.cameras == {0: Place(kind="camera", zone_id="box", sensors=picture)}
     assert found.outputs == {
         17: Output(name="pump"), 27: Output(name="pump-tomato"), 22: Output(name="pump-lettuce"),
     }  # fmt: skip
@@ -49,7 +54,7 @@ def test_rig_of_the_repository_is_wired_as_documented() -> None:
 
 def test_rig_is_calibrated_by_the_nominal_curve() -> None:
     """The points in rig.toml are those of the probe in the box."""
-    probes = [sensor for sensor in load_rig(RIG).sensors if sensor.kind == "seesaw"]
+    probes = [sensor for sensor in load_rig(RIG).sensors if sensor.data_type is Quantity.SOIL_MOISTURE]
 
     assert len(probes) == 3
     for probe in probes:

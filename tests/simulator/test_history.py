@@ -9,7 +9,7 @@ import pytest
 from dt.simulator.box import Box
 from dt.simulator.history import LOOKS, Sample, history, prepare_demo_box
 from dt.simulator.sensing import Senses, vwc_from_counts
-from dt.simulator.spec import PLANT, ZONE, BoxSpec, PotSpec
+from dt.simulator.spec import PLANT, ZONE, AirSpec, BoxSpec, PotSpec, ZoneSpec
 from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.quantities import Quantity, Unit
 
@@ -26,7 +26,7 @@ def sensor(quantity: Quantity, plant_id: str | None = None) -> SensorDescriptor:
     )  # fmt: skip
 
 
-SENSORS = [sensor(quantity, PLANT if quantity is Quantity.SOIL_MOISTURE else None) for quantity in LOOKS]
+SENSORS = [sensor(quantity, PLANT if "soil" in quantity else None) for quantity in LOOKS]
 SOIL = [each.data_type for each in SENSORS].index(Quantity.SOIL_MOISTURE)
 
 
@@ -80,8 +80,9 @@ def test_another_limit_is_met_too() -> None:
 
 def test_the_named_pot_is_thirsty_and_the_others_are_not() -> None:
     """Three pots arrive in three states, one of them below its limit."""
-    spec = BoxSpec(pots=tuple(PotSpec(plant_id=name) for name in ("a", "b", "c")), pumps=())
-    box = prepare_demo_box(spec, NOW - 8 * DAY, NOW, thirsty="b")
+    airy = ZoneSpec(air=AirSpec(volume_m3=0.36, wall_w_k=12.0))
+    spec = BoxSpec(zones=(airy,), pots=tuple(PotSpec(plant_id=name) for name in ("a", "b", "c")), pumps=())
+    box = prepare_demo_box(spec, NOW - 6 * DAY, NOW, thirsty="b")
 
     box.advance(NOW)
 
@@ -109,7 +110,9 @@ def test_readings_have_the_chips_resolution() -> None:
 
     assert values[Quantity.SOIL_MOISTURE] == int(values[Quantity.SOIL_MOISTURE])
     assert round(values[Quantity.TEMPERATURE], 1) == values[Quantity.TEMPERATURE]
-    assert [unit for unit, _look in LOOKS.values()][:4] == [Unit.COUNT, Unit.DEGREE_CELSIUS, Unit.PERCENT, Unit.LUX]
+    units = {quantity: unit for quantity, (unit, _look) in LOOKS.items()}
+    assert units[Quantity.SOIL_MOISTURE] is Unit.COUNT
+    assert (units[Quantity.HUMIDITY], units[Quantity.LIGHT_INTENSITY]) == (Unit.PERCENT, Unit.LUX)
 
 
 def test_box_lives_on_where_its_history_ended() -> None:

@@ -1,7 +1,7 @@
 """The machine that the collector runs on: a real one as it is, that of a simulated rig as the box has it befall.
 
-Clock, network, disk and sudden ends. Asked of the wire at most once a second; while nothing befalls the machine, everything passes
-straight through.
+Clock, network, disk and sudden ends. Asked of the wire at most once a second; while nothing befalls the machine,
+everything passes straight through.
 """
 
 # ruff: noqa: S311 - chances of a simulation, no secret
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dt.communication.messaging import MessagingService, Outgoing, Record, Start, Subscription, Transformer
+from dt.communication.messaging import MessagingService, Outgoing, Record
 from dt.communication.wire import Disk, Ending, HostState, Link, Wire
 from dt.utils.clock import Clock
 from dt.utils.codec import Message
@@ -40,6 +40,11 @@ class Machine:
     clock: Clock
     disk_check: Callable[[], None] = lambda: None
     host: Host | None = None
+
+    def close(self) -> None:
+        """Let what is late on its way arrive."""
+        if isinstance(self.messaging, HostNetwork):
+            self.messaging.close()
 
     def database(self, database: Binder) -> Binder:
         """Return the database as this machine reaches it."""
@@ -150,6 +155,8 @@ class HostNetwork:
     def __init__(self, host: Host, messaging: MessagingService, clock: Clock) -> None:
         self._host = host
         self._messaging = messaging
+        self.subscribe = messaging.subscribe  # what arrives is not disturbed
+        self.transform = messaging.transform
         self._clock = clock
         self._dice = random.Random(1)
         self._late: list[Outgoing] = []
@@ -182,37 +189,10 @@ class HostNetwork:
         self._messaging.publish_batch(records)
 
     def flush(self, timeout_s: float = 10.0) -> None:
-        """Return when all is durable; what was kept back goes first."""
-        self._passed()
-        with self._lock:
-            late, self._late = self._late, []
-        if late:
-            self._messaging.publish_batch(late)
+        """Return when all is durable, but for what is on its way late: somebody in between has acknowledged that."""
+        if not self._passed().out_of_order:
+            self._send_late()
         self._messaging.flush(timeout_s)
-
-    def subscribe(
-        self,
-        topics: Sequence[str],
-        group: str,
-        handler: Callable[[Sequence[Record]], None],
-        *,
-        start: Start = Start.EARLIEST,
-        max_batch: int = 1000,
-    ) -> Subscription:
-        """Subscribe; what arrives is not disturbed."""
-        return self._messaging.subscribe(topics, group, handler, start=start, max_batch=max_batch)
-
-    def transform(
-        self,
-        topics: Sequence[str],
-        group: str,
-        transformer: Transformer,
-        *,
-        state_topic: str | None = None,
-        max_batch: int = 1000,
-    ) -> Subscription:
-        """Transform; what arrives is not disturbed."""
-        return self._messaging.transform(topics, group, transformer, state_topic=state_topic, max_batch=max_batch)
 
     def read_all(self, topic: str) -> list[Record]:
         """Read a topic, when the network lets it."""
@@ -225,9 +205,9 @@ class HostNetwork:
         return health if self._host.state().broker is not Link.AWAY else {**health, "connected": False}
 
     def close(self) -> None:
-        """Let go of what waits; the log belongs to who made it."""
+        """Let what is late arrive, and let go of who waits; the log itself belongs to who made it."""
         self._closed.set()
-        self._messaging.close()
+        self._send_late()
 
     def _passed(self) -> HostState:
         """Return the host's state when a call may go through; MessagingError otherwise."""
@@ -240,6 +220,12 @@ class HostNetwork:
         if state.broker is Link.HALF_OPEN:
             raise MessagingError(f"the broker did not answer within {state.delay_s:g} s: the connection is half-open")
         return state
+
+    def _send_late(self) -> None:
+        with self._lock:
+            late, self._late = self._late, []
+        if late:
+            self._messaging.publish_batch(late)
 
     def _disturbed(self, records: Sequence[Outgoing], state: HostState) -> list[Outgoing]:
         """Keep some records back until later ones are through, and send some twice."""
