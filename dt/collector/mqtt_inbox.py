@@ -26,7 +26,6 @@ _MARK_WITHIN_S = 10.0  # brokers that let us publish no mark: what was kept has 
 
 log = get_logger(__name__)
 
-
 Hear = Callable[[Arrival], None]
 
 
@@ -77,15 +76,18 @@ class MqttInbox:
 
     def count(self, topic: str, what: str) -> None:
         """Count what became of a message: messages, retained, undated, refused, thinned, dropped."""
-        self._counts[topic][what] += 1
+        with self._lock:
+            self._counts[topic][what] += 1
 
     def health(self) -> dict[str, object]:
         """Return whether the broker is there, and what became of the messages of each topic."""
+        with self._lock:
+            topics = {topic: dict(counts) for topic, counts in self._counts.items()}
         return {
             "broker": str(self._connection.address),
             "connected": self._connection.is_connected,
             "why": self.why_not,
-            "topics": {topic: dict(counts) for topic, counts in list(self._counts.items())},
+            "topics": topics,
         }
 
     def close(self) -> None:
@@ -103,10 +105,10 @@ class MqttInbox:
         if is_session_present:
             connection.publish(self._mark_topic, self._mark)
 
-    def _on_lost(self) -> None:
+    def _on_lost(self, since_s: float) -> None:
         with self._lock:
             if self._connected_s is not None:
-                self._lost_s, self._connected_s = self._clock.monotonic(), None
+                self._lost_s, self._connected_s = self._clock.monotonic() - since_s, None
 
     def _on_message(self, message: MQTTMessage) -> None:
         if message.topic == self._mark_topic:
