@@ -15,7 +15,7 @@ from dt.collector.mocks.host import machine_of
 from dt.collector.outbox import Drop, Limits, Outbox
 from dt.collector.rig_watch import RigWatch
 from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
-from dt.communication.database_api import DatabaseApiClient
+from dt.communication.binding_api import BindingApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService
 from dt.communication.mqtt_connection import MqttLogin
@@ -47,6 +47,7 @@ class CollectorService(Service):
         wire: Wire | None = None,
         database: Binder | None = None,
         outbox: Outbox | None = None,
+        keep_sent_s: float = 0.0,
     ) -> None:
         super().__init__(SERVICE, clock)
         self._settings = settings
@@ -54,6 +55,7 @@ class CollectorService(Service):
         self._wire = wire
         self._database = database
         self._outbox = outbox
+        self._keep_sent_s = keep_sent_s
         rig = load_rig(settings.rig_file)
         check_kinds(rig)
         if any(sensor.kind == MQTT for sensor in rig.sensors):
@@ -76,7 +78,13 @@ class CollectorService(Service):
         listen_ahead(self._descriptors, self._hardware)
         outbox = self._outbox
         if outbox is None:  # an empty one that was given is falsy
-            outbox = collector_outbox(self._settings, machine.messaging, machine.clock, disk_check=machine.disk_check)
+            outbox = collector_outbox(
+                self._settings,
+                machine.messaging,
+                machine.clock,
+                keep_sent_s=self._keep_sent_s,
+                disk_check=machine.disk_check,
+            )
         machine.on_power_cut(outbox.cut_power)
         self._manager = SensorManager(sensor_sources(self._descriptors, self._hardware), outbox, machine.clock)
         metrics = SensorMetrics(self._manager)
@@ -131,9 +139,7 @@ class CollectorService(Service):
                 log.info("%s by the changed rig: %s", what, ", ".join(names))
 
     def _database_client(self) -> Binder:
-        client = DatabaseApiClient(self._settings.flask_db_url, ensure_token(self._settings))
-        self.closing("database client", client.close)
-        return client
+        return BindingApiClient(self._settings.flask_db_url, ensure_token(self._settings))
 
 
 def create_service(
@@ -143,9 +149,15 @@ def create_service(
     wire: Wire | None = None,
     database: Binder | None = None,
     outbox: Outbox | None = None,
+    keep_sent_s: float = 0.0,
 ) -> CollectorService:
-    """Assemble the service; what is given is used instead of what the settings name. Opens nothing yet."""
-    return CollectorService(settings, messaging, clock, wire=wire, database=database, outbox=outbox)
+    """Assemble the service; what is given is used instead of what the settings name. Opens nothing yet.
+
+    `keep_sent_s` is for a log that dies with the process: what was sent within it is sent again after an unclean end.
+    """
+    return CollectorService(
+        settings, messaging, clock, wire=wire, database=database, outbox=outbox, keep_sent_s=keep_sent_s
+    )
 
 
 def collector_outbox(
