@@ -58,4 +58,3 @@ class Defects:
             device.defect = FanDefect(blocked=1.0 if faults else 0.0)
         elif isinstance(device, Lamp):
             device.defect = LampDefect(dead=bool(faults))
-
