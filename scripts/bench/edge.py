@@ -1,7 +1,7 @@
 """Measure the edge: the collector's memory, CPU, import and catch-up, and how fast the box's physics runs.
 
-The collector runs as a process of its own, `python -m dt.collector.main`, with ten sensors at 5 s on a simulated box behind
-the wire socket, against a genuine Kafka. Writes build/figures/edge.json.
+The collector runs as a process of its own, `python -m dt.collector.main`, with ten sensors at 5 s on a simulated box
+behind the wire socket, against a genuine Kafka. Writes build/figures/edge.json.
 """
 
 from __future__ import annotations
