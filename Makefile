@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test test-slow test-integration test-e2e lint format bench install-dev install-rpi install-db \
+.PHONY: help demo up down status test test-slow test-integration test-e2e lint format bench report-realism box-pictures install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
 
@@ -60,6 +60,12 @@ format: $(call STAMP,dev) ## Format the code
 
 bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/figures/loop.json
 	@$(BIN)/python scripts/bench/loop.py $(ARGS)
+
+report-realism: $(call STAMP,dev) ## Compare simulated days with measured ones (ARGS: folder of the data); writes notes/realism
+	@$(BIN)/python scripts/report_realism.py $(ARGS)
+
+box-pictures: $(call STAMP,dev) ## Draw the simulated box as its own camera sees it; writes notes/dt_box_*.jpg
+	@$(BIN)/python scripts/box_pictures.py $(ARGS)
 
 # --- Installation ----------------------------------------------------------------------------------------------------
 
