@@ -11,7 +11,8 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test test-slow test-integration test-e2e lint format bench report-realism box-pictures install-dev install-rpi install-db \
+.PHONY: help demo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge outage \
+  report-realism box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
 
@@ -46,6 +47,9 @@ test-integration: $(call STAMP,dev) ## Run the tests on genuine servers (Kafka b
 test-e2e: $(call STAMP,dev) ## Run the tests with a real browser (Debian's chromium)
 	@$(PYTEST) -m e2e $(ARGS)
 
+fault-table: $(call STAMP,dev) ## Run the fault tests and write the table of notes/faults.md from what they see
+	@$(BIN)/python scripts/make_fault_table.py
+
 lint: $(call STAMP,dev) ## Run ruff, mypy, basedpyright, import-linter and the browser modules' tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,6 +61,15 @@ lint: $(call STAMP,dev) ## Run ruff, mypy, basedpyright, import-linter and the b
 format: $(call STAMP,dev) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+check-rpi: $(call STAMP,dev) ## Check that all that install-rpi installs comes as wheels for a 64-bit Raspberry Pi OS
+	@$(BIN)/python scripts/check_wheels.py $(ARGS)
+
+outage: $(call STAMP,dev) ## Kill the collector through a day without a broker; writes build/figures/outage.json
+	@$(BIN)/python scripts/bench/outage.py $(ARGS)
+
+bench-edge: $(call STAMP,dev) ## Measure the collector: memory, CPU, import, catch-up; writes build/figures/edge.json
+	@$(BIN)/python scripts/bench/edge.py $(ARGS)
 
 bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/figures/loop.json
 	@$(BIN)/python scripts/bench/loop.py $(ARGS)
@@ -72,8 +85,11 @@ box-pictures: $(call STAMP,dev) ## Draw the simulated box as its own camera sees
 install-dev: $(call STAMP,dev) ## Development workstation: main + dev + db + spark
 	$(call install,drivers dev db spark)
 
-install-rpi: $(call STAMP,naked) ## Raspberry Pi: main + rpi + db
+install-rpi: system-camera $(call STAMP,naked) ## Raspberry Pi: main + rpi + db
 	$(call install,rpi db)
+
+system-camera: | $(BIN)/pip
+	@$(BIN)/python scripts/system_camera.py --venv $(VENV)
 
 install-db: $(call STAMP,naked) ## Data node: main + db
 	$(call install,db)

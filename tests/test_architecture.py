@@ -43,6 +43,7 @@ MENTIONS = {
     "predictions": r"Topics\.PREDICTIONS",
     "registry": r"Topics\.REGISTRY",
     "health": r"Topics\.HEALTH|HealthBeat\(",
+    "gaps": r"Topics\.GAPS",
     # What a subscription's handler cannot use goes to the dead letters.
     "dead_letters": r"Topics\.DEAD_LETTERS|letter_of\(|\.subscribe\(|\.transform\(",
 }

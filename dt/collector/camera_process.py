@@ -1,7 +1,8 @@
 """The camera's own process: takes, judges and reduces pictures, so that the collector loads no picture library.
 
 It is started as `python -m dt.collector.camera_process FD SPEC`. Over the socket FD it answers each request with
-`[jpeg, width, height, flags]` or the text of an error. It ends when the other end hangs up, also while a picture hangs.
+`[jpeg, width, height, flags]` or the text of an error. It ends when the other end hangs up, also while a picture hangs,
+and after an error of a library, whose state nobody knows then.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ def _listen(frames: Frames, requests: queue.SimpleQueue[object]) -> None:
 
 def _serve(frames: Frames, requests: queue.SimpleQueue[object], spec: CameraSpec) -> None:
     source: JpegSource | None = None
+    is_sound = True
     try:
-        while requests.get() is not None:
+        while is_sound and requests.get() is not None:
             try:
                 source = source or open_source(spec)
                 picture = prepared(source.jpeg(), spec.dark_below, spec.sharp_above)
@@ -59,7 +61,7 @@ def _serve(frames: Frames, requests: queue.SimpleQueue[object], spec: CameraSpec
             except DTError as error:
                 answer = str(error)
             except Exception as error:  # noqa: BLE001 - camera libraries raise anything, and it is all told
-                answer = f"{type(error).__name__}: {error}"
+                answer, is_sound = f"{type(error).__name__}: {error}", False
             frames.send(answer)
     except OSError:
         pass  # the collector hung up while it was answered

@@ -30,31 +30,13 @@ class JpegSource(Protocol):
 def open_source(spec: CameraSpec) -> JpegSource:
     """Return the source of a camera; raises `SensorError` when its device cannot be opened."""
     if spec.source is CameraSource.WIRE:
-        return WireSource(spec)
+        return _wire_camera(spec)
     if spec.source is CameraSource.USB:
         return UsbSource(spec)
     try:
         return Picamera2Source(spec)
     except ImportError:  # of the system, and only there when the virtual environment sees it
         return RpicamSource(spec)
-
-
-class WireSource:
-    """The camera of a simulated box, over a wire of its own."""
-
-    def __init__(self, spec: CameraSpec) -> None:
-        from dt.communication.wire_client import WireClient
-
-        self._number = spec.number
-        self._wire = WireClient(Path(spec.device), spec.timeout_s / 2.0)
-
-    def jpeg(self) -> bytes:
-        """Return the picture that the box draws."""
-        return self._wire.capture(self._number)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._wire.close()
 
 
 class Picamera2Source:
@@ -64,12 +46,14 @@ class Picamera2Source:
         from picamera2 import Picamera2
 
         self._camera: Any = Picamera2(spec.number)
-        self._camera.configure(self._camera.create_still_configuration(main={"size": (spec.width, spec.height)}))
+        # Without a queue: a picture that was exposed before it was asked for may be a cadence old.
+        still = self._camera.create_still_configuration(main={"size": (spec.width, spec.height)}, queue=False)
+        self._camera.configure(still)
         self._camera.options["quality"] = _JPEG_QUALITY
         self._camera.start()
 
     def jpeg(self) -> bytes:
-        """Return the next picture that is exposed from now on."""
+        """Return the next picture."""
         buffer = io.BytesIO()
         self._camera.capture_file(buffer, format="jpeg")
         return buffer.getvalue()
@@ -151,3 +135,11 @@ class UsbSource:
             msg = f"the frame of {self._spec.device} cannot be encoded"
             raise SensorError(msg)
         return bytes(jpeg)
+
+
+def _wire_camera(spec: CameraSpec) -> JpegSource:
+    """Return the camera of a simulated box; the wire ends with this process."""
+    from dt.collector.mocks.camera import WireCamera
+    from dt.communication.wire import WireClient
+
+    return WireCamera(WireClient(Path(spec.device), spec.timeout_s / 2.0), spec.number)

@@ -44,6 +44,13 @@ class Config(StrEnum):
     DATABASE_URL = "DATABASE_URL"
     MQTT_URL = "MQTT_URL"
     MQTT_PREFIX = "MQTT_PREFIX"
+    MQTT_USERNAME = "MQTT_USERNAME"
+    MQTT_PASSWORD = "MQTT_PASSWORD"  # noqa: S105 - the setting's name
+    MQTT_CAFILE = "MQTT_CAFILE"
+    MQTT_CERTFILE = "MQTT_CERTFILE"
+    MQTT_KEYFILE = "MQTT_KEYFILE"
+    MQTT_DISCOVERY_PREFIX = "MQTT_DISCOVERY_PREFIX"
+    MIRROR_KAFKA_URL = "MIRROR_KAFKA_URL"
     FLASK_DASHBOARD_URL = "FLASK_DASHBOARD_URL"
     FLASK_DB_URL = "FLASK_DB_URL"
     FLASK_AI_URL = "FLASK_AI_URL"
@@ -59,8 +66,14 @@ class Config(StrEnum):
     RIG_FILE = "RIG_FILE"
     WIRE_SOCKET = "WIRE_SOCKET"
     SIM_SCENARIO = "SIM_SCENARIO"
+    OUTBOX_DROP = "OUTBOX_DROP"
+    OUTBOX_RECORDS = "OUTBOX_RECORDS"
+    OUTBOX_MB = "OUTBOX_MB"
     DATA_DIR = "DATA_DIR"
     MODELS_DIR = "MODELS_DIR"
+    FRAMES_ALL_HOURS = "FRAMES_ALL_HOURS"
+    FRAMES_HOURLY_DAYS = "FRAMES_HOURLY_DAYS"
+    FRAMES_DAILY_DAYS = "FRAMES_DAILY_DAYS"
     LOG_DIR = "LOG_DIR"
     LOG_LEVEL = "LOG_LEVEL"
     DT_TOKEN = "DT_TOKEN"  # noqa: S105 - the setting's name
@@ -69,7 +82,15 @@ class Config(StrEnum):
     TIMEZONE = "TIMEZONE"
 
 
-SECRETS = frozenset({Config.KAFKA_SASL_PASSWORD, Config.INFLUX_TOKEN, Config.DT_TOKEN, Config.DT_PASSWORD_HASH})
+SECRETS = frozenset(
+    {
+        Config.KAFKA_SASL_PASSWORD,
+        Config.INFLUX_TOKEN,
+        Config.MQTT_PASSWORD,
+        Config.DT_TOKEN,
+        Config.DT_PASSWORD_HASH,
+    }
+)
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -99,6 +120,13 @@ class Settings(BaseSettings):
     database_url: str = ""
     mqtt_url: str = ""
     mqtt_prefix: str = Field("plant-twin", pattern=r"^[^+#\s]+$")
+    mqtt_username: str = ""
+    mqtt_password: str = ""
+    mqtt_cafile: str = ""
+    mqtt_certfile: str = ""
+    mqtt_keyfile: str = ""
+    mqtt_discovery_prefix: str = Field("", pattern=r"^[^+#\s]*$")
+    mirror_kafka_url: str = Field("", pattern=r"^$|^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
     flask_dashboard_url: str = "http://127.0.0.1:5000"
     flask_db_url: str = "http://127.0.0.1:5001"
     flask_ai_url: str = "http://127.0.0.1:5002"
@@ -114,8 +142,14 @@ class Settings(BaseSettings):
     rig_file: Path = Path("rig.toml")
     wire_socket: Path | None = None
     sim_scenario: Path | None = None
+    outbox_drop: Literal["oldest", "newest", "pictures"] = "pictures"
+    outbox_records: int = Field(1_000_000, ge=1000, le=100_000_000)
+    outbox_mb: int = Field(512, ge=4, le=1_000_000)
     data_dir: Path = Path("data")
     models_dir: Path | None = None
+    frames_all_hours: float = Field(24.0, ge=1.0, le=87_600.0)
+    frames_hourly_days: float = Field(14.0, ge=1.0, le=3650.0)
+    frames_daily_days: float = Field(0.0, ge=0.0, le=36_500.0)
     log_dir: Path = Path("logs")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dt_token: str = ""
@@ -141,15 +175,17 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value.rstrip("/")
 
-    @field_validator("kafka_url")
+    @field_validator("kafka_url", "mirror_kafka_url")
     @classmethod
     def _has_real_ports(cls, value: str) -> str:
-        if not all(0 < int(server.rpartition(":")[2]) <= 65535 for server in value.split(",")):
+        if value and not all(0 < int(server.rpartition(":")[2]) <= 65535 for server in value.split(",")):
             msg = "must be HOST:PORT with a port from 1 to 65535, several joined by commas"
             raise ValueError(msg)
         return value
 
-    @field_validator("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
+    @field_validator(
+        "kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile", "mqtt_cafile", "mqtt_certfile", "mqtt_keyfile"
+    )
     @classmethod
     def _is_file(cls, value: str) -> str:
         if value and not Path(value).is_file():

@@ -89,7 +89,7 @@ def test_every_quantity_of_the_rig_arrives(
     assert health["dropped"] == 0
     metrics = requests.get(f"{own_port.flask_collector_url}/metrics", timeout=5).text
     assert 'dt_sensor_reads_total{sensor_id="camera"}' in metrics
-    assert "dt_backlog_dropped_total 0.0" in metrics
+    assert "dt_outbox_dropped_total 0.0" in metrics
     soil = [SensorData.from_json(record.value or b"") for record in messaging.read_all(Topics.SOIL_MOISTURE.raw)]
     assert ("seesaw-soil", "basil", "box") in {(each.sensor_id, each.plant_id, each.zone_id) for each in soil}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dt.communication.memory import MemoryMessaging
-from dt.communication.mqtt import MqttAddress, create_service, mqtt_address, mqtt_topic
+from dt.communication.mqtt import create_service, mqtt_topic
+from dt.communication.mqtt_connection import MqttAddress, mqtt_address
 from dt.utils.clock import ManualClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorData

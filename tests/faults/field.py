@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,22 +15,24 @@ from typing import Any, Self
 import requests
 
 from dt.collector.hardware import SimulatedHardware
-from dt.collector.main import sensor_sources
+from dt.collector.main import collector_outbox, sensor_sources
+from dt.collector.mocks.host import Machine, machine_of
 from dt.collector.sensor_manager import SensorManager
 from dt.communication.frames import frame_from_headers
 from dt.communication.memory import MemoryMessaging
-from dt.communication.messaging import MessagingService, Record
+from dt.communication.messaging import Record
 from dt.communication.topics import Topics
 from dt.communication.wire import WireClient
 from dt.data.processing.main import create_service as create_processing
 from dt.simulator.main import SimulatorService
 from dt.simulator.main import create_service as create_simulator
-from dt.utils.clock import Clock, SystemClock
+from dt.utils.clock import Clock, ManualClock, SystemClock
 from dt.utils.config import Settings, load_settings
 from dt.utils.dataclasses import CameraFrame, HealthReport, SensorData, Verdict
 from dt.utils.quantities import Quantity
 from dt.utils.rig import Rig, load_rig
 from dt.utils.service import Service
+from tests.conftest import wait_until
 from tests.data.readings import register
 
 TOKEN = "test-token"
@@ -47,6 +50,15 @@ class FieldClock(SystemClock):
     def wall(self) -> float:
         """Return epoch seconds of the field."""
         return time.monotonic() + self._offset_s
+
+
+class LeapingClock(ManualClock):
+    """A clock on which waiting takes no time: it leaps to where the wait ends."""
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        """Be at the end of the wait."""
+        self.advance(max(0.0, timeout_s))
+        return event.is_set()
 
 
 @dataclass(slots=True)
@@ -96,9 +108,10 @@ class Field:
         rig_file.write_text(rig_text, "utf-8")
         self.settings = field_settings(folder, rig_file, scenario)
         self.rig: Rig = load_rig(rig_file)
-        self.messaging = MemoryMessaging()
+        self.messaging = MemoryMessaging(self.clock)
         self.simulator: SimulatorService = create_simulator(self.settings, self.clock)
         self.manager: SensorManager | None = None
+        self.machine: Machine | None = None
         self._services: list[Service] = []
         self._closers: list[Any] = []
 
@@ -117,15 +130,42 @@ class Field:
             service.stop()
         self.messaging.close()
 
-    def collect(self, messaging: MessagingService | None = None, clock: Clock | None = None) -> SensorManager:
-        """Start a manager over the socket."""
+    def collect(self, *, is_stepped: bool = False) -> SensorManager:
+        """Start a manager over the socket; one that is stepped reads when `step` lets time pass."""
         client = WireClient(self.settings.wire_path)
         hardware = SimulatedHardware(client, client.close)
-        sources = sensor_sources(self.rig.sensors, hardware)
-        self.manager = SensorManager(sources, messaging or self.messaging, clock or self.clock)
-        self.manager.start()
-        self._closers += [hardware.close, self.manager.stop]
+        self.machine = machine_of(client, self.messaging, self.clock)
+        hardware.clock = self.machine.clock
+        outbox = collector_outbox(
+            self.settings, self.machine.messaging, self.machine.clock, disk_check=self.machine.disk_check
+        )
+        self.manager = SensorManager(
+            sensor_sources(self.rig.sensors, hardware), outbox, self.machine.clock, clock_synced=lambda: True
+        )
+        (self.manager.open if is_stepped else self.manager.start)()
+        self._closers += [hardware.close, self.manager.close if is_stepped else self.manager.stop]
         return self.manager
+
+    def step(self, seconds: float) -> None:
+        """Let time pass, read what is due, and let what was read go on its way."""
+        assert isinstance(self.clock, ManualClock)
+        assert self.manager is not None
+        end_s = self.clock.monotonic() + seconds
+        while self.clock.monotonic() < end_s:
+            pause_s = min(self.manager.seconds_to_next_read(), end_s - self.clock.monotonic())
+            self.clock.advance(max(0.01, pause_s))
+            self.manager.read_due_sensors()
+
+    def arrived(self) -> None:
+        """Wait until nothing waits for the log; its sender's pauses pass, and reading goes on meanwhile."""
+        manager = self.manager
+        assert manager is not None
+
+        def is_drained() -> bool:
+            self.step(0.5)
+            return manager.outbox.is_drained
+
+        wait_until(is_drained, "everything arrived")
 
     def order(self, fault: str, target: str, **parameters: object) -> str:
         """Order a fault by REST and return its id."""

@@ -18,7 +18,7 @@ REST_S = 2.1  # the driver repeats its old value until 2 s have passed, also aft
 _WAKES_S = 1.0  # datasheet: no instruction within a second of switching on
 # Air in a room changes less between two looks; a bit that was shifted halves or doubles a value with a valid checksum.
 _JUMP_DEGC, _JUMP_PCT = 5.0, 20.0
-_BELIEVED_AFTER = 3  # looks that agree: what jumped stays there
+_BELIEVED_AFTER = 5  # looks that agree: what jumped stays there
 _OLD_S = 120.0
 
 

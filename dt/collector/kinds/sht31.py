@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, cast
 from adafruit_sht31d import SHT31D
 
 from dt.collector.kinds.base_sensor import Hardware, RawReading, Sensor, chip_errors
-from dt.utils.clock import Clock, SystemClock
+from dt.utils.clock import Clock
 from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.quantities import Quantity, Unit
 
@@ -30,8 +30,8 @@ class Air:
 class Sht31:
     """The chip: one look serves both quantities."""
 
-    def __init__(self, bus: Any, address: int, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
+    def __init__(self, bus: Any, address: int, clock: Clock) -> None:
+        self._clock = clock
         self._name = f"SHT31 at {address:#04x}"
         self._lock = threading.Lock()
         self._looked_s = float("-inf")
@@ -77,8 +77,9 @@ class Sht31Sensor(Sensor):
         self._hardware.forget(self._key())
 
     def _chip(self) -> Sht31:
-        address = self.descriptor.address or DEFAULT_ADDRESS
-        return cast("Sht31", self._hardware.shared(self._key(), lambda: Sht31(self._hardware.i2c(), address)))
+        address, hardware = self.descriptor.address or DEFAULT_ADDRESS, self._hardware
+        chip = hardware.shared(self._key(), lambda: Sht31(hardware.i2c(), address, hardware.clock))
+        return cast("Sht31", chip)
 
     def _key(self) -> str:
         return f"sht31:{self.descriptor.address or DEFAULT_ADDRESS:#04x}"

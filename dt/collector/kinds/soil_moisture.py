@@ -6,7 +6,10 @@ from typing import ClassVar
 
 from dt.collector.kinds.base_sensor import RawReading
 from dt.collector.kinds.seesaw import SeesawSensor
+from dt.utils.dataclasses import Quality, Verdict
 from dt.utils.quantities import Quantity, Unit
+
+_DRIEST_COUNTS = 320  # nominal counts of 0.04 m3/m3, in which nothing lives; air gives about 300
 
 
 class SoilMoistureSensor(SeesawSensor):
@@ -18,4 +21,11 @@ class SoilMoistureSensor(SeesawSensor):
     def read_sensor(self) -> RawReading:
         """Return the probe's counts."""
         counts, is_at_end = self.probe().counts()
-        return RawReading(counts, saturated=is_at_end)
+        return RawReading(counts, saturated=is_at_end, doubt=_IN_AIR if counts < _DRIEST_COUNTS else None)
+
+
+_IN_AIR = Quality(
+    verdict=Verdict.SUSPECT,
+    check="in_air",
+    why=f"fewer than {_DRIEST_COUNTS} counts, as in air: is the probe still in the soil?",
+)

@@ -1,6 +1,7 @@
-"""The machine that the collector runs on, as a simulated rig has it befall: clock, network, disk and sudden ends.
+"""The machine that the collector runs on: a real one as it is, that of a simulated rig as the box has it befall.
 
-Asked of the wire at most once a second; while nothing befalls the machine, everything passes straight through.
+Clock, network, disk and sudden ends. Asked of the wire at most once a second; while nothing befalls the machine,
+everything passes straight through.
 """
 
 # ruff: noqa: S311 - chances of a simulation, no secret
@@ -13,9 +14,10 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from dt.communication.messaging import MessagingService, Outgoing, Record, Start, Subscription, Transformer
+from dt.communication.messaging import MessagingService, Outgoing, Record
 from dt.communication.wire import Disk, Ending, HostState, Link, Wire
 from dt.utils.clock import Clock
 from dt.utils.codec import Message
@@ -25,8 +27,46 @@ from dt.utils.logger import get_logger
 
 _ASKS_EVERY_S = 1.0
 _FINE = HostState()
+_NEVER = threading.Event()
 
 log = get_logger("dt.collector.mocks.host")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a collector has around it: the log, the clock, the disk's word, and who wants to know of a power cut."""
+
+    messaging: MessagingService
+    clock: Clock
+    disk_check: Callable[[], None] = lambda: None
+    host: Host | None = None
+
+    def close(self) -> None:
+        """Let what is late on its way arrive."""
+        if isinstance(self.messaging, HostNetwork):
+            self.messaging.close()
+
+    def database(self, database: Binder) -> Binder:
+        """Return the database as this machine reaches it."""
+        return database if self.host is None else HostDatabase(self.host, database, self.clock)
+
+    def on_power_cut(self, lose: Callable[[], None]) -> None:
+        """Remember how unsynced writes are thrown away."""
+        if self.host is not None:
+            self.host.power_cut.append(lose)
+
+
+def machine_of(wire: Wire | None, messaging: MessagingService, clock: Clock) -> Machine:
+    """Return the machine at the software's end of a wire; without a wire it is the real one."""
+    if wire is None:
+        return Machine(messaging=messaging, clock=clock)
+    host = Host(wire, clock)
+    return Machine(
+        messaging=HostNetwork(host, messaging, clock),
+        clock=HostClock(host, clock),
+        disk_check=HostDisk(host).check,
+        host=host,
+    )
 
 
 class Host:
@@ -67,7 +107,7 @@ class Host:
 
     def _end(self, state: HostState) -> None:
         """Die at an instant that nothing here chooses."""
-        self._clock.wait(threading.Event(), state.ends_after_s)
+        self._clock.wait(_NEVER, state.ends_after_s)
         if state.ending is Ending.POWER_CUT:
             for lose in self.power_cut:
                 lose()
@@ -115,6 +155,8 @@ class HostNetwork:
     def __init__(self, host: Host, messaging: MessagingService, clock: Clock) -> None:
         self._host = host
         self._messaging = messaging
+        self.subscribe = messaging.subscribe  # what arrives is not disturbed
+        self.transform = messaging.transform
         self._clock = clock
         self._dice = random.Random(1)
         self._late: list[Outgoing] = []
@@ -147,37 +189,10 @@ class HostNetwork:
         self._messaging.publish_batch(records)
 
     def flush(self, timeout_s: float = 10.0) -> None:
-        """Return when all is durable; what was kept back goes first."""
-        self._passed()
-        with self._lock:
-            late, self._late = self._late, []
-        if late:
-            self._messaging.publish_batch(late)
+        """Return when all is durable, but for what is on its way late: somebody in between has acknowledged that."""
+        if not self._passed().out_of_order:
+            self._send_late()
         self._messaging.flush(timeout_s)
-
-    def subscribe(
-        self,
-        topics: Sequence[str],
-        group: str,
-        handler: Callable[[Sequence[Record]], None],
-        *,
-        start: Start = Start.EARLIEST,
-        max_batch: int = 1000,
-    ) -> Subscription:
-        """Subscribe; what arrives is not disturbed."""
-        return self._messaging.subscribe(topics, group, handler, start=start, max_batch=max_batch)
-
-    def transform(
-        self,
-        topics: Sequence[str],
-        group: str,
-        transformer: Transformer,
-        *,
-        state_topic: str | None = None,
-        max_batch: int = 1000,
-    ) -> Subscription:
-        """Transform; what arrives is not disturbed."""
-        return self._messaging.transform(topics, group, transformer, state_topic=state_topic, max_batch=max_batch)
 
     def read_all(self, topic: str) -> list[Record]:
         """Read a topic, when the network lets it."""
@@ -190,9 +205,9 @@ class HostNetwork:
         return health if self._host.state().broker is not Link.AWAY else {**health, "connected": False}
 
     def close(self) -> None:
-        """Let go of what waits; the log belongs to who made it."""
+        """Let what is late arrive, and let go of who waits; the log itself belongs to who made it."""
         self._closed.set()
-        self._messaging.close()
+        self._send_late()
 
     def _passed(self) -> HostState:
         """Return the host's state when a call may go through; MessagingError otherwise."""
@@ -205,6 +220,12 @@ class HostNetwork:
         if state.broker is Link.HALF_OPEN:
             raise MessagingError(f"the broker did not answer within {state.delay_s:g} s: the connection is half-open")
         return state
+
+    def _send_late(self) -> None:
+        with self._lock:
+            late, self._late = self._late, []
+        if late:
+            self._messaging.publish_batch(late)
 
     def _disturbed(self, records: Sequence[Outgoing], state: HostState) -> list[Outgoing]:
         """Keep some records back until later ones are through, and send some twice."""
@@ -236,7 +257,6 @@ class HostDatabase:
         self._host = host
         self._database = database
         self._clock = clock
-        self._never = threading.Event()
 
     def bind_sensor(self, descriptor: SensorDescriptor) -> object:
         """Register a sensor, when the network lets it."""
@@ -244,7 +264,7 @@ class HostDatabase:
         if state.database is Link.AWAY:
             raise RemoteServiceError("the database cannot be reached: the network is away")
         if state.database is not Link.UP:
-            self._clock.wait(self._never, state.delay_s)
+            self._clock.wait(_NEVER, state.delay_s)
         if state.database is Link.HALF_OPEN:
             raise RemoteServiceError(f"the database did not answer within {state.delay_s:g} s")
         return self._database.bind_sensor(descriptor)
