@@ -12,7 +12,7 @@ USE_POETRY ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge outage \
-  system-camera install-dev install-rpi install-db \
+  report-realism box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
 
@@ -73,6 +73,12 @@ bench-edge: $(call STAMP,dev) ## Measure the collector: memory, CPU, import, cat
 
 bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/figures/loop.json
 	@$(BIN)/python scripts/bench/loop.py $(ARGS)
+
+report-realism: $(call STAMP,dev) ## Compare simulated days with measured ones (ARGS: folder of the data); writes notes/realism
+	@$(BIN)/python scripts/report_realism.py $(ARGS)
+
+box-pictures: $(call STAMP,dev) ## Draw the simulated box as its own camera sees it; writes notes/dt_box_*.jpg
+	@$(BIN)/python scripts/box_pictures.py $(ARGS)
 
 # --- Installation ----------------------------------------------------------------------------------------------------
 
