@@ -28,6 +28,7 @@ from dt.utils.exceptions import ConfigError
 from dt.utils.hardware import is_simulated
 from dt.utils.http_server import health_app, server_for
 from dt.utils.logger import get_logger
+from dt.utils.memory import keep_heap_small
 from dt.utils.rig import Rig, load_rig
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
@@ -220,6 +221,7 @@ def main() -> int:
         signal.signal(signal.SIGHUP, lambda _number, _frame: service.look_at_rig())
         return service
 
+    keep_heap_small()
     return run_process(SERVICE, create)
 
 

@@ -343,7 +343,7 @@ class DiskShelf(Shelf):
         if not self.why:
             log.error("the outbox goes on in memory: %s", text)
         with self._file_lock:
-            if is_corrupt(error) and isinstance(error, sqlite3.Error) and self._is_open:
+            if isinstance(error, sqlite3.Error) and is_corrupt(error):
                 self._replace_corrupt(error)
             self._file.let_go()
         with self._lock:
