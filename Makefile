@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge outage \
+.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge outage \
   report-realism box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
@@ -23,6 +23,9 @@ help: ## List the targets
 
 demo: $(call STAMP,demo) ## Run the whole product on a simulated plant box, on nothing but Python
 	@$(DT) demo $(ARGS)
+
+solo: $(call STAMP,naked) ## Run everything on one Raspberry Pi and its pots, without a broker (after install-rpi)
+	@$(DT) solo $(ARGS)
 
 up: $(call STAMP,demo) ## Run the real stack: Apache Kafka and one process per service
 	@$(DT) up $(ARGS)

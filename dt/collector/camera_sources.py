@@ -43,7 +43,7 @@ class Picamera2Source:
     """A camera module by picamera2, which stays open: exposure and white balance are settled."""
 
     def __init__(self, spec: CameraSpec) -> None:
-        from picamera2 import Picamera2
+        from picamera2 import Picamera2  # pyright: ignore[reportMissingImports] - of Raspberry Pi OS alone
 
         self._camera: Any = Picamera2(spec.number)
         # Without a queue: a picture that was exposed before it was asked for may be a cadence old.

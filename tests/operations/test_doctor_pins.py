@@ -13,6 +13,7 @@ from dt.communication.wire import WireServer
 from dt.operations.checkup import Finding, Patient
 from dt.operations.doctor_pins import check_outputs, check_pins, header_lines
 from dt.operations.doctor_try_pin import Level, judge, try_pin
+from dt.operations.plan import SERVICES, free_port
 from dt.simulator.board import BoxWire, box_spec, wiring
 from dt.simulator.box import Box
 from dt.utils.clock import SystemClock
@@ -219,6 +220,8 @@ def test_the_command_tries_a_pin_and_prints_one_object_per_check(
     monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("LOG_DIR", str(settings.log_dir))
     monkeypatch.setenv("MESSAGING", "memory")
+    for spec in SERVICES:
+        monkeypatch.setenv(spec.url_setting.upper(), f"http://127.0.0.1:{free_port('127.0.0.1')}")
 
     code = main(["doctor", "--json", "--try-pin", "GPIO26"])
 
