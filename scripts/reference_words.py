@@ -106,7 +106,7 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     ("controller", "GET /policies/<plant_id>"): "the plant's policy, and whether it is enabled",
     ("ai", "GET /models"): "registered models with their metadata",
     ("ai", "POST /models/<name>/promote"): '`{"version": …}`: which version is used from now on',
-    ("simulator", "GET /state"): "the box's truth: soil, air, outputs",
+    ("simulator", "GET /state"): "the truth of all zones, pots and devices, for evaluation only",
     ("simulator", "GET /faults"): "faults that act, are planned and are over, and the catalogue",
     ("simulator", "POST /faults"): "orders a fault: fault, target, since, until, its parameters",
     ("simulator", "DELETE /faults/<fault_id>"): "ends a fault",

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from dt.collector.camera_spec import CameraSpec, Picture
+from dt.collector.mocks.camera import WireCamera
 from dt.communication.wire import Wire
 from dt.communication.wire_frames import Frames
-from dt.utils.exceptions import SensorError, WireError
+from dt.utils.exceptions import SensorError
 from dt.utils.logger import get_logger
 
 _STARTS_WITHIN_S = 20.0  # Python, picture libraries and libcamera on a Pi 3, on top of a picture's own time
@@ -102,18 +103,14 @@ class BoxCamera:
     """The camera of a box that lives in this process, which has the picture library loaded anyway."""
 
     def __init__(self, wire: Wire, spec: CameraSpec) -> None:
-        self._wire = wire
+        self._camera = WireCamera(wire, spec.number)
         self._spec = spec
 
     def capture(self) -> Picture:
         """Return a picture; raises `SensorError`."""
         from dt.collector.camera_pictures import prepared
 
-        try:
-            jpeg = self._wire.capture(self._spec.number)
-        except WireError as error:
-            raise SensorError(str(error)) from error
-        return prepared(jpeg, self._spec.dark_below, self._spec.sharp_above)
+        return prepared(self._camera.jpeg(), self._spec.dark_below, self._spec.sharp_above)
 
     def close(self) -> None:
         """The box belongs to who made it."""

@@ -26,7 +26,6 @@ _MARK_WITHIN_S = 10.0  # brokers that let us publish no mark: what was kept has 
 
 log = get_logger(__name__)
 
-
 Hear = Callable[[Arrival], None]
 
 
@@ -64,7 +63,7 @@ class MqttInbox:
             self._listeners.setdefault(topic, []).append(hear)
             retained = self._retained.get(topic)
         if is_new and self._connection.is_connected:
-            self._connection.subscribe([topic])
+            self._connection.follow([topic])
         elif retained is not None:
             self._tell(hear, retained)
 
@@ -77,15 +76,18 @@ class MqttInbox:
 
     def count(self, topic: str, what: str) -> None:
         """Count what became of a message: messages, retained, undated, refused, thinned, dropped."""
-        self._counts[topic][what] += 1
+        with self._lock:
+            self._counts[topic][what] += 1
 
     def health(self) -> dict[str, object]:
         """Return whether the broker is there, and what became of the messages of each topic."""
+        with self._lock:
+            topics = {topic: dict(counts) for topic, counts in self._counts.items()}
         return {
             "broker": str(self._connection.address),
             "connected": self._connection.is_connected,
             "why": self.why_not,
-            "topics": {topic: dict(counts) for topic, counts in list(self._counts.items())},
+            "topics": topics,
         }
 
     def close(self) -> None:
@@ -99,14 +101,14 @@ class MqttInbox:
             self._is_marked = not is_session_present
             self._mark = uuid.uuid4().hex.encode()
             topics = list(self._listeners)
-        connection.subscribe([self._mark_topic, *topics])
+        connection.follow([self._mark_topic, *topics])
         if is_session_present:
             connection.publish(self._mark_topic, self._mark)
 
-    def _on_lost(self) -> None:
+    def _on_lost(self, since_s: float) -> None:
         with self._lock:
             if self._connected_s is not None:
-                self._lost_s, self._connected_s = self._clock.monotonic(), None
+                self._lost_s, self._connected_s = self._clock.monotonic() - since_s, None
 
     def _on_message(self, message: MQTTMessage) -> None:
         if message.topic == self._mark_topic:
@@ -120,7 +122,7 @@ class MqttInbox:
                 if arrival.is_retained:
                     self._retained[message.topic] = arrival
         if not listeners:  # the session remembers a topic that no sensor has any more
-            self._connection.unsubscribe(message.topic)
+            self._connection.forget(message.topic)
             return
         self.count(message.topic, "messages")
         for hear in listeners:

@@ -20,6 +20,7 @@ ONLINE, OFFLINE = b"online", b"offline"
 AT_LEAST_ONCE = 1
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _KEEPALIVE_S = 30
+NOTICED_WITHIN_S = 2.0 * _KEEPALIVE_S  # that a broker is silent: a ping after one, its answer missing after another
 _SAYS_GOODBYE_WITHIN_S = 1.0
 _CONNECTS_WITHIN_S = 2.0  # stopping waits for it
 _MOST_IN_FLIGHT = 1000
@@ -120,7 +121,8 @@ Heard = Callable[["MQTTMessage"], None]
 class MqttConnection:
     """Connects in the background and again after a break; what the broker holds for this client id survives both.
 
-    `connected(connection, session_present)` runs at every connection, `lost()` at every break, on paho's thread.
+    `connected(connection, session_present)` runs at every connection, `lost(since_s)` at every break, on paho's thread;
+    `since_s` is how many seconds ago the broker may have been heard for the last time.
     """
 
     def __init__(
@@ -130,7 +132,7 @@ class MqttConnection:
         status_topic: str,
         *,
         connected: Connected = lambda _connection, _session: None,
-        lost: Callable[[], None] = lambda: None,
+        lost: Callable[[float], None] = lambda _since_s: None,
         heard: Heard = lambda _message: None,
     ) -> None:
         self.address = login.address
@@ -159,12 +161,12 @@ class MqttConnection:
         """Send a message at least once; what is returned tells when the broker has it."""
         return self._client.publish(topic, payload, qos=AT_LEAST_ONCE, retain=retain)
 
-    def subscribe(self, topics: list[str]) -> None:
+    def follow(self, topics: list[str]) -> None:
         """Ask for topics at least once; the session remembers."""
         if topics:
             self._client.subscribe([(topic, AT_LEAST_ONCE) for topic in topics])
 
-    def unsubscribe(self, topic: str) -> None:
+    def forget(self, topic: str) -> None:
         """Let the session forget a topic."""
         self._client.unsubscribe(topic)
 
@@ -214,7 +216,7 @@ class MqttConnection:
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         log.debug("MQTT at %s: %s", self.address, reason)
-        self._lost()
+        self._lost(NOTICED_WITHIN_S if "keep alive" in str(reason).lower() else 0.0)
 
     def _note(self, why: str) -> None:
         if why != self._why:

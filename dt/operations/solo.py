@@ -6,10 +6,10 @@ import contextlib
 import fcntl
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from dt.communication.memory import MemoryMessaging
 from dt.operations.kept_topics import KeptTopics
-from dt.operations.mirror import Mirror
 from dt.operations.one_process import OneProcess
 from dt.operations.plan import SERVICES, is_port_free
 from dt.utils.clock import Clock
@@ -19,6 +19,9 @@ from dt.utils.hardware import is_simulated
 from dt.utils.logger import get_logger
 from dt.utils.rig import load_rig
 from dt.utils.service import Service, stopping_on_signals
+
+if TYPE_CHECKING:
+    from dt.operations.mirror import Mirror
 
 FOLDER = "solo"  # under DATA_DIR
 _LOOKS_EVERY_S = 10.0
@@ -51,7 +54,7 @@ class Solo:
         self._controller: Service = create_controller(settings, self._messaging, clock)
         self._bridge = self._made_bridge()
         self._kept = KeptTopics(settings.data_dir / FOLDER / "topics.db")
-        self._mirror = Mirror(settings, self._messaging, clock) if settings.mirror_kafka_url else None
+        self._mirror = self._made_mirror()
 
     def start(self) -> None:
         """Give the log what outlived the last one, then start what reads it, and last what fills it."""
@@ -98,6 +101,13 @@ class Solo:
         from dt.communication.mqtt import create_service as create_bridge
 
         return create_bridge(self._settings, self._messaging, self._clock, most_held_back=_MOST_HELD_BACK)
+
+    def _made_mirror(self) -> Mirror | None:
+        if not self._settings.mirror_kafka_url:
+            return None
+        from dt.operations.mirror import Mirror  # the Kafka client comes with it
+
+        return Mirror(self._settings, self._messaging, self._clock)
 
     def _require_free_ports(self) -> None:
         for spec in SERVICES:

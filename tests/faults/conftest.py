@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.conftest import wait_until
 from tests.faults.fault_rows import FaultRows
-from tests.faults.field import Field
+from tests.faults.field import Field, Past
 from tests.faults.sensor_faults import LATER, ORDERS, RIG, RUNS_S
 
 
@@ -19,8 +17,8 @@ def fault_rows() -> FaultRows:
 
 
 @pytest.fixture(scope="session")
-def sensor_field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
-    """Return a field that ran for a few seconds with every fault of a sensor."""
+def sensor_field(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    """Return what came of a field that ran for a few seconds with every fault of a sensor."""
     with Field(tmp_path_factory.mktemp("field"), RIG) as field:
         box = field.simulator.box
         box.pour("mint", box.now_s, 250.0)
@@ -31,5 +29,5 @@ def sensor_field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
         for fault, target, parameters in LATER:
             wait_until(lambda target=target: field.seen(target).readings, f"{target} was read")  # type: ignore[misc]
             field.order(fault, target, **parameters)
-        wait_until(lambda: field.clock.monotonic() - began > RUNS_S, "the field ran", 2 * RUNS_S)
-        yield field
+        wait_until(lambda: field.clock.monotonic() - began > RUNS_S and field.looks() >= 3, "the field ran", 30.0)
+        return Past(field.rig, {s.sensor_id: field.seen(s.sensor_id) for s in field.rig.sensors})

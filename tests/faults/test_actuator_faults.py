@@ -120,15 +120,15 @@ def test_f13_ends_when_it_is_revoked(bench: Rig) -> None:
 
 
 def test_f13_leaves_the_sensors_alone(bench: Rig) -> None:
-    """Every probe is read as ever; those of flooded and of dry pots show which is which."""
+    """Every probe is read as ever; that of a flooded pot shows it."""
     hardware = SimulatedHardware(bench.wire)
     counts = {}
     bench.pass_by(300.0)
     for descriptor in bench.field.rig.sensors:
-        if descriptor.sensor_id in {"soil-healthy", "soil-welded", "soil-dry"}:
+        if descriptor.sensor_id in {"soil-healthy", "soil-welded"}:
             counts[descriptor.sensor_id] = SoilMoistureSensor.open(descriptor, hardware).read_sensor().value
 
-    assert counts["soil-welded"] > counts["soil-healthy"] > counts["soil-dry"]
+    assert counts["soil-welded"] > counts["soil-healthy"] + 50
 
 
 def test_f14_heater_fan_and_lamp_do_what_their_fault_says(bench: Rig, fault_rows: FaultRows) -> None:

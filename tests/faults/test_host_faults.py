@@ -83,7 +83,9 @@ def test_f15_a_broker_that_is_away_loses_nothing(field: Field, fault_rows: Fault
     assert field.seen("soil").misses == 0
 
 
-@pytest.mark.parametrize(("mode", "said"), [("slow", "ok"), ("half_open", "half-open")])
+@pytest.mark.parametrize(
+    ("mode", "said"), [pytest.param("slow", "ok", marks=pytest.mark.slow), ("half_open", "half-open")]
+)
 def test_f15_a_slow_network_delays_publishing_alone(field: Field, fault_rows: FaultRows, mode: str, said: str) -> None:
     """The sensors keep their cadence while a call to the broker hangs; half-open, each hangs until its time-out."""
     before = len(sequences(field))
@@ -137,8 +139,8 @@ def test_f15_a_database_that_is_away_delays_binding_alone(field: Field, fault_ro
     ("parameters", "year", "why"),
     [
         ({"mode": "jump", "year": 2000}, 2000, "the reading's time is before 2015"),
-        ({"mode": "jump", "year": 2049}, 2049, "s ahead of its arrival"),
-        ({"mode": "daylight_saving", "hours": 1}, None, "s ahead of its arrival"),
+        pytest.param({"mode": "jump", "year": 2049}, 2049, "s ahead of its arrival", marks=pytest.mark.slow),
+        pytest.param({"mode": "daylight_saving", "hours": 1}, None, "s ahead of its arrival", marks=pytest.mark.slow),
     ],
 )
 def test_f16_a_clock_that_jumps_neither_floods_nor_starves(
@@ -169,7 +171,7 @@ def test_f16_a_clock_that_jumps_neither_floods_nor_starves(
     assert seen.processed[-1].quality.verdict is Verdict.GOOD
 
 
-@pytest.mark.parametrize("mode", ["duplicates", "out_of_order"])
+@pytest.mark.parametrize("mode", ["duplicates", pytest.param("out_of_order", marks=pytest.mark.slow)])
 def test_f16_disturbed_records_come_out_once_and_in_order(field: Field, fault_rows: FaultRows, mode: str) -> None:
     """The log has them twice or late; each is one reading all the same, by sensor and time."""
     before = len(field.seen("soil").readings)
@@ -200,7 +202,11 @@ def is_well(field: Field) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("mode", "why"), [("disk_full", "No space left on device"), ("read_only", "Read-only file system")]
+    ("mode", "why"),
+    [
+        ("disk_full", "No space left on device"),
+        pytest.param("read_only", "Read-only file system", marks=pytest.mark.slow),
+    ],
 )
 def test_f17_an_ill_disk_is_said_and_memory_helps_out(field: Field, fault_rows: FaultRows, mode: str, why: str) -> None:
     """Readings wait in memory while the disk takes none; nothing is lost, and the disk is used again when it can be."""

@@ -8,7 +8,7 @@ import pytest
 
 from dt.simulator.faults.catalogue import CATALOGUE
 from tests.faults.fault_rows import FaultRows, committed_lines, did, injected, same, sees, write
-from tests.faults.field import Field
+from tests.faults.field import Past
 from tests.faults.sensor_faults import LATER, ORDERS
 
 WRITES = os.environ.get("DT_FAULT_TABLE") == "write"
@@ -23,7 +23,7 @@ def healthy_beside(target: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def rows(sensor_field: Field, fault_rows: FaultRows) -> FaultRows:
+def rows(sensor_field: Past, fault_rows: FaultRows) -> FaultRows:
     """Return what other tests noted, and what came of every sensor with a fault."""
     by_target: dict[str, list[tuple[str, dict[str, object]]]] = {}
     for fault, target, parameters in ORDERS + LATER:

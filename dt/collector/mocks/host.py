@@ -14,7 +14,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from dt.communication.messaging import MessagingService, Outgoing, Record
@@ -85,11 +85,12 @@ class Host:
         """Return what befalls it; when the box says that it ends, it does, a little later, on a thread of its own."""
         if self._clock.monotonic() - self._asked_s < _ASKS_EVERY_S:
             return self._state
-        with self._lock:
-            now_s = self._clock.monotonic()
-            if now_s - self._asked_s >= _ASKS_EVERY_S:
-                self._asked_s = now_s
+        if self._lock.acquire(blocking=False):  # nobody waits for a box that is slow to answer another
+            try:
+                self._asked_s = self._clock.monotonic()
                 self._ask()
+            finally:
+                self._lock.release()
         return self._state
 
     def _ask(self) -> None:
@@ -99,7 +100,7 @@ class Host:
             log.debug("the box says nothing of this machine: %s", error)
             return
         if state != self._state:
-            log.warning("the simulated box lets this machine have: %s", state)
+            log.warning("the simulated box has this machine suffer: %s", _in_words(state))
         self._state = state
         if state.ending is not Ending.NONE and not self._is_ending:
             self._is_ending = True
@@ -112,6 +113,16 @@ class Host:
             for lose in self.power_cut:
                 lose()
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _in_words(state: HostState) -> str:
+    """Return what is not as it should be.
+
+    >>> _in_words(HostState(broker=Link.AWAY, delay_s=2.0)), _in_words(HostState())
+    ('broker away, delay_s 2.0', 'nothing')
+    """
+    fine = asdict(_FINE)
+    return ", ".join(f"{name} {value}" for name, value in asdict(state).items() if value != fine[name]) or "nothing"
 
 
 class HostClock:
