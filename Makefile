@@ -38,8 +38,8 @@ status: $(call STAMP,demo) ## Show each service of `make up`
 
 # --- Tests and checks ------------------------------------------------------------------------------------------------
 
-test: $(call STAMP,test) ## Run the tests that need no server
-	@$(PYTEST) -q -m "not integration and not e2e and not spark and not slow" $(ARGS)
+test: $(call STAMP,test) ## Run the tests that need no server, several at a time (ARGS="-n 0": one after the other)
+	@$(PYTEST) -q -n 4 -m "not integration and not e2e and not spark and not slow" $(ARGS)
 
 test-slow: $(call STAMP,dev) ## Run the long simulations and measurements
 	@$(PYTEST) -m slow $(ARGS)
