@@ -80,6 +80,7 @@ class MqttBridge(Service):
         self._unacknowledged: dict[_Place, MQTTMessageInfo] = {}
         self._announced: set[str] = set()
         self._sent = Counter("dt_mqtt_readings", "readings that the MQTT broker took", registry=self.metrics)
+        self._dropped_readings = 0
         self._dropped = Counter("dt_mqtt_dropped", "readings that waited too long for it", registry=self.metrics)
 
     def on_start(self) -> None:
@@ -114,7 +115,7 @@ class MqttBridge(Service):
             "mqtt": str(self._login.address),
             "mqtt_connected": self._connection is not None and self._connection.is_connected,
             "lag": 0 if self._subscription is None else self._subscription.lag(),
-            "dropped": int(self._dropped._value.get()),
+            "dropped": self._dropped_readings,
             "messaging": self._messaging.health(),
         }
 
@@ -127,6 +128,7 @@ class MqttBridge(Service):
         if not connection.is_connected:
             if self._holds_back_too_many():
                 self._dropped.inc(len(readings))
+                self._dropped_readings += len(readings)
                 return
             raise MessagingError(connection.why_not or "no MQTT broker")
         deadline = self.clock.monotonic() + _ACKNOWLEDGED_WITHIN_S

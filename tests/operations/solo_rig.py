@@ -90,6 +90,17 @@ class SoloRig:
             return {}
         return found
 
+    def order(self, actuator_id: str, command: dict[str, Any], token: str) -> int:
+        """Give an actuator a command as a person does, and return the status code."""
+        url = f"{self.urls['controller']}/actuators/{actuator_id}/commands"
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.post(url, json=command, headers=headers, timeout=5).status_code
+
+    def pin(self, number: int) -> float:
+        """Return the duty of the box's pin."""
+        state: dict[str, Any] = requests.get(f"{self.urls['simulator']}/state", timeout=5).json()
+        return float(state["pins"].get(str(number), {}).get("duty", 0.0))
+
     def reads(self) -> Counter[tuple[str, str]]:
         """Return how many readings each sensor has given in this boot so far, by the collector's own count."""
         health = self.health("collector")

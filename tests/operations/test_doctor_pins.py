@@ -202,6 +202,7 @@ def test_a_pin_that_is_used_is_never_tried(settings: Settings, board: BoxWire, p
     assert "17" not in board.state()["pins"]  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_drive_the_pin_is_heard(settings: Settings, tmp_path: Path) -> None:
     """Here no library of a Pi's pins finds any."""
     check = try_pin(patient_on(settings, pi(tmp_path)), "GPIO26")

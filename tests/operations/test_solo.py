@@ -203,6 +203,29 @@ def test_it_stops_within_five_seconds_and_takes_its_guard_along(tmp_path: Path, 
         wait_until(lambda: rig.health("controller").get("guard") == "ok", "the guard serves again", 15.0)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_killed_while_the_pump_runs_it_leaves_the_outputs_off(tmp_path: Path) -> None:
+    """The guard outlives it for as long as that takes, and the next one starts with everything off."""
+    with solo_rig(tmp_path) as rig:
+        rig.start()
+        wait_until(lambda: rig.health("controller").get("guard") == "ok", "the guard serves", 15.0)
+        token = (tmp_path / "data" / "dt_token").read_text("utf-8").strip()
+        order = {"command": "dose", "dose_ml": 150}
+        wait_until(lambda: rig.order("pump", order, token) == 202, "the pump is started", 20.0)
+        wait_until(lambda: rig.pin(17) == 1.0, "the pin is high", 5.0)
+
+        rig.kill()
+        killed_at = time.monotonic()
+        wait_until(lambda: rig.pin(17) == 0.0, "the pin is low", 5.0)
+        off_after_s = time.monotonic() - killed_at
+        rig.start()
+
+        assert off_after_s < 1.5  # a second, and a look at the box
+        assert rig.pin(17) == 0.0
+        assert rig.stop() < 5.0
+
+
 def _let_run_for(seconds: float) -> None:
     """Let time pass for other processes; what they do meanwhile is theirs."""
     until = time.monotonic() + seconds

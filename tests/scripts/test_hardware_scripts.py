@@ -59,6 +59,7 @@ def test_every_script_is_tested_here() -> None:
     assert {path.stem for path in FOLDER.glob("*.py")} == {*SCRIPTS, "workbench"}
 
 
+@pytest.mark.slow
 def test_each_script_explains_itself() -> None:
     """--help names where the hardware is, and how often."""
     for code, out, _ in outcomes(*((script, "--help") for script in SCRIPTS)):
