@@ -30,4 +30,6 @@ def sensor_field(tmp_path_factory: pytest.TempPathFactory) -> Past:
             wait_until(lambda target=target: field.seen(target).readings, f"{target} was read")  # type: ignore[misc]
             field.order(fault, target, **parameters)
         wait_until(lambda: field.clock.monotonic() - began > RUNS_S and field.looks() >= 3, "the field ran", 30.0)
+        for _fault, target, _parameters in LATER:
+            wait_until(lambda target=target: field.seen(target).misses >= 2, f"{target} was refused")  # type: ignore[misc]
         return Past(field.rig, {s.sensor_id: field.seen(s.sensor_id) for s in field.rig.sensors})
