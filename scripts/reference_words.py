@@ -61,6 +61,7 @@ SETTING_WORDS: Mapping[str, str] = {
     "MAX_BROWSERS": "live connections of the dashboard; more get 503 and poll",
     "HARDWARE": "this machine's own pins, or the simulated box; to be said on a Raspberry Pi",
     "RIG_FILE": "zones, plants, sensors and actuators",
+    "SIM_WEATHER": "CSV file of weather to replay around the simulated box (`notes/edge.md`); empty: synthetic",
     "SIM_SCENARIO": "scenario file with the faults of the simulated box (`notes/faults.md`); empty: none",
     "WIRE_SOCKET": "Unix socket of the simulated box; empty: `wire.sock` under DATA_DIR",
     "OUTBOX_DROP": "what the collector drops first when its outbox is full; pictures: those, then the oldest of all",

@@ -66,6 +66,7 @@ class Config(StrEnum):
     RIG_FILE = "RIG_FILE"
     WIRE_SOCKET = "WIRE_SOCKET"
     SIM_SCENARIO = "SIM_SCENARIO"
+    SIM_WEATHER = "SIM_WEATHER"
     OUTBOX_DROP = "OUTBOX_DROP"
     OUTBOX_RECORDS = "OUTBOX_RECORDS"
     OUTBOX_MB = "OUTBOX_MB"
@@ -142,6 +143,7 @@ class Settings(BaseSettings):
     rig_file: Path = Path("rig.toml")
     wire_socket: Path | None = None
     sim_scenario: Path | None = None
+    sim_weather: Path | None = None
     outbox_drop: Literal["oldest", "newest", "pictures"] = "pictures"
     outbox_records: int = Field(1_000_000, ge=1000, le=100_000_000)
     outbox_mb: int = Field(512, ge=4, le=1_000_000)
