@@ -19,6 +19,7 @@ from dt.utils.logger import get_logger
 
 _STARTS_WITHIN_S = 20.0  # Python, picture libraries and libcamera on a Pi 3, on top of a picture's own time
 _ENDS_WITHIN_S = 2.5
+_BROKEN = (OSError, EOFError, msgspec.MsgspecError)
 
 log = get_logger("dt.collector.camera")
 
@@ -40,20 +41,34 @@ class ProcessCamera:
     def capture(self) -> Picture:
         """Return a picture; raises `SensorError`."""
         with self._lock:
-            frames = self._frames()
+            has_served = self._process is not None
             try:
-                frames.send("capture")
-                answer = frames.receive()
-            except (OSError, EOFError, msgspec.MsgspecError) as error:
-                raise SensorError(self._what_happened(error)) from error
-            assert self._socket is not None
-            self._socket.settimeout(self._spec.timeout_s)
+                answer = self._ask()
+            except _BROKEN as error:
+                why = self._what_happened(error)
+                if not has_served or isinstance(error, TimeoutError):
+                    raise SensorError(why) from error
+                answer = self._ask_another()  # it ended since the last picture
         return _picture(answer)
 
     def close(self) -> None:
         """Hang up, and see that the process ends."""
         with self._lock:
             self._end()
+
+    def _ask(self) -> Any:
+        frames = self._frames()
+        frames.send("capture")
+        answer = frames.receive()
+        assert self._socket is not None
+        self._socket.settimeout(self._spec.timeout_s)
+        return answer
+
+    def _ask_another(self) -> Any:
+        try:
+            return self._ask()
+        except _BROKEN as error:
+            raise SensorError(self._what_happened(error)) from error
 
     def _frames(self) -> Frames:
         if self._process is None or self._socket is None or self._process.poll() is not None:
