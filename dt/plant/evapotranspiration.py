@@ -92,7 +92,9 @@ def extraterrestrial_radiation_mj_m2(day_of_year: int, latitude_deg: float) -> f
 def net_radiation_mj_m2(weather: DayWeather, site: Site) -> float:
     """Return what the grass keeps of a day's radiation (eq. 37 to 40; example 12 has 14.5 - 1.3 less 3.5 or so).
 
-    >>> rio = DayWeather(day_of_year=135, low_c=19.1, high_c=25.1, solar_mj_m2=14.5, wind_m_s=2.0, vapour_pressure_kpa=2.1)
+    >>> rio = DayWeather(
+    ...     day_of_year=135, low_c=19.1, high_c=25.1, solar_mj_m2=14.5, wind_m_s=2.0, vapour_pressure_kpa=2.1
+    ... )
     >>> round(net_radiation_mj_m2(rio, Site(latitude_deg=-22.9, elevation_m=0.0)), 1)
     7.6
     """
@@ -108,7 +110,8 @@ def reference_evapotranspiration_mm(weather: DayWeather, site: Site) -> float:
     """Return a day's evapotranspiration of the grass reference (eq. 6; example 18 has 3.9 mm in Uccle on 6 July).
 
     >>> uccle = DayWeather(
-    ...     day_of_year=187, low_c=12.3, high_c=21.5, solar_mj_m2=22.07, wind_m_s=2.78, vapour_pressure_kpa=1.409)
+    ...     day_of_year=187, low_c=12.3, high_c=21.5, solar_mj_m2=22.07, wind_m_s=2.78, vapour_pressure_kpa=1.409
+    ... )
     >>> round(reference_evapotranspiration_mm(uccle, Site(latitude_deg=50.8, elevation_m=100.0, wind_height_m=10.0)), 1)
     3.9
     """
