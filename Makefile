@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test test-slow test-integration test-e2e lint format bench install-dev install-rpi install-db \
+.PHONY: help demo up down status test test-slow test-integration test-e2e lint format bench bench-edge outage install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
 
@@ -57,6 +57,12 @@ lint: $(call STAMP,dev) ## Run ruff, mypy, basedpyright, import-linter and the b
 format: $(call STAMP,dev) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+outage: $(call STAMP,dev) ## Kill the collector through a day without a broker; writes build/figures/outage.json
+	@$(BIN)/python scripts/bench/outage.py $(ARGS)
+
+bench-edge: $(call STAMP,dev) ## Measure the collector: memory, CPU, import, catch-up; writes build/figures/edge.json
+	@$(BIN)/python scripts/bench/edge.py $(ARGS)
 
 bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/figures/loop.json
 	@$(BIN)/python scripts/bench/loop.py $(ARGS)

@@ -156,7 +156,7 @@ def _allowed(hint: Any, metadata: Iterable[Any]) -> str:
         return ", ".join(f"`{a}`" for a in arguments)
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return _allowed(arguments[0], metadata)
-    words = {str: "text", int: "whole number", Path: "path"}[hint]
+    words = {str: "text", int: "whole number", float: "number", Path: "path"}[hint]
     for limit in metadata:
         match limit:
             case Ge(ge=low):

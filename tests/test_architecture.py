@@ -41,6 +41,7 @@ MENTIONS = {
     "predictions": r"Topics\.PREDICTIONS",
     "registry": r"Topics\.REGISTRY",
     "health": r"Topics\.HEALTH|HealthBeat\(",
+    "gaps": r"Topics\.GAPS",
     # What a subscription's handler cannot use goes to the dead letters.
     "dead_letters": r"Topics\.DEAD_LETTERS|letter_of\(|\.subscribe\(|\.transform\(",
 }
@@ -247,7 +248,7 @@ class TestHardwareNotes:
         """Compared with gpiozero's own table."""
         rows = re.findall(r"\| (GPIO\d+|GND|3V3) \| (\d+) \|", HARDWARE.read_text("utf-8"))
 
-        assert len(rows) == 9
+        assert len(rows) == 11
         assert {
             (name, HEADER.pins[int(place)].name) for name, place in rows if name != HEADER.pins[int(place)].name
         } == set()

@@ -33,6 +33,7 @@ class Binding:
         self._database = database
         self._clock = clock
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._unbound = {descriptor.sensor_id for descriptor in descriptors}
         self._refused: dict[str, str] = {}
@@ -42,9 +43,18 @@ class Binding:
         self._thread = threading.Thread(target=self._run, name="binding", daemon=True)
         self._thread.start()
 
+    def replace(self, descriptors: Sequence[SensorDescriptor]) -> None:
+        """Bind these from now on: the rig is another one."""
+        names = {descriptor.sensor_id for descriptor in descriptors}
+        self._unbound = (self._unbound & names) | {d.sensor_id for d in descriptors if d not in self._descriptors}
+        self._refused = {name: why for name, why in self._refused.items() if name in names}
+        self._descriptors = list(descriptors)
+        self._wake.set()
+
     def stop(self) -> None:
         """End."""
         self._stop.set()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join(1.0)
 
@@ -55,14 +65,16 @@ class Binding:
     def _run(self) -> None:
         retry_s = _FIRST_RETRY_S
         while not self._stop.is_set():
+            self._wake.clear()
             if self._bind_all():
                 retry_s, pause_s = _FIRST_RETRY_S, _REPEATS_EVERY_S
             else:
                 pause_s, retry_s = retry_s, min(_LONGEST_RETRY_S, 2.0 * retry_s)
-            self._clock.wait(self._stop, pause_s)
+            if not self._stop.is_set():
+                self._clock.wait(self._wake, pause_s)
 
     def _bind_all(self) -> bool:
-        for descriptor in self._descriptors:
+        for descriptor in list(self._descriptors):
             try:
                 self._database.bind_sensor(descriptor)
             except (ConflictError, RefusedRequestError) as error:

@@ -1,43 +1,51 @@
 """Buses, pins and cameras: a Pi's, or a simulated box's. `HARDWARE` decides; nothing is guessed by trying imports.
 
-`pi`: Blinka's `board.I2C()` and pins, and `rpicam-still` of Raspberry Pi OS. `simulated`: the same surfaces over a
+`pi`: Blinka's `board.I2C()` and pins, and cameras by a process of their own. `simulated`: the same surfaces over a
 wire.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
-from dt.collector.kinds.base_sensor import Camera, ChipMaker, Hardware
+from dt.collector.camera_client import BoxCamera, ProcessCamera
+from dt.collector.camera_spec import CameraSource, camera_spec
+from dt.collector.kinds.base_sensor import Camera, ChipMaker, Hardware, Switch, chip_errors
 from dt.collector.mocks import pulse_input
 from dt.collector.mocks.bus import WireBus
-from dt.collector.mocks.camera import WireCamera
+from dt.collector.mocks.switch import WireSwitch
 from dt.communication.wire import Wire, WireClient
+from dt.utils.clock import Clock, SystemClock
 from dt.utils.config import Settings
-from dt.utils.exceptions import ConfigError, SensorError
 from dt.utils.hardware import is_simulated
 from dt.utils.rig import pin_number
-
-_CAPTURE_TIMEOUT_S = 15.0
 
 
 class SharedChips:
     """Chips by key, opened once; sensors of several threads may ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self._chips: dict[str, object] = {}
+        self._opening: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def shared(self, key: str, make: ChipMaker) -> object:
-        """Return the chip of this key, or open it."""
+        """Return the chip of this key, or open it; who wants another one does not wait for that."""
         with self._lock:
+            if key in self._chips:
+                return self._chips[key]
+            opening = self._opening.setdefault(key, threading.Lock())
+        with opening:
             if key not in self._chips:
-                self._chips[key] = make()
+                chip = make()
+                with self._lock:
+                    self._chips[key] = chip
             return self._chips[key]
 
     def forget(self, key: str) -> None:
@@ -55,15 +63,23 @@ class SharedChips:
 
 
 class SimulatedHardware(SharedChips):
-    """What a Pi would have, over a wire to a simulated box."""
+    """What a Pi would have, over a wire to a simulated box; `wire_path` is its socket when it is another process's."""
 
-    def __init__(self, wire: Wire, on_close: Callable[[], None] | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        wire: Wire,
+        on_close: Callable[[], None] | None = None,
+        wire_path: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(clock)
         self._on_close = on_close
+        self._wire_path = wire_path
         # Blinka looks at the machine that it runs on, which is of no interest here and not always known to it.
         os.environ.setdefault("BLINKA_FORCECHIP", "OS_AGNOSTIC")
         os.environ.setdefault("BLINKA_FORCEBOARD", "OS_AGNOSTIC_BOARD")
         pulse_input.install()
+        self.wire: Wire | None = wire
         self._wire = wire
         self._bus = WireBus(wire)
 
@@ -75,9 +91,15 @@ class SimulatedHardware(SharedChips):
         """Return a pin by its BCM name."""
         return pulse_input.WireLine(pin_number(name), self._wire)
 
-    def camera(self, name: str) -> Camera:
-        """Return a camera by its name."""
-        return WireCamera(self._wire, camera_number(name))
+    def switch(self, name: str) -> Switch:
+        """Return a switch on a pin of the box."""
+        return WireSwitch(self._wire, pin_number(name))
+
+    def camera(self, name: str, options: Mapping[str, Any] | None = None) -> Camera:
+        """Return a camera of the box: by a process of its own, unless the box lives in this one."""
+        path = "" if self._wire_path is None else str(self._wire_path)
+        spec = replace(camera_spec(name, options), source=CameraSource.WIRE, device=path)
+        return ProcessCamera(spec) if path else BoxCamera(self._wire, spec)
 
     def close(self) -> None:
         """Close every chip, and the wire when it is ours."""
@@ -89,8 +111,9 @@ class SimulatedHardware(SharedChips):
 class PiHardware(SharedChips):
     """A Raspberry Pi's own; Blinka is imported when the first bus or pin is asked for."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self.wire: Wire | None = None
         self._bus: LockedBus | None = None
 
     def i2c(self) -> LockedBus:
@@ -107,9 +130,20 @@ class PiHardware(SharedChips):
 
         return getattr(board, f"D{pin_number(name)}")
 
-    def camera(self, name: str) -> Camera:
-        """Return a camera of the Pi."""
-        return PiCamera(camera_number(name))
+    def switch(self, name: str) -> Switch:
+        """Return gpiozero's output on a pin, which is on at first: what it feeds may be running."""
+        return cast("Switch", self.shared(f"switch:{name}", lambda: _output(name)))
+
+    def camera(self, name: str, options: Mapping[str, Any] | None = None) -> Camera:
+        """Return a camera module or a USB camera, by a process of its own."""
+        return ProcessCamera(camera_spec(name, options))
+
+
+def _output(name: str) -> object:
+    from gpiozero import OutputDevice
+
+    with chip_errors(f"power switch on {name}"):
+        return OutputDevice(pin_number(name), initial_value=True)
 
 
 class LockedBus:
@@ -132,50 +166,14 @@ class LockedBus:
         return getattr(self._bus, name)
 
 
-class PiCamera:
-    """A camera module, by the tool that Raspberry Pi OS brings."""
-
-    def __init__(self, number: int, width: int = 1280, height: int = 960) -> None:
-        size = ["--width", str(width), "--height", str(height), "--quality", "85"]
-        self._command = ["rpicam-still", "--camera", str(number), "--nopreview", "--immediate", *size, "--output", "-"]
-
-    def capture(self) -> bytes:
-        """Return a JPEG: about a second."""
-        try:
-            done = subprocess.run(self._command, capture_output=True, timeout=_CAPTURE_TIMEOUT_S, check=True)
-        except FileNotFoundError as error:
-            msg = "rpicam-still is missing: apt install rpicam-apps"
-            raise SensorError(msg) from error
-        except subprocess.CalledProcessError as error:
-            msg = f"rpicam-still failed: {error.stderr.decode(errors='replace').strip()[-300:]}"
-            raise SensorError(msg) from error
-        except subprocess.TimeoutExpired as error:
-            msg = f"rpicam-still took more than {_CAPTURE_TIMEOUT_S:g} s"
-            raise SensorError(msg) from error
-        return done.stdout
-
-
 def open_hardware(settings: Settings, wire: Wire | None = None) -> PiHardware | SimulatedHardware:
     """Return the hardware that the settings name; a wire that is given is used instead of the socket."""
     if wire is not None:
         return SimulatedHardware(wire)
     if is_simulated(settings):
         client = WireClient(settings.wire_path)
-        return SimulatedHardware(client, client.close)
+        return SimulatedHardware(client, client.close, settings.wire_path)
     return PiHardware()
 
 
-def camera_number(name: str) -> int:
-    """Return which camera a name means; raises `ConfigError`.
-
-    >>> camera_number("camera0")
-    0
-    """
-    match = re.fullmatch(r"camera(\d)", name)
-    if match is None:
-        msg = f"pin of a camera: must be camera0 to camera9, not {name!r}"
-        raise ConfigError(msg)
-    return int(match[1])
-
-
-__all__ = ["Hardware", "PiHardware", "SimulatedHardware", "camera_number", "is_simulated", "open_hardware"]
+__all__ = ["Hardware", "PiHardware", "SimulatedHardware", "is_simulated", "open_hardware"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from dt.collector.binding import Binder, Binding
@@ -10,6 +11,9 @@ from dt.collector.hardware import PiHardware, SimulatedHardware, open_hardware
 from dt.collector.kinds import find_kind, load_kind
 from dt.collector.kinds.base_sensor import Hardware, Sensor
 from dt.collector.metrics import SensorMetrics
+from dt.collector.mocks.host import machine_of
+from dt.collector.outbox import Drop, Limits, Outbox
+from dt.collector.rig_watch import RigWatch
 from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
 from dt.communication.database_api import DatabaseApiClient
 from dt.communication.health_beat import HealthBeat
@@ -22,13 +26,16 @@ from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import ConfigError
 from dt.utils.hardware import is_simulated
 from dt.utils.http_server import health_app, server_for
+from dt.utils.logger import get_logger
 from dt.utils.rig import Rig, load_rig
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
+log = get_logger("dt.collector")
+
 
 class CollectorService(Service):
-    """Reads what the rig file declares, for as long as it runs."""
+    """Reads what the rig file declares, for as long as it runs; a changed file is followed."""
 
     def __init__(
         self,
@@ -38,12 +45,14 @@ class CollectorService(Service):
         *,
         wire: Wire | None = None,
         database: Binder | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         super().__init__(SERVICE, clock)
         self._settings = settings
         self._messaging = messaging
         self._wire = wire
         self._database = database
+        self._outbox = outbox
         rig = load_rig(settings.rig_file)
         check_kinds(rig)
         self._descriptors = rig.sensors
@@ -51,38 +60,70 @@ class CollectorService(Service):
             is_simulated(settings)  # says which HARDWARE to set before anything is opened
         self._manager: SensorManager | None = None
         self._binding: Binding | None = None
+        self._hardware: PiHardware | SimulatedHardware | None = None
+        self._watch: RigWatch | None = None
 
     def on_start(self) -> None:
         """Open the hardware, bind the sensors in the background, read."""
-        hardware = open_hardware(self._settings, self._wire)
-        self.closing("hardware", hardware.close)
-        self._manager = SensorManager(sensor_sources(self._descriptors, hardware), self._messaging, self.clock)
+        self._hardware = open_hardware(self._settings, self._wire)
+        self.closing("hardware", self._hardware.close)
+        machine = machine_of(self._hardware.wire, self._messaging, self.clock)
+        self._hardware.clock = machine.clock
+        self.closing("machine", machine.close)
+        outbox = self._outbox or collector_outbox(
+            self._settings, machine.messaging, machine.clock, disk_check=machine.disk_check
+        )
+        machine.on_power_cut(outbox.cut_power)
+        self._manager = SensorManager(sensor_sources(self._descriptors, self._hardware), outbox, machine.clock)
         metrics = SensorMetrics(self._manager)
         self.metrics.register(metrics)
         self.closing("metrics", lambda: self.metrics.unregister(metrics))
-        self._binding = Binding(self._descriptors, self._database or self._database_client(), self.clock)
+        database = machine.database(self._database or self._database_client())
+        self._binding = Binding(self._descriptors, database, self.clock)
         self._binding.start()
         self.closing("binding", self._binding.stop)
         self._manager.start()
         self.closing("sensors", self._manager.stop)
-        self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
+        self._watch = RigWatch(self._settings.rig_file, check_kinds, self._follow, self.clock)
+        self._watch.start()
+        self.closing("rig watch", self._watch.stop)
+        self.closing("health beat", HealthBeat(self, machine.messaging, machine.clock).start())
         server = server_for(health_app(self), self._settings, self._settings.flask_collector_url, threads=2)
         server.start()
         self.closing("http", server.stop)
 
+    def look_at_rig(self) -> None:
+        """Read the rig file again now; safe in a signal handler."""
+        if self._watch is not None:
+            self._watch.look_soon()
+
     def ready(self) -> str | None:
-        """Return which sensors give nothing, if any."""
+        """Return which sensors give nothing, if any, and why a changed rig is not taken."""
         waits_for = super().ready()
-        if waits_for is not None or self._manager is None:
+        if waits_for is not None or self._manager is None or self._watch is None:
             return waits_for
+        if self._watch.refusal:
+            return f"the changed rig is refused: {self._watch.refusal}"
+        if self._manager.outbox.disk_why:
+            return f"the outbox is in memory alone: {self._manager.outbox.disk_why}"
         failing = self._manager.failing()
         return f"no values from {', '.join(failing)}" if failing else None
 
     def health(self) -> dict[str, object]:
         """Return every sensor's counts, what waits to be published, and what the database does not know yet."""
-        if self._manager is None or self._binding is None:
+        if self._manager is None or self._binding is None or self._watch is None:
             return {}
-        return {**self._manager.health(), "binding": self._binding.health()}
+        return {**self._manager.health(), "binding": self._binding.health(), "rig": self._watch.health()}
+
+    def _follow(self, rig: Rig) -> None:
+        assert self._manager is not None
+        assert self._binding is not None
+        assert self._hardware is not None
+        done = self._manager.reload(sensor_sources(rig.sensors, self._hardware))
+        self._binding.replace(rig.sensors)
+        for what, names in done.items():
+            if names:
+                log.info("%s by the changed rig: %s", what, ", ".join(names))
 
     def _database_client(self) -> Binder:
         client = DatabaseApiClient(self._settings.flask_db_url, ensure_token(self._settings))
@@ -96,9 +137,34 @@ def create_service(
     clock: Clock,
     wire: Wire | None = None,
     database: Binder | None = None,
+    outbox: Outbox | None = None,
 ) -> CollectorService:
-    """Assemble the service; a wire that is given is used instead of HARDWARE and WIRE_SOCKET. Opens nothing yet."""
-    return CollectorService(settings, messaging, clock, wire=wire, database=database)
+    """Assemble the service; what is given is used instead of what the settings name. Opens nothing yet."""
+    return CollectorService(settings, messaging, clock, wire=wire, database=database, outbox=outbox)
+
+
+def collector_outbox(
+    settings: Settings,
+    messaging: MessagingService,
+    clock: Clock,
+    *,
+    keep_sent_s: float = 0.0,
+    disk_check: Callable[[], None] = lambda: None,
+) -> Outbox:
+    """Return the collector's outbox under DATA_DIR; `keep_sent_s` for a log that dies with the process."""
+    return Outbox(
+        messaging,
+        clock,
+        settings.data_dir / "outbox",
+        name=SERVICE,
+        limits=Limits(
+            records=settings.outbox_records,
+            bytes=settings.outbox_mb * 1024 * 1024,
+            drop=Drop(settings.outbox_drop),
+        ),
+        keep_sent_s=keep_sent_s,
+        disk_check=disk_check,
+    )
 
 
 def check_kinds(rig: Rig) -> None:
@@ -122,8 +188,14 @@ def sensor_sources(
 
 
 def main() -> int:
-    """Run the service on the broker until a signal, and return the exit code."""
-    return run_process(SERVICE, create_service)
+    """Run the service on the broker until a signal, and return the exit code; SIGHUP reads the rig file again."""
+
+    def create(settings: Settings, messaging: MessagingService, clock: Clock) -> CollectorService:
+        service = create_service(settings, messaging, clock)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: service.look_at_rig())
+        return service
+
+    return run_process(SERVICE, create)
 
 
 def _open(descriptor: SensorDescriptor, hardware: Hardware) -> Sensor:

@@ -23,9 +23,15 @@ class SensorMetrics(Collector):
         for sensor_id, health in self._manager.sensors():
             reads.add_metric([sensor_id], health.reads)
             failures.add_metric([sensor_id], health.failures)
-        backlog = self._manager.backlog
+        outbox = self._manager.outbox
         yield reads
         yield failures
-        yield GaugeMetricFamily("dt_backlog_records", "Records that wait to be published", len(backlog))
-        yield CounterMetricFamily("dt_backlog_published", "Records that were published", backlog.published)
-        yield CounterMetricFamily("dt_backlog_dropped", "Records that were dropped, memory being full", backlog.dropped)
+        yield GaugeMetricFamily("dt_outbox_records", "Records that wait to be published", len(outbox))
+        yield GaugeMetricFamily("dt_outbox_bytes", "Bytes of them", outbox.waiting_bytes)
+        yield GaugeMetricFamily("dt_outbox_disk_ok", "1 while the outbox's disk is used", int(not outbox.disk_why))
+        yield CounterMetricFamily("dt_outbox_published", "Records that the log has taken", outbox.published)
+        yield CounterMetricFamily(
+            "dt_outbox_dropped", "Records that were dropped, the outbox being full", outbox.dropped
+        )
+        yield CounterMetricFamily("dt_outbox_refused", "Records that the log refused for good", outbox.refused)
+        yield CounterMetricFamily("dt_outbox_syncs", "Commits that were synced to the disk", outbox.syncs)

@@ -79,6 +79,11 @@ class DatabaseApiClient:
         """Return chart buckets: `data_type`, `since`, `until`, `points`, and `plant_id`, `zone_id` or `sensor_id`."""
         return cast(dict[str, Any], _json(self._read("GET", "series", query)))
 
+    def gaps(self, sensor_id: str, since: float | None = None, until: float | None = None) -> dict[str, Any]:
+        """Return what was due, came, came late and is lost of a sensor, with intervals; the last day by default."""
+        query = {"sensor_id": sensor_id, "since": since, "until": until}
+        return cast(dict[str, Any], _json(self._read("GET", "gaps", query)))
+
     def plants(self) -> list[Plant]:
         """Return every plant."""
         return [Plant.from_dict(item) for item in self._items("plants", {})]
@@ -102,6 +107,21 @@ class DatabaseApiClient:
     def frames(self, **filters: Any) -> list[dict[str, Any]]:
         """Return descriptions of pictures, newest first, one page."""
         return self._items("frames", filters)
+
+    def all_frames(self, **filters: Any) -> list[dict[str, Any]]:
+        """Return descriptions of pictures, newest first, however many pages they are."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            answer = _json(self._read("GET", "frames", {**filters, **({"cursor": cursor} if cursor else {})}))
+            found += answer["items"]
+            cursor = answer["next"]
+            if cursor is None:
+                return found
+
+    def picture(self, sha256: str) -> bytes:
+        """Return a picture's JPEG; one that is not there raises RefusedRequestError (404)."""
+        return self._read("GET", f"frames/{quote(sha256, safe='')}.jpg").content
 
     def dead_letters(self, **filters: Any) -> list[dict[str, Any]]:
         """Return dead letters, newest first, one page."""

@@ -38,6 +38,7 @@ class Topics(StrEnum):
     STATE_AI = "dt.state.ai"
     PREDICTIONS = "dt.predictions"
     HEALTH = "dt.health"
+    GAPS = "dt.gaps"
     DEAD_LETTERS = "dt.dead_letters"
 
     @property
@@ -104,6 +105,7 @@ TOPIC_TABLE: Mapping[str, TopicSpec] = {
     Topics.STATE_AI: TopicSpec(partitions=SENSOR_PARTITIONS, retention_ms=None, is_compacted=True),
     Topics.PREDICTIONS: TopicSpec(partitions=1),
     Topics.HEALTH: TopicSpec(partitions=1, retention_ms=None, is_compacted=True),
+    Topics.GAPS: TopicSpec(partitions=1),
     Topics.DEAD_LETTERS: TopicSpec(partitions=1, retention_ms=90 * _DAY_MS),
 }
 

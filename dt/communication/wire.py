@@ -7,8 +7,13 @@ In one process a call is a method call. Between processes it travels over a Unix
 from __future__ import annotations
 
 from dt.communication.wire_calls import (
+    BusTimeoutError,
     Direction,
+    Disk,
     EdgeCallback,
+    Ending,
+    HostState,
+    Link,
     NoAcknowledgeError,
     Pull,
     Wire,
@@ -22,8 +27,13 @@ from dt.communication.wire_server import WireServer
 
 __all__ = [
     "PROTOCOL_VERSION",
+    "BusTimeoutError",
     "Direction",
+    "Disk",
     "EdgeCallback",
+    "Ending",
+    "HostState",
+    "Link",
     "NoAcknowledgeError",
     "Pull",
     "Wire",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -41,6 +42,16 @@ class NoAcknowledgeError(WireError, OSError):
         self.address = address
 
 
+class BusTimeoutError(WireError, OSError):
+    """The I2C bus was held low for too long; `errno` is 110 as on Linux."""
+
+    retriable = True
+
+    def __init__(self, address: int) -> None:
+        super().__init__(errno.ETIMEDOUT, f"the I2C bus hung in a transaction with address {address:#04x}")
+        self.address = address
+
+
 class WireAwayError(WireError, ConnectionError):
     """Nothing answers at the other end of the wire; the same call may work later."""
 
@@ -56,11 +67,51 @@ class WireVersionError(WireError, ConnectionError):
 EdgeCallback = Callable[[bool], None]
 
 
+class Link(StrEnum):
+    """How a way through the network is."""
+
+    UP = "up"
+    SLOW = "slow"
+    HALF_OPEN = "half_open"
+    AWAY = "away"
+
+
+class Disk(StrEnum):
+    """How the machine's disk is."""
+
+    FINE = "fine"
+    FULL = "full"
+    READ_ONLY = "read_only"
+
+
+class Ending(StrEnum):
+    """How the asking process ends."""
+
+    NONE = "none"
+    KILL = "kill"
+    POWER_CUT = "power_cut"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostState:
+    """What befalls the machine at the software's end of a simulated rig; by default nothing. Shares are 0..1."""
+
+    broker: Link = Link.UP
+    database: Link = Link.UP
+    delay_s: float = 0.0
+    clock_shift_s: float = 0.0
+    duplicates: float = 0.0
+    out_of_order: float = 0.0
+    disk: Disk = Disk.FINE
+    ending: Ending = Ending.NONE
+    ends_after_s: float = 0.0
+
+
 class Wire(Protocol):
-    """The seven calls. Pins are BCM numbers; a pin keeps its level when the process that set it dies."""
+    """The eight calls. Pins are BCM numbers; a pin keeps its level when the process that set it dies."""
 
     def i2c(self, address: int, out: bytes, count: int) -> bytes:
-        """Write `out`, then read `count` bytes; raises `NoAcknowledgeError`."""
+        """Write `out`, then read `count` bytes; raises `NoAcknowledgeError` or `BusTimeoutError`."""
         ...
 
     def pin_setup(self, pin: int, direction: Direction, pull: Pull) -> None:
@@ -89,4 +140,8 @@ class Wire(Protocol):
 
     def capture(self, camera: int) -> bytes:
         """Take a picture and return it as JPEG."""
+        ...
+
+    def host(self) -> HostState:
+        """Return what befalls the machine that asks; an ending is told once."""
         ...

@@ -14,8 +14,10 @@ from typing import Any, cast
 import msgspec
 
 from dt.communication.wire_calls import (
+    BusTimeoutError,
     Direction,
     EdgeCallback,
+    HostState,
     NoAcknowledgeError,
     Pull,
     WireAwayError,
@@ -47,7 +49,7 @@ class WireClient:
         self._closed = threading.Event()
 
     def i2c(self, address: int, out: bytes, count: int) -> bytes:
-        """Write `out`, then read `count` bytes; raises `NoAcknowledgeError`."""
+        """Write `out`, then read `count` bytes; raises `NoAcknowledgeError` or `BusTimeoutError`."""
         return cast("bytes", self._call("i2c", address, bytes(out), count))
 
     def pin_setup(self, pin: int, direction: Direction, pull: Pull) -> None:
@@ -88,6 +90,14 @@ class WireClient:
     def capture(self, camera: int) -> bytes:
         """Take a picture and return it as JPEG."""
         return cast("bytes", self._call("capture", camera))
+
+    def host(self) -> HostState:
+        """Return what befalls this machine."""
+        try:
+            return msgspec.convert(self._call("host"), HostState)
+        except msgspec.ValidationError as error:
+            msg = f"the plant box at {self._path} says of this machine what cannot be: {error}"
+            raise WireRefusedError(msg) from error
 
     def close(self) -> None:
         """Hang up for good; pins keep their levels."""
@@ -256,6 +266,8 @@ def _result(kind: str, result: Any) -> object:
         return result
     if kind == "no_acknowledge":
         raise NoAcknowledgeError(result)
+    if kind == "bus_timeout":
+        raise BusTimeoutError(result)
     raise WireRefusedError(result)
 
 

@@ -1,7 +1,7 @@
 """Frames of the wire: msgpack behind a 4-byte big-endian length, over a Unix stream socket.
 
 The handshake is `{"wire": version}` both ways. A request is `[number, call, arguments]`, its answer
-`[number, kind, result]`; number 0 carries edge events: `[0, "edge", [pin, level]]`.
+`[number, kind, result]`, in any order; number 0 carries edge events: `[0, "edge", [pin, level]]`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_FRAME_BYTES = 8 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 _SEND_TIMEOUT = struct.pack("ll", 2, 0)  # who does not read is dropped, and never stalls the other end

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +14,14 @@ from typing import Any
 
 import msgspec
 
-from dt.communication.wire_calls import Direction, NoAcknowledgeError, Pull, Wire, WireRefusedError
+from dt.communication.wire_calls import (
+    BusTimeoutError,
+    Direction,
+    NoAcknowledgeError,
+    Pull,
+    Wire,
+    WireRefusedError,
+)
 from dt.communication.wire_frames import PROTOCOL_VERSION, Frames
 
 log = logging.getLogger(__name__)
@@ -29,7 +37,11 @@ _ARGUMENTS: Mapping[str, Any] = {
     "pin_edges": tuple[int],
     "pulses": tuple[int, int, int],
     "capture": tuple[int],
+    "host": tuple[()],
 }
+# A bus that hangs or a camera that takes its time delays nothing but its own calls.
+_SLOW_CALLS = frozenset({"i2c", "capture"})
+_END = object()
 
 
 class WireServer:
@@ -82,7 +94,7 @@ class WireServer:
 
 
 class _Session:
-    """One client of a server: reads its requests, answers in their order, forwards edges."""
+    """One client of a server: answers its requests, those of the bus and of cameras in lanes of their own."""
 
     def __init__(self, wire: Wire, connection: socket.socket, on_end: Callable[[_Session], None]) -> None:
         self._wire = wire
@@ -90,6 +102,7 @@ class _Session:
         self._frames.bound_sending()
         self._on_end = on_end
         self._unsubscribe: dict[int, Callable[[], None]] = {}
+        self._lanes: dict[str, queue.SimpleQueue[object]] = {}
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="wire-session", daemon=True).start()
@@ -101,12 +114,14 @@ class _Session:
         try:
             if self._shake_hands():
                 while True:
-                    self._frames.send(self._answer(self._frames.receive()))
+                    self._take(self._frames.receive())
         except (OSError, EOFError, msgspec.MsgspecError) as error:
             log.debug("wire client went away: %s", error)
         finally:
             for unsubscribe in self._unsubscribe.values():
                 unsubscribe()
+            for lane in self._lanes.values():
+                lane.put(_END)
             self.close()
             self._on_end(self)
 
@@ -119,6 +134,24 @@ class _Session:
         self._frames.send(answer)
         return version == PROTOCOL_VERSION
 
+    def _take(self, request: object) -> None:
+        name = request[1] if isinstance(request, list) and len(request) > 1 else None
+        if name not in _SLOW_CALLS:
+            self._frames.send(self._answer(request))
+            return
+        if name not in self._lanes:
+            lane = self._lanes[name] = queue.SimpleQueue()
+            threading.Thread(target=self._serve, args=(lane,), name=f"wire-{name}", daemon=True).start()
+        self._lanes[name].put(request)
+
+    def _serve(self, lane: queue.SimpleQueue[object]) -> None:
+        while (request := lane.get()) is not _END:
+            try:
+                self._frames.send(self._answer(request))
+            except OSError:
+                self.close()
+                return
+
     def _answer(self, request: object) -> list[object]:
         try:
             number, name, arguments = msgspec.convert(request, tuple[int, str, list[Any]])
@@ -128,6 +161,8 @@ class _Session:
             return [number, "ok", self._perform(name, arguments)]
         except NoAcknowledgeError as error:
             return [number, "no_acknowledge", error.address]
+        except BusTimeoutError as error:
+            return [number, "bus_timeout", error.address]
         except (WireRefusedError, msgspec.ValidationError) as error:
             return [number, "refused", f"{name}: {error}"]
         except Exception as error:

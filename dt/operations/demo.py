@@ -55,7 +55,7 @@ class Demo:
         self._start_reading_side()
         until = self._clock.wall()
         box, since = prepared_box(self._rig, self._request.seed, self._request.days, until)
-        past = lived_through(box, since, until, self._kept_until())
+        past = lived_through(box, self._rig, since, until, self._kept_until())
         self._note(f"{len(past)} minutes of the box's past are lived through")
         self._start_acting_side(box)
         self._note("sensors are read live; the pump may follow the recommendations (granted by the demo)")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dt.communication.messaging import MessagingService, Outgoing, outgoing
 from dt.communication.topics import Topics
-from dt.simulator.board import box_spec
+from dt.simulator.board import box_spec, chip_of
 from dt.simulator.box import Box
-from dt.simulator.history import Sample, history, prepare_demo_box
+from dt.simulator.history import LOOKS, Sample, history, prepare_demo_box, with_past
 from dt.utils.dataclasses import Origin, SensorData, SensorDescriptor
 from dt.utils.ids import new_correlation_id
 from dt.utils.quantities import Quantity
@@ -23,25 +23,27 @@ Progress = Callable[[float, float], None]
 
 
 def prepared_box(rig: Rig, seed: int, days: float, until: float) -> tuple[Box, float]:
-    """Return a box at the start of its past, which ends thirsty at `until`, and when that past starts."""
+    """Return a box at the start of its past, at whose end (`until`) one pot is thirsty, and when that past starts."""
     since = until - days * _DAY_S
-    return prepare_demo_box(box_spec(rig, seed), since, until), since
+    probes = {s.plant_id: chip_of(s) for s in rig.sensors if s.plant_id and s.data_type is Quantity.SOIL_MOISTURE}
+    return prepare_demo_box(box_spec(rig, seed), since, until, probes=probes), since
 
 
-def lived_through(box: Box, since: float, until: float, silent_until: float = 0.0) -> list[Sample]:
+def lived_through(box: Box, rig: Rig, since: float, until: float, silent_until: float = 0.0) -> list[Sample]:
     """Let the box live until `until` and return a look at every minute, from `silent_until` on.
 
     What lies before that was published by an earlier run.
     """
-    return [sample for sample in history(box, since, until, EVERY_S) if sample.timestamp >= silent_until]
+    past = history(box, rig.sensors, since, until, EVERY_S)
+    return [sample for sample in past if sample.timestamp >= silent_until]
 
 
 def publish_history(
     samples: Sequence[Sample], rig: Rig, messaging: MessagingService, progress: Progress = lambda _done, _total: None
 ) -> int:
     """Publish every look as raw readings, oldest first, and return how many readings that were."""
-    sensors = {sensor.data_type: sensor for sensor in rig.sensors}
-    total = len(samples) * len(samples[0].readings()) if samples else 0
+    sensors = with_past(rig.sensors)
+    total = len(samples) * len(sensors)
     sent = 0
     batch: list[Outgoing] = []
     for record in _records(samples, sensors):
@@ -56,17 +58,14 @@ def publish_history(
     return sent + len(batch)
 
 
-def _records(samples: Iterable[Sample], sensors: Mapping[Quantity, SensorDescriptor]) -> Iterator[Outgoing]:
-    topics = {quantity: Topics.of(quantity).raw for quantity in sensors}
+def _records(samples: Iterable[Sample], sensors: Sequence[SensorDescriptor]) -> Iterator[Outgoing]:
     boot_id = f"history-{new_correlation_id()[:8]}"
+    rows = [(sensor, Topics.of(sensor.data_type).raw, LOOKS[sensor.data_type][0]) for sensor in sensors]
     for sequence, sample in enumerate(samples):
-        for quantity, value, unit in sample.readings():
-            sensor = sensors.get(quantity)
-            if sensor is None:
-                continue
+        for (sensor, topic, unit), value in zip(rows, sample.values, strict=True):
             reading = SensorData(
                 sensor_id=sensor.sensor_id,
-                data_type=quantity,
+                data_type=sensor.data_type,
                 value=value,
                 unit=unit,
                 timestamp=sample.timestamp,
@@ -77,4 +76,4 @@ def _records(samples: Iterable[Sample], sensors: Mapping[Quantity, SensorDescrip
                 sequence=sequence,
                 origin=Origin.BACKFILL,
             )
-            yield outgoing(topics[quantity], reading, sensor.zone_id)
+            yield outgoing(topic, reading, sensor.zone_id)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-_LATENT_HEAT_J_G = 2450.0  # of vaporisation at 20 degC, FAO-56
+LATENT_HEAT_J_G = 2450.0  # of vaporisation at 20 degC, FAO-56
+AIR_J_M3_K = 1206.0  # density times heat capacity of air at 20 degC: 1.20 kg/m3, 1005 J/(kg K)
 _VAPOUR_G_K_PER_KPA_M3 = 2166.79  # Wallace & Hobbs: 2.16679 g K/J
 # Greenhouse pot plants: Baille, Baille & Laury 1994, Scientia Horticulturae 59.
 _RADIATION_SHARE = 0.42
-_EXTINCTION = 0.64
+EXTINCTION = 0.64
 _DAY_W_M2_KPA = 18.0
 _NIGHT_W_M2_KPA = 8.0
 _SOIL_MM_PER_DAY_KPA = 1.2
@@ -42,17 +43,32 @@ def vapour_g_m3(pressure_kpa: float, temperature_degc: float) -> float:
     return pressure_kpa * _VAPOUR_G_K_PER_KPA_M3 / (temperature_degc + 273.15)
 
 
-def transpiration_ml_s(short_wave_w_m2: float, vpd_kpa: float, leaf_area_index: float, canopy_m2: float) -> float:
-    """Return what an unstressed plant transpires: lE = A (1 - exp(-k LAI)) G + B LAI VPD.
+def cover_of(leaf_area_index: float) -> float:
+    """Return the share of the ground that leaves cover: light that they catch, by Beer's law (Monsi & Saeki 1953).
 
-    >>> round(3600 * transpiration_ml_s(80.0, 1.0, 2.5, 0.05), 2)
+    >>> round(cover_of(2.5), 3)
+    0.798
+    """
+    return -math.expm1(-EXTINCTION * leaf_area_index)
+
+
+def transpiration_ml_s(
+    short_wave_w_m2: float, vpd_kpa: float, leaf_area_index: float, cover: float, ground_m2: float
+) -> float:
+    """Return what an unstressed plant transpires: lE = A (1 - exp(-k LAI)) G + B LAI VPD (Baille 1994).
+
+    >>> round(3600 * transpiration_ml_s(80.0, 1.0, 2.5, cover_of(2.5), 0.05), 2)
     5.28
     """
     by_air = _DAY_W_M2_KPA if short_wave_w_m2 > _DAYTIME_W_M2 else _NIGHT_W_M2_KPA
-    by_light = _RADIATION_SHARE * -math.expm1(-_EXTINCTION * leaf_area_index) * short_wave_w_m2
-    return (by_light + by_air * leaf_area_index * vpd_kpa) * canopy_m2 / _LATENT_HEAT_J_G
+    by_light = _RADIATION_SHARE * cover * short_wave_w_m2
+    return (by_light + by_air * leaf_area_index * vpd_kpa) * ground_m2 / LATENT_HEAT_J_G
 
 
 def evaporation_ml_s(vpd_kpa: float, surface_m2: float) -> float:
-    """Return what a wet soil face gives off under leaves (1 mm on 1 m2 is 1000 ml)."""
+    """Return what a wet soil face gives off under leaves (1 mm on 1 m2 is 1000 ml).
+
+    >>> round(86_400.0 * evaporation_ml_s(1.0, 0.02), 1)
+    24.0
+    """
     return _SOIL_MM_PER_DAY_KPA * vpd_kpa * surface_m2 * 1000.0 / 86_400.0

@@ -1,55 +1,37 @@
-"""The wiring of a box: its chips and actuators on the addresses and pins that the rig declares."""
+"""The wiring of a box: its chips and actuators on the addresses and pins that the rig declares, faults and all."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any
 
-from dt.communication.wire_calls import Direction, EdgeCallback, NoAcknowledgeError, Pull, WireRefusedError
-from dt.simulator.box import LAMP, PUMP, Box
+from dt.communication.wire_calls import (
+    BusTimeoutError,
+    Direction,
+    EdgeCallback,
+    HostState,
+    NoAcknowledgeError,
+    Pull,
+    WireRefusedError,
+)
+from dt.simulator.box import Box
+from dt.simulator.chip_rack import ChipRack
 from dt.simulator.chips import camera as camera_chip
-from dt.simulator.chips.bh1750 import Bh1750Chip
-from dt.simulator.chips.dht22 import Dht22Chip
-from dt.simulator.chips.seesaw import SeesawChip
-from dt.simulator.sensing import Senses
-from dt.simulator.spec import BoxSpec, PotSpec, PumpSpec, SiteSpec
-from dt.utils.clock import Clock
-from dt.utils.exceptions import ConfigError
-from dt.utils.rig import ActuatorDescriptor, Rig, pin_number
+from dt.simulator.faults.chip_answers import BusHangError
+from dt.simulator.faults.desk import FaultDesk
+from dt.simulator.faults.devices import Defects
+from dt.simulator.faults.machine import host_state
+from dt.simulator.faults.order import Fault, Targets
+from dt.simulator.faults.pictures import faulty_picture
+from dt.simulator.from_rig import box_spec
+from dt.simulator.wiring import Output, Place, Wiring, camera_number, chip_name, chip_of, wiring
+from dt.utils.clock import Clock, SystemClock
+
+__all__ = ["BoxWire", "Output", "Place", "Wiring", "box_spec", "camera_number", "chip_name", "chip_of", "wiring"]
 
 LAST_PIN = 27
-_OUTPUTS = {"pump": PUMP, "lamp": LAMP, "light": LAMP}
-
-
-class I2cChip(Protocol):
-    """A chip on the bus."""
-
-    def transfer(self, out: bytes, count: int) -> bytes:
-        """Take bytes and give `count` back."""
-        ...
-
-
-_I2C_CHIPS: Mapping[str, Callable[[Senses], I2cChip]] = {"seesaw": SeesawChip, "bh1750": Bh1750Chip}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """An actuator on a pin."""
-
-    name: str
-    active_high: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
-    """What hangs where: chips by I2C address, DHT22s and outputs by BCM pin, cameras by number."""
-
-    i2c: Mapping[int, str] = field(default_factory=lambda: {0x36: "seesaw", 0x23: "bh1750"})
-    dht22_pins: tuple[int, ...] = (4,)
-    outputs: Mapping[int, Output] = field(default_factory=lambda: {17: Output(name=PUMP), 27: Output(name=LAMP)})
-    cameras: tuple[int, ...] = (0,)
 
 
 @dataclass(slots=True)
@@ -70,25 +52,44 @@ class _Pin:
 
 
 class BoxWire:
-    """A wire with a box at its end; every call first lets the box catch up with the clock."""
+    """A wire with a box at its end; every call first lets the box catch up with the clock.
 
-    def __init__(self, box: Box, clock: Clock, wiring: Wiring | None = None) -> None:
+    `chip_clock` times the chips' own conversions: drivers sleep for real, whatever clock the box lives by.
+    """
+
+    def __init__(
+        self,
+        box: Box,
+        clock: Clock,
+        wires: Wiring | None = None,
+        *,
+        chip_clock: Clock | None = None,
+        is_one_process: bool = True,
+    ) -> None:
         self.box = box
         self._clock = clock
-        self._wiring = wiring or Wiring()
+        self._chip_clock = chip_clock or SystemClock()
+        self._wiring = wires or Wiring()
         self._lock = threading.RLock()
-        senses = Senses.of(box)
-        self._i2c = {address: _I2C_CHIPS[kind](senses) for address, kind in self._wiring.i2c.items()}
-        self._dht22 = {pin: Dht22Chip(senses) for pin in self._wiring.dht22_pins}
+        self._bus = threading.Lock()  # one transaction after the other, also while the bus hangs
+        self._never = threading.Event()
+        self.desk = FaultDesk(self.targets, seed=box.spec.seed, is_one_process=is_one_process)
+        self._defects = Defects(box, self.desk)
+        self._chips = ChipRack(box, self.desk, self._chip_clock, self._wiring)
         self._pins: dict[int, _Pin] = {}
 
     def i2c(self, address: int, out: bytes, count: int) -> bytes:
         """One transaction with the chip at an address; nobody there means no acknowledge."""
-        with self._caught_up():
-            chip = self._i2c.get(address)
-            if chip is None:
-                raise NoAcknowledgeError(address)
-            return chip.transfer(out, count)
+        with self._bus:
+            try:
+                with self._caught_up():
+                    chip = self._chips.i2c(address)
+                    if chip is None:
+                        raise NoAcknowledgeError(address)
+                    return chip.transfer(out, count)
+            except BusHangError as hang:
+                self._chip_clock.wait(self._never, hang.seconds)
+                raise BusTimeoutError(address) from hang
 
     def pin_setup(self, pin: int, direction: Direction, pull: Pull) -> None:
         """Make a pin an input or an output; an output keeps the level that it had as one."""
@@ -132,27 +133,82 @@ class BoxWire:
     def pulses(self, pin: int, trigger_us: int, max_pulses: int) -> list[int]:
         """Let the chip on a pin answer a start signal; an empty pin stays silent."""
         with self._caught_up():
-            chip = self._dht22.get(pin)
+            chip = self._chips.dht22(pin)
             return [] if chip is None else chip.pulses(trigger_us, max_pulses)
 
     def capture(self, camera: int) -> bytes:
         """Take a picture."""
         with self._caught_up():
-            if camera not in self._wiring.cameras:
+            site = self._wiring.cameras.get(camera)
+            if site is None:
                 msg = f"the box has no camera {camera}"
                 raise WireRefusedError(msg)
-            return camera_chip.draw(self.box)
+            picture = camera_chip.draw(self.box, site.zone_id, site.plant_id)
+            faults = self.desk.active(self.box.now_s, site.sensors.values())
+        return faulty_picture(picture, faults, camera)
+
+    def host(self) -> HostState:
+        """Return what befalls the machine that asks."""
+        with self._caught_up():
+            return host_state(self.desk, self.box.now_s)
+
+    def now_s(self) -> float:
+        """Return the box's time."""
+        with self._caught_up():
+            return self.box.now_s
+
+    def order(self, order: Mapping[str, Any]) -> Fault:
+        """Order a fault; raises MessageError with the field and its limit."""
+        with self._caught_up():
+            fault = self.desk.add(order, self.box.now_s)
+            self._defects.settle(self.box.now_s)
+            return fault
+
+    def revoke(self, fault_id: str) -> bool:
+        """End a fault; False when there is none of this id."""
+        with self._caught_up():
+            found = self.desk.remove(fault_id)
+            self._defects.settle(self.box.now_s)
+            return found
+
+    def targets(self) -> Targets:
+        """Return what can have a fault."""
+        return self._wiring.targets()
+
+    def rewire(self, wires: Wiring) -> None:
+        """Hang other chips and outputs on the box; raises ConfigError, and changes nothing, when they do not fit.
+
+        What stays where it was goes on; outputs that vanish are off, and a probe that appears was just inserted.
+        """
+        with self._caught_up():
+            self._chips.rewire(wires)
+            for pin, output in self._wiring.outputs.items():
+                if wires.outputs.get(pin) != output and output.name in self.box.devices:
+                    self.box.drive(output.name, 0.0)
+            self._wiring = wires
+            for pin, state in self._pins.items():
+                self._actuate(pin, state)
 
     def state(self) -> dict[str, object]:
         """Return the truth, with the levels of all pins that were set up; for evaluation only."""
         with self._caught_up():
             pins = {str(pin): {"direction": str(p.direction), "duty": p.duty} for pin, p in sorted(self._pins.items())}
-            return {**self.box.state(), "pins": pins}
+            faults = [fault.to_dict() for fault in self.desk.active(self.box.now_s)]
+            return {**self.box.state(), "pins": pins, "faults": faults}
 
     def snapshot(self) -> dict[str, object]:
-        """Return what keeps the box over a restart."""
+        """Return what keeps the box and its faults over a restart."""
         with self._caught_up():
-            return self.box.snapshot()
+            return {**self.box.snapshot(), "faults": self.desk.snapshot()}
+
+    def restore(self, snapshot: dict[str, Any]) -> list[str]:
+        """Take up what `snapshot` returned, outputs off; return what was left out; errors as those of `Box.restore`."""
+        with self._lock:
+            self.box.restore({name: value for name, value in snapshot.items() if name != "faults"})
+            self.box.release()
+            for device in self.box.devices.values():  # what is wrong with it is the fault desk's word
+                device.defect = device.healthy
+            return self.desk.restore(snapshot["faults"]) if "faults" in snapshot else []
 
     def push(self, pin: int, level: bool | None) -> None:  # noqa: FBT001 - a level, as every pin library passes it
         """Drive an input from outside, as a finger on a button does; None lets go."""
@@ -163,7 +219,16 @@ class BoxWire:
         self._change(pin, change)
 
     def _caught_up(self) -> _CaughtUp:
-        return _CaughtUp(self._lock, self.box, self._clock)
+        return _CaughtUp(self._lock, self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Let the box live until now; what begins or ends meanwhile does so at its own moment."""
+        now_s = self._clock.wall()
+        for edge_s in self.desk.edges(self.box.now_s, now_s):
+            self.box.advance(edge_s)
+            self._defects.settle(edge_s)
+        self.box.advance(now_s)
+        self._defects.settle(self.box.now_s)
 
     def _pin(self, pin: int) -> _Pin:
         if not 0 <= pin <= LAST_PIN:
@@ -192,10 +257,12 @@ class BoxWire:
             callback(level)
 
     def _actuate(self, pin: int, state: _Pin) -> None:
+        is_driven = state.direction is Direction.OUT
+        self._chips.power(pin, is_on=not is_driven or state.duty > 0.0)
         output = self._wiring.outputs.get(pin)
-        if output is None:
+        if output is None or output.name not in self.box.devices:
             return
-        if state.direction is not Direction.OUT:
+        if not is_driven:
             self.box.drive(output.name, 0.0)  # a relay board releases when its input floats
         else:
             self.box.drive(output.name, state.duty if output.active_high else 1.0 - state.duty)
@@ -204,55 +271,18 @@ class BoxWire:
 class _CaughtUp:
     """Holds the box still at the present moment."""
 
-    __slots__ = ("_box", "_clock", "_lock")
+    __slots__ = ("_catch_up", "_lock")
 
-    def __init__(self, lock: threading.RLock, box: Box, clock: Clock) -> None:
-        self._lock, self._box, self._clock = lock, box, clock
+    def __init__(self, lock: threading.RLock, catch_up: Callable[[], None]) -> None:
+        self._lock, self._catch_up = lock, catch_up
 
     def __enter__(self) -> None:
         self._lock.acquire()
-        self._box.advance(self._clock.wall())
+        try:
+            self._catch_up()
+        except BaseException:
+            self._lock.release()
+            raise
 
     def __exit__(self, *_exc: object) -> None:
         self._lock.release()
-
-
-def box_spec(rig: Rig, seed: int = 1) -> BoxSpec:
-    """Return the box that a rig describes; raises ConfigError when it asks for more than one pot."""
-    if len(rig.plants) != 1:
-        msg = f"{rig.path}: the simulated box has exactly one pot, the rig declares {len(rig.plants)} plants"
-        raise ConfigError(msg)
-    [plant] = rig.plants.values()
-    zone = rig.zones[plant.zone_id]
-    pumps = [actuator for actuator in rig.actuators if _OUTPUTS.get(actuator.kind) == PUMP]
-    flow = float(pumps[0].options.get("flow_ml_s", PumpSpec().flow_ml_s)) if pumps else PumpSpec().flow_ml_s
-    reservoir = float(pumps[0].options.get("reservoir_ml", PumpSpec().reservoir_ml)) if pumps else 0.0
-    return BoxSpec(
-        site=SiteSpec(latitude_deg=zone.latitude, longitude_deg=zone.longitude, timezone=zone.timezone),
-        pot=PotSpec(plant_id=plant.plant_id, volume_ml=1000.0 * plant.pot_volume_l, limits=plant.limits),
-        pump=PumpSpec(flow_ml_s=flow, reservoir_ml=reservoir),
-        seed=seed,
-    )
-
-
-def wiring(rig: Rig) -> Wiring:
-    """Return the wiring that a rig describes."""
-    return Wiring(
-        i2c={s.address: s.kind for s in rig.sensors if s.kind in _I2C_CHIPS and s.address is not None},
-        dht22_pins=tuple({pin_number(s.pin) for s in rig.sensors if s.kind == "dht22" and s.pin is not None}),
-        outputs={pin_number(a.pin): _output(a) for a in rig.actuators if a.kind in _OUTPUTS},
-        cameras=tuple({camera_number(s.pin) for s in rig.sensors if s.kind == "camera"}),
-    )
-
-
-def camera_number(pin: str | None) -> int:
-    """Return which camera a descriptor's `pin` means.
-
-    >>> camera_number("camera1"), camera_number(None)
-    (1, 0)
-    """
-    return int(pin.removeprefix("camera")) if pin else 0
-
-
-def _output(actuator: ActuatorDescriptor) -> Output:
-    return Output(name=_OUTPUTS[actuator.kind], active_high=actuator.active_high)

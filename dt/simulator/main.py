@@ -11,8 +11,13 @@ import msgspec
 from flask import Flask, Response
 
 from dt.communication.wire import WireServer
-from dt.simulator.board import BoxWire, box_spec, wiring
+from dt.simulator.board import BoxWire
 from dt.simulator.box import Box
+from dt.simulator.fault_pages import add_fault_pages
+from dt.simulator.from_rig import box_spec
+from dt.simulator.rig_watch import RigWatch
+from dt.simulator.scenario import Scenario, load_scenario
+from dt.simulator.wiring import wiring
 from dt.utils.clock import Clock, SystemClock
 from dt.utils.config import Settings, load_settings
 from dt.utils.exceptions import ConfigError
@@ -25,12 +30,16 @@ from dt.utils.service import Service, run_service
 
 _SAVES_EVERY_S = 2.0
 _SETTLES_S = 2 * 86_400.0
+_SEED = 1
 
 log = get_logger("dt.simulator")
 
 
 class SimulatorService(Service):
-    """Runs one box in real time; its soil survives a restart, its outputs do not."""
+    """Runs one box in real time; its soil and its faults survive a restart, its outputs do not.
+
+    A box that was prepared belongs to a process that runs everything, and is not kept.
+    """
 
     def __init__(self, settings: Settings, clock: Clock, box: Box | None = None) -> None:
         super().__init__("simulator", clock)
@@ -38,14 +47,20 @@ class SimulatorService(Service):
         self._rig = load_rig(settings.rig_file)
         self._kept = settings.data_dir / "box.json"
         self._stop = threading.Event()
-        self.box = box or Box(box_spec(self._rig), clock.wall() - _SETTLES_S)
+        scenario = load_scenario(settings.sim_scenario) if settings.sim_scenario else Scenario()
+        seed = _SEED if scenario.seed is None else scenario.seed
+        self.box = box or Box(box_spec(self._rig, seed), clock.wall() - _SETTLES_S)
         self._is_given = box is not None
-        self.wire = BoxWire(self.box, clock, wiring(self._rig))
+        self.wire = BoxWire(self.box, clock, wiring(self._rig), is_one_process=self._is_given)
+        self._scenario = scenario
+        self._orders = scenario.orders(clock.wall(), self.wire.targets())
+        self._rig_watch = RigWatch(self._rig, self.wire, clock)
 
     def on_start(self) -> None:
         """Take up the box where it was left, listen on the wire and on HTTP."""
-        if not self._is_given:
-            self._take_up()
+        is_new = self._is_given or not self._take_up()
+        if is_new:
+            self._order_scenario()
         server = WireServer(self.wire, self._settings.wire_path)
         server.start()
         self.closing("wire", server.stop)
@@ -53,6 +68,8 @@ class SimulatorService(Service):
         http = server_for(self._app(token), self._settings, self._settings.flask_simulator_url)
         http.start()
         self.closing("http", http.stop)
+        self._rig_watch.start()
+        self.closing("rig watch", self._rig_watch.stop)
         if not self._is_given:
             self._save()
             self._stop.clear()
@@ -61,8 +78,12 @@ class SimulatorService(Service):
             self.closing("keeper", lambda: self._end_keeping(keeper))
 
     def health(self) -> dict[str, object]:
-        """Return where the wire is; the truth is at /state."""
-        return {"wire": str(self._settings.wire_path)}
+        """Return where the wire is, how many faults act, and why the rig file was refused; the truth is at /state."""
+        faults = self.wire.desk.active(self.clock.wall())
+        health: dict[str, object] = {"wire": str(self._settings.wire_path), "faults": len(faults)}
+        if self._scenario.faults:
+            health["scenario"] = self._scenario.name or str(self._scenario.path)
+        return {**health, "rig_refused": self._rig_watch.refused} if self._rig_watch.refused else health
 
     def _app(self, token: str) -> Flask:
         app = create_api(self, self._settings, token, __name__)
@@ -71,15 +92,28 @@ class SimulatorService(Service):
         def state() -> Response:
             return json_response(self.wire.state())
 
+        add_fault_pages(app, self.wire)
         return app
 
-    def _take_up(self) -> None:
+    def _order_scenario(self) -> None:
+        """The scenario begins with a box's life, and is not begun anew when that goes on."""
+        for order in self._orders:
+            fault = self.wire.order(order)
+            log.info("scenario: %s on %s from %.0f on", fault.fault, fault.target, fault.since)
+
+    def _take_up(self) -> bool:
+        """Let the box live on that was kept; False when there is none."""
         try:
-            self.box.restore(_decode(self._kept))
+            left_out = self.wire.restore(_decode(self._kept))
         except FileNotFoundError:
             log.info("a new box begins")
+            return False
         except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             log.warning("%s is unusable (%s); a new box begins", self._kept, error)
+            return False
+        for why in left_out:
+            log.warning("a fault that the rig no longer has: %s", why)
+        return True
 
     def _keep(self) -> None:
         while not self.clock.wait(self._stop, _SAVES_EVERY_S):

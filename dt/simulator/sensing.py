@@ -1,4 +1,4 @@
-"""What the chips make of the truth: resolution, spread, temperature effects and noise, all seeded.
+"""What the chips make of the truth: resolution, spread, hysteresis, drift and noise, all seeded and each chip's own.
 
 Chips behind the wire and the history of the demo use the same functions.
 """
@@ -10,8 +10,11 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from typing import Protocol
 
 from dt.simulator.box import Box
+from dt.simulator.noise import SmoothNoise
+from dt.utils.quantities import Quantity
 
 # The seesaw probe reads about 300 in air and 1015 in water (Adafruit STEMMA soil sensor, 4026).
 AIR_COUNTS = 300.0
@@ -20,8 +23,16 @@ _MIDDLE_VWC = 0.28
 _WIDTH_VWC = 0.10
 _COUNTS_PER_K = 0.8
 _REFERENCE_DEGC = 20.0
-_MAX_LUX_COUNTS = 0xFFFF
+_MOST_COUNTS = 1023  # the touch engine has 10 bits
+_DRIFT_COUNTS = 1.5
+_DRIFT_PERIOD_S = 20 * 86_400.0
+_FRESH_GAP_COUNTS = 30.0  # soil that was pushed aside lets air to the probe, and settles
+_SETTLES_S = 6.0 * 3600
+# Aosong AM2302: 0.1 resolution, +-0.5 degC, +-2 %, hysteresis +-0.3 %.
+_SPREAD_DEGC, _SPREAD_PCT = 0.5, 2.0
+_HYSTERESIS_DEGC, _HYSTERESIS_PCT = 0.05, 0.3
 BH1750_COUNTS_PER_LUX = 1.2  # BH1750FVI datasheet, H-resolution mode at the default measurement time
+_MAX_LUX_COUNTS = 0xFFFF
 
 
 def counts_from_vwc(vwc: float) -> float:
@@ -52,65 +63,198 @@ def calibration_points(step_vwc: float = 0.05, wettest_vwc: float = 0.75) -> lis
     return [(round(counts_from_vwc(i * step_vwc), 1), round(i * step_vwc, 4)) for i in range(steps + 1)]
 
 
-@dataclass(slots=True)
-class Senses:
-    """The errors of one set of chips: fixed ones drawn from the seed, noise drawn at every look."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """How a probe sits: depth 0 in the top layer to 1 in the bottom one, the part of its field in air, since when."""
 
-    box: Box
-    noise: random.Random
-    probe_gain: float
-    probe_offset: float
-    temperature_offset_k: float
-    humidity_offset_pct: float
-    light_gain: float
+    depth: float = 0.0
+    air_share: float = 0.0
+    is_out: bool = False
+    inserted_s: float = float("-inf")
+
+
+class Sways(Protocol):
+    """What moves a sensor away from what it should sense."""
+
+    def placed(self, placement: Placement) -> Placement:
+        """Return how the probe really sits."""
+        ...
+
+    def felt(self, quantity: Quantity, value: float, wetness: float) -> float:
+        """Return what is sensed instead, in the chip's unit; wetness 0..1 of the soil."""
+        ...
+
+
+class Steady:
+    """Nothing moves the sensor."""
+
+    def placed(self, placement: Placement) -> Placement:
+        """Return it as it is."""
+        return placement
+
+    def felt(self, quantity: Quantity, value: float, wetness: float) -> float:  # noqa: ARG002 - as the protocol has it
+        """Return it as it is."""
+        return value
+
+
+class Play:
+    """Hysteresis: the output follows only when the input has passed the play.
+
+    >>> play = Play(0.3)
+    >>> [round(play.follow(x), 1) for x in (50.0, 50.2, 51.0, 50.8)]
+    [50.0, 50.0, 50.7, 50.7]
+    """
+
+    __slots__ = ("_at", "_half")
+
+    def __init__(self, half: float) -> None:
+        self._half = half
+        self._at: float | None = None
+
+    def follow(self, value: float) -> float:
+        """Return where the output stands."""
+        at = value if self._at is None else self._at
+        self._at = min(max(at, value - self._half), value + self._half)
+        return self._at
+
+
+class Spot:
+    """Where a chip is: in a zone's air, a probe in a plant's pot as well; without a plant it lies in the air."""
+
+    __slots__ = ("_pot", "_zone", "box")
+
+    def __init__(self, box: Box, zone_id: str | None = None, plant_id: str | None = None) -> None:
+        self.box = box
+        self._pot = None if plant_id is None else box.pots[plant_id]
+        self._zone = next(iter(box.zones.values())) if zone_id is None else box.zones[zone_id]
+
+    @property
+    def air_degc(self) -> float:
+        """Temperature of the air."""
+        return self._zone.air_degc
+
+    @property
+    def humidity_pct(self) -> float:
+        """Relative humidity of the air."""
+        return self._zone.humidity_pct
+
+    @property
+    def light_lux(self) -> float:
+        """Light at the plants."""
+        return self._zone.light_lux
+
+    @property
+    def soil_degc(self) -> float:
+        """Temperature of the pot's soil."""
+        return self._zone.air_degc if self._pot is None else self._pot.soil_degc
+
+    def vwc(self, depth: float) -> float:
+        """Water content at a depth, 0 top layer to 1 bottom layer."""
+        if self._pot is None:
+            return 0.0
+        soil = self._pot.soil
+        return soil.vwc_top + depth * (soil.vwc_bottom - soil.vwc_top)
+
+
+class Senses:
+    """One chip's view of its spot: fixed errors drawn from the seed and its name, noise drawn at every look."""
+
+    def __init__(
+        self,
+        spot: Spot,
+        seed: int,
+        chip: str = "chip",
+        *,
+        placement: Placement | None = None,
+        sways: Sways | None = None,
+    ) -> None:
+        draw = random.Random(f"{seed}:{chip}")
+        self.spot = spot
+        self.seed = seed
+        self.sways = sways or Steady()
+        self.placement = placement or Placement()
+        self.noise = random.Random(f"{seed}:{chip}:noise")
+        self.probe_gain = 1.0 + 0.004 * draw.uniform(-1.0, 1.0)
+        self.probe_offset = 2.0 * draw.uniform(-1.0, 1.0)
+        self.temperature_offset_k = _SPREAD_DEGC * 0.6 * draw.uniform(-1.0, 1.0)
+        self.humidity_offset_pct = _SPREAD_PCT * 0.75 * draw.uniform(-1.0, 1.0)
+        self.light_gain = 1.0 + 0.05 * draw.uniform(-1.0, 1.0)
+        self._drift = SmoothNoise(seed, f"{chip} drift", _DRIFT_PERIOD_S)
+        self._temperature_play = Play(_HYSTERESIS_DEGC)
+        self._humidity_play = Play(_HYSTERESIS_PCT)
 
     @classmethod
-    def of(cls, box: Box) -> Senses:
-        """Draw a set of chips for a box, the same for the same seed."""
-        draw = random.Random(f"{box.spec.seed}:chips")
-        return cls(
-            box=box,
-            noise=random.Random(f"{box.spec.seed}:noise"),
-            probe_gain=1.0 + 0.004 * draw.uniform(-1.0, 1.0),
-            probe_offset=2.0 * draw.uniform(-1.0, 1.0),
-            temperature_offset_k=0.3 * draw.uniform(-1.0, 1.0),
-            humidity_offset_pct=1.5 * draw.uniform(-1.0, 1.0),
-            light_gain=1.0 + 0.05 * draw.uniform(-1.0, 1.0),
-        )
+    def of(cls, box: Box, zone_id: str, plant_id: str | None = None, chip: str = "chip") -> Senses:
+        """Return the chip of that name in a zone and, for a probe, in a pot; the same for the same seed and name."""
+        return cls(Spot(box, zone_id, plant_id), box.spec.seed, chip)
+
+    @property
+    def now_s(self) -> float:
+        """The box's time."""
+        return self.spot.box.now_s
 
     def expected_counts(self) -> float:
-        """What the soil probe would say without noise."""
-        box = self.box
-        ideal = counts_from_vwc(box.soil.vwc_top)
-        return self.probe_gain * ideal + self.probe_offset + _COUNTS_PER_K * (box.soil_degc - _REFERENCE_DEGC)
+        """What the soil probe would say without noise and faults."""
+        return self._counts(self.placement)
 
     def moisture_counts(self) -> int:
         """Take one look with the soil probe; noise grows as soil dries."""
-        dryness = max(0.0, 1.0 - self.box.soil.vwc_top / 0.5)
-        counts = self.expected_counts() + self.noise.gauss(0.0, 1.2 + 1.8 * dryness)
-        return max(0, min(1023, round(counts)))
+        placement = self.sways.placed(self.placement)
+        wetness = min(1.0, 0.0 if placement.is_out else self.spot.vwc(placement.depth) / 0.5)
+        counts = self._counts(placement) + self.noise.gauss(0.0, 1.2 + 1.8 * (1.0 - wetness))
+        counts = self.sways.felt(Quantity.SOIL_MOISTURE, counts, wetness)
+        return max(0, min(_MOST_COUNTS, round(counts)))
 
     def soil_degc(self) -> float:
         """The seesaw's own thermometer: coarse, about a degree off."""
-        return self.box.soil_degc + self.noise.gauss(0.0, 0.15)
+        is_out = self.sways.placed(self.placement).is_out
+        value = (self.spot.air_degc if is_out else self.spot.soil_degc) + self.noise.gauss(0.0, 0.15)
+        return self.sways.felt(Quantity.SOIL_TEMPERATURE, value, 1.0)
 
     def air_degc(self) -> float:
         """The DHT22's temperature, in its steps of 0.1 degC."""
-        return round(self.box.air_degc + self.temperature_offset_k + self.noise.gauss(0.0, 0.06), 1)
+        value = self._temperature_play.follow(self.spot.air_degc) + self.temperature_offset_k
+        value = self.sways.felt(Quantity.TEMPERATURE, value + self.noise.gauss(0.0, 0.06), 1.0)
+        return round(max(-40.0, min(80.0, value)), 1)
 
     def humidity_pct(self) -> float:
         """The DHT22's humidity, in its steps of 0.1 %."""
-        value = self.box.humidity_pct + self.humidity_offset_pct + self.noise.gauss(0.0, 0.3)
+        value = self._humidity_play.follow(self.spot.humidity_pct) + self.humidity_offset_pct
+        value = self.sways.felt(Quantity.HUMIDITY, value + self.noise.gauss(0.0, 0.3), 1.0)
         return round(max(0.0, min(100.0, value)), 1)
+
+    def precise_degc(self, noise_k: float) -> float:
+        """A better thermometer's temperature: half the DHT22's spread, no steps."""
+        value = self.spot.air_degc + 0.5 * self.temperature_offset_k + self.noise.gauss(0.0, noise_k)
+        return self.sways.felt(Quantity.TEMPERATURE, value, 1.0)
+
+    def precise_pct(self, noise_pct: float) -> float:
+        """A better hygrometer's humidity: half the DHT22's spread, no steps."""
+        value = self.spot.humidity_pct + 0.5 * self.humidity_offset_pct + self.noise.gauss(0.0, noise_pct)
+        return self.sways.felt(Quantity.HUMIDITY, value, 1.0)
 
     def light_counts(self, counts_per_lux: float = BH1750_COUNTS_PER_LUX) -> int:
         """The BH1750's counts, saturating at 16 bits."""
-        lux = self.box.light_lux * self.light_gain * (1.0 + self.noise.gauss(0.0, 0.008))
+        lux = self.spot.light_lux * self.light_gain * (1.0 + self.noise.gauss(0.0, 0.008))
+        lux = self.sways.felt(Quantity.LIGHT_INTENSITY, lux, 1.0)
         return max(0, min(_MAX_LUX_COUNTS, int(lux * counts_per_lux)))
 
     def light_lux(self) -> float:
         """Illuminance as the driver computes it in H-resolution mode."""
         return self.light_counts() / BH1750_COUNTS_PER_LUX
+
+    def _counts(self, placement: Placement) -> float:
+        vwc = 0.0 if placement.is_out else self.spot.vwc(placement.depth) * (1.0 - placement.air_share)
+        warmth_k = (self.spot.air_degc if placement.is_out else self.spot.soil_degc) - _REFERENCE_DEGC
+        counts = self.probe_gain * counts_from_vwc(vwc) + self.probe_offset + _COUNTS_PER_K * warmth_k
+        return counts + _DRIFT_COUNTS * self._drift.at(self.now_s) - self._settling_counts(placement)
+
+    def _settling_counts(self, placement: Placement) -> float:
+        """Insertion effect: what a probe reads too low until the soil has closed around it."""
+        age_s = self.now_s - placement.inserted_s
+        if placement.is_out or age_s > 20.0 * _SETTLES_S:
+            return 0.0
+        return _FRESH_GAP_COUNTS * math.exp(-max(0.0, age_s) / _SETTLES_S)
 
 
 def _sigmoid(vwc: float) -> float:

@@ -1,41 +1,77 @@
-"""The room outside the box: sun by place and date, clouds, temperature and humidity, all seeded."""
+"""What surrounds a zone: sun by place and date, clouds, temperature and humidity, all seeded, or replayed from a file.
+
+The weather is worked out every five minutes and joined by straight lines in between, so that it is a function of time
+alone and cheap.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from dt.simulator.air import saturation_kpa, vapour_g_m3
 from dt.simulator.noise import SmoothNoise
-from dt.simulator.spec import SiteSpec
+from dt.simulator.replay import Replay
+from dt.simulator.spec import SiteSpec, WeatherSpec
 
 _DAY_S = 86_400.0
+_KNOT_S = 300.0
 _SOLAR_CONSTANT = 1098.0  # W/m2 of Haurwitz' clear-sky model (1945)
-_SUNLIGHT_LUX_PER_W_M2 = 110.0  # global daylight, Littlefair 1985
+SUNLIGHT_LUX_PER_W_M2 = 110.0  # global daylight, Littlefair 1985
+_LEAST_VAPOUR_G_M3 = 1.0
+_COLDEST_DAY = 20.0  # of the year, north of the equator
 
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """Weather at one instant: sun on a horizontal plane (W/m2), room air (degC, vapour in g/m3)."""
-
-    sun_w_m2: float
-    temperature_degc: float
-    vapour_g_m3: float
-
-    @property
-    def daylight_lux(self) -> float:
-        """Illuminance outdoors."""
-        return self.sun_w_m2 * _SUNLIGHT_LUX_PER_W_M2
+# Sun on a horizontal plane (W/m2), air (degC), vapour (g/m3).
+Outside = tuple[float, float, float]
 
 
 class Weather:
     """Weather as a function of time alone."""
 
-    def __init__(self, site: SiteSpec, seed: int) -> None:
+    def __init__(self, site: SiteSpec, weather: WeatherSpec | Replay, seed: int) -> None:
+        source = weather if isinstance(weather, Replay) else _Synthetic(site, weather, seed)
+        self._source: Callable[[float], Outside] = source.at
+        self._zone = ZoneInfo(site.timezone)
+        self._knot = -1
+        self._left: Outside = (0.0, 0.0, 0.0)
+        self._right: Outside = (0.0, 0.0, 0.0)
+        self._offset_hour = -1
+        self._offset_s = 0.0
+
+    def at(self, time_s: float) -> Outside:
+        """Return sun (W/m2), temperature (degC) and vapour (g/m3) at epoch seconds."""
+        knot = int(time_s // _KNOT_S)
+        if knot != self._knot:
+            self._left = self._right if knot == self._knot + 1 else self._source(knot * _KNOT_S)
+            self._right = self._source((knot + 1) * _KNOT_S)
+            self._knot = knot
+        part = time_s / _KNOT_S - knot
+        left, right = self._left, self._right
+        return (
+            left[0] + (right[0] - left[0]) * part,
+            left[1] + (right[1] - left[1]) * part,
+            left[2] + (right[2] - left[2]) * part,
+        )
+
+    def local_hour(self, time_s: float) -> float:
+        """Return the hour of the day on the wall, 0..24."""
+        hour = int(time_s // 900.0)
+        if hour != self._offset_hour:
+            offset = self._zone.utcoffset(datetime.fromtimestamp(time_s, UTC).astimezone(self._zone))
+            self._offset_s = 0.0 if offset is None else offset.total_seconds()
+            self._offset_hour = hour
+        return ((time_s + self._offset_s) % _DAY_S) / 3600.0
+
+
+class _Synthetic:
+    """Clear-sky sun times cloud; temperature and vapour by day, year and spells of days."""
+
+    def __init__(self, site: SiteSpec, spec: WeatherSpec, seed: int) -> None:
+        self._spec = spec
         self._latitude = math.radians(site.latitude_deg)
         self._longitude_s = site.longitude_deg / 360.0 * _DAY_S
-        self._zone = ZoneInfo(site.timezone)
         self._clouds = SmoothNoise(seed, "clouds", 3.0 * 3600)
         self._cloudy_days = SmoothNoise(seed, "cloudy days", 1.4 * _DAY_S)
         self._spell = SmoothNoise(seed, "spell", 2.5 * _DAY_S)
@@ -45,46 +81,43 @@ class Weather:
         self._sin_part = 0.0
         self._cos_part = 0.0
         self._equation_s = 0.0
-        self._offset_hour = -1
-        self._offset_s = 0.0
+        self._season = 0.0
 
     def at(self, time_s: float) -> Outside:
         """Return the weather at epoch seconds."""
+        spec = self._spec
         solar_s = self._solar_time_s(time_s)
-        sun = self._sun_w_m2(solar_s, time_s)
         course = math.cos((solar_s / _DAY_S - 15.0 / 24.0) * math.tau)  # warmest at 15 h
-        temperature = 20.5 + 1.9 * course + 1.3 * self._spell.at(time_s) + 0.35 * self._draught.at(time_s)
-        vapour = 9.2 + 1.4 * self._damp.at(time_s) + 0.3 * course
-        return Outside(sun, temperature, max(3.0, vapour))
-
-    def local_hour(self, time_s: float) -> float:
-        """Return the hour of the day on the wall, 0..24."""
-        hour = int(time_s // 3600)
-        if hour != self._offset_hour:
-            offset = self._zone.utcoffset(datetime.fromtimestamp(time_s, UTC).astimezone(self._zone))
-            self._offset_s = 0.0 if offset is None else offset.total_seconds()
-            self._offset_hour = hour
-        return ((time_s + self._offset_s) % _DAY_S) / 3600.0
+        temperature = spec.mean_degc + spec.daily_k * course + spec.yearly_k * self._season
+        temperature += spec.spell_k * self._spell.at(time_s) + spec.draught_k * self._draught.at(time_s)
+        vapour = spec.vapour_g_m3 + spec.yearly_g_m3 * self._season + spec.daily_g_m3 * course
+        vapour += spec.damp_g_m3 * self._damp.at(time_s)
+        most = vapour_g_m3(saturation_kpa(temperature), temperature)
+        return self._sun_w_m2(solar_s, time_s), temperature, min(most, max(_LEAST_VAPOUR_G_M3, vapour))
 
     def _solar_time_s(self, time_s: float) -> float:
         """Seconds since solar midnight; refreshes what changes once a day (FAO-56 eq. 24, 32, 33)."""
         day = int(time_s // _DAY_S)
         if day != self._day:
-            year_part = math.tau * (datetime.fromtimestamp(time_s, UTC).timetuple().tm_yday) / 365.0
+            day_of_year = datetime.fromtimestamp(time_s, UTC).timetuple().tm_yday
+            year_part = math.tau * day_of_year / 365.0
             declination = 0.409 * math.sin(year_part - 1.39)
             b = year_part - math.tau * 81.0 / 365.0
             self._equation_s = 3600.0 * (0.1645 * math.sin(2 * b) - 0.1255 * math.cos(b) - 0.025 * math.sin(b))
             self._sin_part = math.sin(self._latitude) * math.sin(declination)
             self._cos_part = math.cos(self._latitude) * math.cos(declination)
+            hemisphere = 1.0 if self._latitude >= 0.0 else -1.0
+            self._season = -hemisphere * math.cos(year_part - math.tau * _COLDEST_DAY / 365.0)
             self._day = day
         return (time_s + self._longitude_s + self._equation_s) % _DAY_S
 
     def _sun_w_m2(self, solar_s: float, time_s: float) -> float:
-        """Clear sky by Haurwitz (1945), less what clouds take."""
+        """Clear sky by Haurwitz (1945), less what clouds take (Kasten & Czeplak 1980)."""
         height = self._sin_part - self._cos_part * math.cos(solar_s / _DAY_S * math.tau)
         if height <= 0.005:
             return 0.0
+        spec = self._spec
         clear = _SOLAR_CONSTANT * height * math.exp(-0.057 / height)
-        cover = 0.40 + 0.30 * self._cloudy_days.at(time_s) + 0.14 * self._clouds.at(time_s)
-        cover = min(1.0, max(0.0, cover))
-        return clear * (1.0 - 0.75 * math.pow(cover, 3.4))  # Kasten & Czeplak 1980
+        cover = spec.cloud_cover + spec.cloudy_days * self._cloudy_days.at(time_s)
+        cover = min(1.0, max(0.0, cover + spec.passing_clouds * self._clouds.at(time_s)))
+        return clear * (1.0 - 0.75 * math.pow(cover, 3.4))

@@ -58,8 +58,15 @@ class Config(StrEnum):
     HARDWARE = "HARDWARE"
     RIG_FILE = "RIG_FILE"
     WIRE_SOCKET = "WIRE_SOCKET"
+    SIM_SCENARIO = "SIM_SCENARIO"
+    OUTBOX_DROP = "OUTBOX_DROP"
+    OUTBOX_RECORDS = "OUTBOX_RECORDS"
+    OUTBOX_MB = "OUTBOX_MB"
     DATA_DIR = "DATA_DIR"
     MODELS_DIR = "MODELS_DIR"
+    FRAMES_ALL_HOURS = "FRAMES_ALL_HOURS"
+    FRAMES_HOURLY_DAYS = "FRAMES_HOURLY_DAYS"
+    FRAMES_DAILY_DAYS = "FRAMES_DAILY_DAYS"
     LOG_DIR = "LOG_DIR"
     LOG_LEVEL = "LOG_LEVEL"
     DT_TOKEN = "DT_TOKEN"  # noqa: S105 - the setting's name
@@ -112,8 +119,15 @@ class Settings(BaseSettings):
     hardware: Literal["simulated", "pi"] | None = None
     rig_file: Path = Path("rig.toml")
     wire_socket: Path | None = None
+    sim_scenario: Path | None = None
+    outbox_drop: Literal["oldest", "newest", "pictures"] = "pictures"
+    outbox_records: int = Field(1_000_000, ge=1000, le=100_000_000)
+    outbox_mb: int = Field(512, ge=4, le=1_000_000)
     data_dir: Path = Path("data")
     models_dir: Path | None = None
+    frames_all_hours: float = Field(24.0, ge=1.0, le=87_600.0)
+    frames_hourly_days: float = Field(14.0, ge=1.0, le=3650.0)
+    frames_daily_days: float = Field(0.0, ge=0.0, le=36_500.0)
     log_dir: Path = Path("logs")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dt_token: str = ""

@@ -9,7 +9,7 @@ from dt.utils.codec import Message, Timestamp, require_at_least, require_text
 from dt.utils.exceptions import MessageError
 from dt.utils.quantities import Quantity, Unit
 from dt.utils.records import Grant, Plant, PlantLimits, RegistryRecord
-from dt.utils.vocabulary import AlertState, Command, HealthStatus, Origin, Outcome, Severity, Verdict
+from dt.utils.vocabulary import AlertState, Command, GapCause, HealthStatus, Origin, Outcome, Severity, Verdict
 
 __all__ = [
     "ActionCommand",
@@ -22,6 +22,8 @@ __all__ = [
     "DBIdQuery",
     "DBTimestampQuery",
     "DeadLetter",
+    "GapCause",
+    "GapNotice",
     "Grant",
     "HealthReport",
     "HealthStatus",
@@ -332,6 +334,34 @@ class HealthReport(Message):
     detail: dict[str, Any] = field(default_factory=dict)
     schema: int = 1
     origin: Origin = Origin.LIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapNotice(Message):
+    """Why readings of a sensor are missing: numbered within one boot, by time alone between two."""
+
+    sensor_id: str
+    zone_id: str
+    boot_id: str
+    since: Timestamp
+    until: Timestamp
+    count: int
+    cause: GapCause
+    why: str
+    timestamp: Timestamp
+    first_sequence: int | None = None
+    last_sequence: int | None = None
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a gap of nobody, of a negative number, or that ends before it begins."""
+        require_text(self, "sensor_id", "zone_id", "boot_id")
+        require_at_least(self, "count", 0)
+        if self.until < self.since:
+            raise MessageError("until", f"must not be before since ({self.since}), and is {self.until}")
+        if (self.first_sequence is None) != (self.last_sequence is None):
+            raise MessageError("last_sequence", "must be there together with first_sequence, or neither")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

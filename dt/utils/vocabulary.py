@@ -66,3 +66,15 @@ class HealthStatus(StrEnum):
     DEGRADED = "degraded"
     FAILED = "failed"
     STOPPED = "stopped"
+
+
+class GapCause(StrEnum):
+    """Why readings that were due are not there."""
+
+    SENSOR = "sensor"  # it gave nothing, or not in time
+    OUTBOX_FULL = "outbox_full"
+    REFUSED = "refused"  # by the log, for good
+    COLLECTOR_OFF = "collector_off"
+    KILLED = "killed"
+    POWER_CUT = "power_cut"  # or the machine was started anew
+    REMOVED = "removed"  # from the rig: nothing is due

@@ -43,7 +43,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert ended.value.code == 0
     for command in COMMANDS:
-        assert f"\n    {command} " in shown
+        assert f"\n    {command}" in shown
 
 
 @pytest.mark.parametrize("command", COMMANDS)

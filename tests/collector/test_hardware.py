@@ -11,17 +11,15 @@ import pytest
 from dt.collector.clock_sync import is_clock_synced
 from dt.collector.hardware import (
     LockedBus,
-    PiCamera,
     SharedChips,
     SimulatedHardware,
-    camera_number,
     open_hardware,
 )
 from dt.collector.mocks import pulse_input
 from dt.collector.mocks.bus import WireBus
 from dt.simulator.board import BoxWire
 from dt.utils.config import Settings
-from dt.utils.exceptions import ConfigError, SensorError
+from dt.utils.exceptions import ConfigError
 from dt.utils.hardware import is_simulated
 
 
@@ -52,12 +50,6 @@ def test_given_wire_is_used_in_process(settings: Settings, board: BoxWire) -> No
     assert isinstance(hardware, SimulatedHardware)
 
 
-def test_camera_names_are_checked() -> None:
-    """A camera is camera0 to camera9."""
-    with pytest.raises(ConfigError, match="must be camera0 to camera9, not 'webcam'"):
-        camera_number("webcam")
-
-
 def test_bus_of_a_pi_gets_a_lock_that_holds(board: BoxWire) -> None:
     """Blinka's own lock is a flag; everything else of its bus is passed on."""
     bus = LockedBus(WireBus(board))
@@ -70,42 +62,7 @@ def test_bus_of_a_pi_gets_a_lock_that_holds(board: BoxWire) -> None:
     bus.unlock()
 
     assert seen == [False]
-    assert bus.scan() == [0x23, 0x36]
-
-
-@pytest.fixture
-def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the only folder on the PATH."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    return tmp_path
-
-
-def test_camera_of_a_pi_asks_the_systems_own_tool(tools: Path) -> None:
-    """The tool's output is the picture."""
-    tool = tools / "rpicam-still"
-    tool.write_text('#!/bin/sh\necho "$@"\n')
-    tool.chmod(0o755)
-
-    arguments = PiCamera(1).capture().decode()
-
-    assert arguments.startswith("--camera 1 --nopreview")
-    assert arguments.endswith("--output -\n")
-
-
-def test_missing_tool_is_named_with_its_package(tools: Path) -> None:
-    """Who has no camera tool is told what to install."""
-    with pytest.raises(SensorError, match="apt install rpicam-apps"):
-        PiCamera(0).capture()
-
-
-def test_failing_tool_says_what_it_said(tools: Path) -> None:
-    """A camera that is not connected is a sensor error in the tool's words."""
-    tool = tools / "rpicam-still"
-    tool.write_text("#!/bin/sh\necho 'no cameras available' >&2\nexit 255\n")
-    tool.chmod(0o755)
-
-    with pytest.raises(SensorError, match="no cameras available"):
-        PiCamera(0).capture()
+    assert bus.scan() == [0x23, 0x36, 0x37, 0x38]
 
 
 def test_pulse_input_is_found_by_its_import_name(hardware: SimulatedHardware) -> None:

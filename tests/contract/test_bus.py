@@ -14,12 +14,15 @@ import pytest
 from dt.collector.hardware import SimulatedHardware
 from dt.collector.mocks.bus import WireBus
 from dt.communication.wire import Wire, WireClient, WireServer
-from dt.simulator.board import BoxWire
+from dt.simulator.board import BoxWire, Place, Wiring
 from dt.simulator.box import Box
+from dt.simulator.chips.sht31 import words
 from dt.simulator.sensing import Senses
-from dt.simulator.spec import BoxSpec, PotSpec
+from dt.simulator.spec import PLANT, ZONE, BoxSpec, PotSpec
 from dt.utils.clock import ManualClock
 
+SHT31 = 0x44
+STATUS = words(0x8010)  # as after a reset: nobody asked for anything yet
 NOON = 1_800_014_400.0  # 2027-01-15 12:00 UTC
 
 
@@ -39,7 +42,8 @@ class Bench(NamedTuple):
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Return a box and one way to it."""
     clock = ManualClock(wall=NOON)
-    board = BoxWire(Box(BoxSpec(pot=PotSpec(initial_vwc=0.30)), NOON - 6 * 3600), clock)
+    wires = Wiring(i2c={**Wiring().i2c, SHT31: Place(kind="sht31")})
+    board = BoxWire(Box(BoxSpec(pots=(PotSpec(initial_vwc=0.30),)), NOON - 6 * 3600), clock, wires)
     if request.param == "in one process":
         yield Bench(board, board, clock)
         return
@@ -62,26 +66,26 @@ def seesaw(bench: Bench) -> Any:
 
 def test_scan_finds_the_chips_of_the_rig(bench: Bench) -> None:
     """The bus shows what hangs on it, and nothing else."""
-    assert bench.bus.scan() == [0x23, 0x36]
+    assert bench.bus.scan() == [0x23, 0x36, SHT31]
 
 
 def test_bus_slices_buffers_as_busio_does(bench: Bench) -> None:
     """`start` and `end` name the part that travels; the rest of a buffer is left alone."""
-    buffer = bytearray(b"\xaa" * 4)
+    buffer = bytearray(b"\xaa" * 5)
 
-    bench.bus.writeto(0x36, bytearray(b"xx\x00\x01xx"), start=2, end=4)
-    bench.bus.readfrom_into(0x36, buffer, start=1, end=2)
+    bench.bus.writeto(SHT31, bytearray(b"xx\xf3\x2dxx"), start=2, end=4)
+    bench.bus.readfrom_into(SHT31, buffer, start=1, end=4)
 
-    assert buffer == bytearray(b"\xaa\x55\xaa\xaa")
+    assert buffer == bytearray(b"\xaa" + STATUS + b"\xaa")
 
 
 def test_write_then_read_is_one_transaction(bench: Bench) -> None:
-    """The register that was just written is the one that is read."""
-    buffer = bytearray(1)
+    """The command that was just written is the one that is answered."""
+    buffer = bytearray(3)
 
-    bench.bus.writeto_then_readfrom(0x36, b"\x00\x01", buffer)
+    bench.bus.writeto_then_readfrom(SHT31, b"\xf3\x2d", buffer)
 
-    assert buffer == b"\x55"
+    assert buffer == STATUS
 
 
 def test_absent_chip_raises_the_errors_of_linux(bench: Bench) -> None:
@@ -97,14 +101,14 @@ def test_absent_chip_raises_the_errors_of_linux(bench: Bench) -> None:
 
 def test_seesaw_driver_reads_moisture(bench: Bench, seesaw: Any) -> None:
     """The driver's counts are those of the probe's curve at the soil's water content, within its noise."""
-    expected = Senses.of(bench.board.box).expected_counts()
+    expected = Senses.of(bench.board.box, ZONE, PLANT, "0x36").expected_counts()
 
     assert seesaw.moisture_read() == pytest.approx(expected, abs=15)
 
 
 def test_seesaw_driver_reads_its_temperature(bench: Bench, seesaw: Any) -> None:
     """The fixed-point register decodes to the soil's temperature."""
-    assert seesaw.get_temp() == pytest.approx(bench.board.box.soil_degc, abs=1.0)
+    assert seesaw.get_temp() == pytest.approx(bench.board.box.pots[PLANT].soil_degc, abs=1.0)
 
 
 def test_seesaw_driver_knows_the_product(seesaw: Any) -> None:
@@ -120,7 +124,7 @@ def test_bh1750_driver_reads_light(bench: Bench) -> None:
     chip = adafruit_bh1750.BH1750(bench.bus)
     chip.resolution = adafruit_bh1750.Resolution.MID
 
-    assert chip.lux == pytest.approx(bench.board.box.light_lux, rel=0.09)
+    assert chip.lux == pytest.approx(bench.board.box.zones[ZONE].light_lux, rel=0.09)
     assert chip.lux > 100.0
 
 
@@ -131,8 +135,8 @@ def test_dht_driver_reads_temperature_and_humidity(bench: Bench) -> None:
 
     chip = adafruit_dht.DHT22(pin)
 
-    assert chip.temperature == pytest.approx(bench.board.box.air_degc, abs=0.8)
-    assert chip.humidity == pytest.approx(bench.board.box.humidity_pct, abs=3.5)
+    assert chip.temperature == pytest.approx(bench.board.box.zones[ZONE].air_degc, abs=0.8)
+    assert chip.humidity == pytest.approx(bench.board.box.zones[ZONE].humidity_pct, abs=3.5)
     chip.exit()
 
 

@@ -147,6 +147,31 @@ def test_history_alert_refusal_and_picture_are_shown(page: Page, eventually: Eve
     page.locator("x-camera-picture img").scroll_into_view_if_needed()
     width = "document.querySelector('x-camera-picture img').naturalWidth"
     eventually(lambda: page.evaluate(width) == 64, "the picture is loaded")
+    assert page.locator("x-camera-picture .flag").all_inner_texts() == ["blurred"]
+    assert "blurred" in (page.locator("x-camera-picture img").get_attribute("alt") or "")
+
+
+def test_the_slider_goes_back_through_the_days_pictures(
+    page: Page, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """Hours ago there was a dark one, before that none; a live picture does not take the chosen one away."""
+    messaging.publish_batch(_picture(time.time() - 5 * 3600, "frame-dark", (32, 24), flags=("dark",)))
+    slider = page.locator("x-camera-picture input")
+    slider.wait_for()
+    width = "document.querySelector('x-camera-picture img').naturalWidth"
+    choose = "(slider, steps) => { slider.value = 96 - steps; slider.dispatchEvent(new Event('input')); }"
+
+    def shows_the_dark_one() -> bool:
+        slider.evaluate(choose, 20)
+        return page.locator("x-camera-picture .flag").all_inner_texts() == ["dark"] and page.evaluate(width) == 32
+
+    eventually(shows_the_dark_one, "the picture of five hours ago is shown")
+    messaging.publish_batch(_picture(time.time(), "frame-live", (80, 60)))
+    assert page.evaluate(width) == 32
+    slider.evaluate(choose, 40)
+    page.locator("x-camera-picture .note", has_text="No picture of that time").wait_for()
+    slider.evaluate(choose, 0)
+    eventually(lambda: page.evaluate(width) == 80, "the live picture is shown again")
 
 
 def test_why_shows_the_chain_of_causes(page: Page) -> None:
@@ -227,19 +252,6 @@ def _records(now: float) -> list[Outgoing]:
         zone_id="box",
         caused_by=(cause,),
     )
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 48), (40, 120, 60)).save(picture, "JPEG")
-    digest = hashlib.sha256(picture.getvalue()).hexdigest()
-    frame = CameraFrame(
-        sensor_id="camera",
-        zone_id="box",
-        timestamp=now - 60,
-        correlation_id="frame-1",
-        width=64,
-        height=48,
-        url=f"/frames/{digest}.jpg",
-        sha256=digest,
-    )
     done = _result("a-1", Outcome.DONE, now - 3000, delivered_ml=58.0, on_s=11.6)
     refusal = Refusal(invariant="S2", value=312.0, limit=600.0, margin=-288.0, why="it rests for 10 min")
     refused = _result("a-2", Outcome.REFUSED, now - 2700, refusal=refusal)
@@ -247,9 +259,31 @@ def _records(now: float) -> list[Outgoing]:
         outgoing(Topics.ALERTS, alert, "basil"),
         outgoing(Topics.ACTION_RESULTS, done, "pump"),
         outgoing(Topics.ACTION_RESULTS, refused, "pump"),
+        *_picture(now - 60, "frame-1", (64, 48), flags=("blurred",)),
+    ]
+
+
+def _picture(
+    at: float, correlation_id: str, size: tuple[int, int], flags: tuple[str, ...] = ()
+) -> tuple[Outgoing, Outgoing]:
+    picture = io.BytesIO()
+    Image.new("RGB", size, (40, 120, 60)).save(picture, "JPEG")
+    digest = hashlib.sha256(picture.getvalue()).hexdigest()
+    frame = CameraFrame(
+        sensor_id="camera",
+        zone_id="box",
+        timestamp=at,
+        correlation_id=correlation_id,
+        width=size[0],
+        height=size[1],
+        flags=flags,
+        url=f"/frames/{digest}.jpg",
+        sha256=digest,
+    )
+    return (
         Outgoing(Topics.CAMERA_IMAGE.raw, picture.getvalue(), "box", {}),
         outgoing(Topics.CAMERA_IMAGE.processed, frame, "box"),
-    ]
+    )
 
 
 def _result(action_id: str, outcome: Outcome, timestamp: float, **more: object) -> ActionResult:

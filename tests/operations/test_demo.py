@@ -14,6 +14,7 @@ from dt.operations.demo import grants_of, narrate
 from dt.operations.demo_history import lived_through, prepared_box, publish_history
 from dt.operations.demo_settings import DemoRequest, demo_folder, demo_settings
 from dt.operations.plan import SERVICES, free_port
+from dt.simulator.history import with_past
 from dt.utils.codec import Message
 from dt.utils.config import Settings, load_settings
 from dt.utils.dataclasses import (
@@ -137,18 +138,18 @@ def test_the_past_is_a_raw_reading_of_each_quantity_a_minute(messaging: MemoryMe
     rig = load_rig(ROOT / "rig.toml")
     box, since = prepared_box(rig, 1, 0.1, NOW)
 
-    sent = publish_history(lived_through(box, since, NOW), rig, messaging)
+    sent = publish_history(lived_through(box, rig, since, NOW), rig, messaging)
 
     soil = [SensorData.from_json(r.value or b"") for r in messaging.read_all(Topics.SOIL_MOISTURE.raw)]
-    assert sent == 4 * 144
-    assert len(soil) == 144
+    assert sent == 9 * 144
+    assert len(soil) == 3 * 144
     assert {reading.origin for reading in soil} == {Origin.BACKFILL}
     assert {(reading.sensor_id, reading.unit) for reading in soil} == {
         (sensor.sensor_id, Unit.COUNT) for sensor in rig.sensors if sensor.data_type is Quantity.SOIL_MOISTURE
     }
-    assert soil[1].timestamp - soil[0].timestamp == 60.0
+    assert soil[3].timestamp - soil[0].timestamp == 60.0
     assert soil[-1].timestamp == NOW - 60.0
-    assert box.now_s == NOW
+    assert box.now_s == pytest.approx(NOW, abs=1e-3)
 
 
 def test_a_kept_demo_fills_in_only_the_time_since(messaging: MemoryMessaging) -> None:
@@ -156,9 +157,9 @@ def test_a_kept_demo_fills_in_only_the_time_since(messaging: MemoryMessaging) ->
     rig = load_rig(ROOT / "rig.toml")
     box, since = prepared_box(rig, 1, 0.1, NOW)
 
-    past = lived_through(box, since, NOW, silent_until=NOW - 600.0)
+    past = lived_through(box, rig, since, NOW, silent_until=NOW - 600.0)
 
-    assert publish_history(past, rig, messaging) == 40
+    assert publish_history(past, rig, messaging) == 90
 
 
 def test_the_demo_grants_the_pump_in_its_own_name() -> None:
@@ -194,7 +195,8 @@ def test_history_covers_every_quantity_of_the_rig() -> None:
     """Pictures alone have no past."""
     rig = load_rig(ROOT / "rig.toml")
     box, since = prepared_box(rig, 1, 0.01, NOW)
-    [sample, *_] = lived_through(box, since, NOW)
+    [sample, *_] = lived_through(box, rig, since, NOW)
 
-    measured = {quantity for quantity, _value, _unit in sample.readings()}
-    assert {sensor.data_type for sensor in rig.sensors} - measured == {Quantity.CAMERA_IMAGE}
+    told = with_past(rig.sensors)
+    assert len(sample.values) == len(told)
+    assert {sensor.data_type for sensor in rig.sensors if sensor not in told} == {Quantity.CAMERA_IMAGE}

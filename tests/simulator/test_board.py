@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from dt.communication.wire import Direction, NoAcknowledgeError, Pull, WireRefusedError
-from dt.simulator.board import BoxWire, Output, Wiring, box_spec, wiring
-from dt.simulator.box import PUMP, Box
+from dt.simulator.board import BoxWire, Output, Place, Wiring, wiring
+from dt.simulator.box import Box
 from dt.simulator.sensing import calibration_points
-from dt.simulator.spec import BoxSpec
+from dt.simulator.spec import PUMP, BoxSpec
 from dt.utils.clock import ManualClock
 from dt.utils.exceptions import ConfigError
+from dt.utils.quantities import Quantity
 from dt.utils.rig import load_rig, parse_rig
 
 RIG = Path(__file__).parents[2] / "rig.toml"
@@ -25,38 +26,50 @@ def board(clock: ManualClock) -> BoxWire:
 
 
 def test_rig_of_the_repository_is_wired_as_documented() -> None:
-    """Seesaw 0x36, BH1750 0x23, DHT22 on GPIO4, camera 0, pump on GPIO17."""
+    """Three seesaws, BH1750 0x23, DHT22 on GPIO4, camera 0, three pumps."""
     found = wiring(load_rig(RIG))
 
-    assert found.i2c == {0x36: "seesaw", 0x23: "bh1750"}
-    assert found.dht22_pins == (4,)
-    assert found.cameras == (0,)
-    assert found.outputs[17] == Output(name=PUMP)
-
-
-def test_box_stands_where_the_rig_says() -> None:
-    """Place, pot and pump come from the rig file."""
-    spec = box_spec(load_rig(RIG), seed=3)
-
-    assert (spec.site.latitude_deg, spec.site.timezone) == (45.07, "Europe/Rome")
-    assert (spec.pot.plant_id, spec.pot.volume_ml) == ("basil", 2000.0)
-    assert (spec.pump.flow_ml_s, spec.seed) == (50.0, 3)
+    seesaws = {
+        at: Place(
+            kind="seesaw",
+            zone_id="box",
+            plant_id=plant,
+            sensors={
+                Quantity.SOIL_MOISTURE: f"seesaw-soil{suffix}",
+                Quantity.SOIL_TEMPERATURE: f"seesaw-soil-temperature{suffix}",
+            },
+        )
+        for at, plant, suffix in ((0x36, "basil", ""), (0x37, "tomato", "-tomato"), (0x38, "lettuce", "-lettuce"))
+    }
+    light = {Quantity.LIGHT_INTENSITY: "bh1750-light"}
+    air = {Quantity.TEMPERATURE: "dht22-temperature", Quantity.HUMIDITY: "dht22-humidity"}
+    picture = {Quantity.CAMERA_IMAGE: "camera"}
+    assert found.i2c == seesaws | {0x23: Place(kind="bh1750", zone_id="box", sensors=light)}
+    assert found.dht22 == {4: Place(kind="dht22", zone_id="box", sensors=air)}
+    assert found.cameras == {0: Place(kind="camera", zone_id="box", sensors=picture)}
+    assert found.outputs == {
+        17: Output(name="pump"), 27: Output(name="pump-tomato"), 22: Output(name="pump-lettuce"),
+    }  # fmt: skip
 
 
 def test_rig_is_calibrated_by_the_nominal_curve() -> None:
     """The points in rig.toml are those of the probe in the box."""
-    [probe] = [sensor for sensor in load_rig(RIG).sensors if sensor.kind == "seesaw"]
-    assert probe.calibration is not None
+    probes = [sensor for sensor in load_rig(RIG).sensors if sensor.data_type is Quantity.SOIL_MOISTURE]
 
-    assert [tuple(point) for point in probe.calibration["points"]] == calibration_points()
+    assert len(probes) == 3
+    for probe in probes:
+        assert probe.calibration is not None
+        assert [tuple(point) for point in probe.calibration["points"]] == calibration_points()
 
 
-def test_second_pot_is_refused() -> None:
-    """One pot is what the box has; a rig with two says so instead of reading one pot twice."""
-    text = '[zones.a]\n[plants.x]\nzone = "a"\n[plants.y]\nzone = "a"\n'
+def test_two_chips_at_one_address_are_refused() -> None:
+    """The error names the line and the address."""
+    probe = '[[sensors]]\nid = "{0}"\nkind = "seesaw"\nquantity = "soil_moisture"\nplant = "{0}"\n'
+    probe += "address = 0x36\nevery_s = 1\n"
+    text = '[zones.a]\n[plants.x]\nzone = "a"\n[plants.y]\nzone = "a"\n' + probe.format("x") + probe.format("y")
 
-    with pytest.raises(ConfigError, match="exactly one pot"):
-        box_spec(parse_rig(text))
+    with pytest.raises(ConfigError, match=r"rig.toml:13: address: 0x36 is another chip"):
+        wiring(parse_rig(text))
 
 
 def test_missing_chip_does_not_acknowledge(clock: ManualClock) -> None:
@@ -74,12 +87,12 @@ def test_active_low_pump_runs_at_low_level(clock: ManualClock) -> None:
     levels = []
 
     board.pin_setup(17, Direction.IN, Pull.NONE)
-    levels.append(board.box.levels[PUMP])
+    levels.append(board.box.devices[PUMP].level)
     board.pin_setup(17, Direction.OUT, Pull.NONE)
     board.pin_write(17, True)
-    levels.append(board.box.levels[PUMP])
+    levels.append(board.box.devices[PUMP].level)
     board.pin_write(17, False)
-    levels.append(board.box.levels[PUMP])
+    levels.append(board.box.devices[PUMP].level)
 
     assert levels == [0.0, 0.0, 1.0]
 
@@ -91,7 +104,7 @@ def test_pin_made_an_input_stops_the_pump(board: BoxWire) -> None:
 
     board.pin_setup(17, Direction.IN, Pull.NONE)
 
-    assert board.box.levels[PUMP] == 0.0
+    assert board.box.devices[PUMP].level == 0.0
 
 
 def test_writing_to_an_input_is_refused(board: BoxWire) -> None:

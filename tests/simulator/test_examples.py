@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ["air", "soil", "sensing", "board", "chips.dht22"]
+MODULES = ["air", "soil", "growth", "sensing", "wiring", "scenario", "chips.dht22", "chips.sht31"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -19,8 +19,8 @@ zone = "shelf"
 """
 
 
-def test_the_repositorys_rig_is_the_one_pot_rig() -> None:
-    """Five sensors, a pump, and the plant's zone carried over."""
+def test_the_repositorys_rig_is_the_three_pot_rig() -> None:
+    """Every quantity, three plants with a probe and a pump each, and the plants' zone carried over."""
     rig = load_rig(Path(__file__).parents[2] / "rig.toml")
 
     assert {sensor.data_type for sensor in rig.sensors} >= {
@@ -30,9 +30,10 @@ def test_the_repositorys_rig_is_the_one_pot_rig() -> None:
         Quantity.SOIL_MOISTURE,
         Quantity.CAMERA_IMAGE,
     }
-    [pump] = rig.actuators
-    assert (pump.plant_id, pump.zone_id) == ("basil", "box")
-    assert pump.options["flow_ml_s"] > 0
+    assert [(pump.plant_id, pump.zone_id) for pump in rig.actuators] == [(name, "box") for name in rig.plants]
+    assert [s.plant_id for s in rig.sensors if s.data_type is Quantity.SOIL_MOISTURE] == list(rig.plants)
+    assert len(rig.plants) == 3
+    assert all(pump.options["flow_ml_s"] > 0 for pump in rig.actuators)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ hardware library that it imports, is loaded when a sensor of that kind is opened
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from dt.collector.kinds.base_sensor import Sensor
+from dt.collector.kinds.options import Rule, flag, number, one_of, text, whole
 from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import ConfigError
 from dt.utils.quantities import Quantity
@@ -21,18 +22,40 @@ _PLACE = "dt.collector.kinds"
 
 @dataclass(frozen=True, slots=True)
 class KindSpec:
-    """One row of the table: where the class is, and which options its rows in `rig.toml` may have."""
+    """One row of the table: where the class is, and which options its rows in `rig.toml` may have.
+
+    Options are names, or names with the rules for their values.
+    """
 
     place: str
-    options: frozenset[str] = frozenset()
+    options: Collection[str] | Mapping[str, Rule] = frozenset()
 
+
+# Where the probe sits in the soil: 0 top layer to 1 bottom layer. A simulated box puts it there.
+_PROBE: Mapping[str, Rule] = {"depth": number(0.0, 1.0)}
 
 KINDS: Mapping[tuple[str, Quantity], KindSpec] = {
-    ("dht22", Quantity.TEMPERATURE): KindSpec(f"{_PLACE}.temperature:TemperatureSensor"),
-    ("dht22", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.humidity:HumiditySensor"),
-    ("bh1750", Quantity.LIGHT_INTENSITY): KindSpec(f"{_PLACE}.light_intensity:LightSensor"),
-    ("seesaw", Quantity.SOIL_MOISTURE): KindSpec(f"{_PLACE}.soil_moisture:SoilMoistureSensor"),
-    ("camera", Quantity.CAMERA_IMAGE): KindSpec(f"{_PLACE}.camera:CameraSensor"),
+    ("dht22", Quantity.TEMPERATURE): KindSpec(f"{_PLACE}.temperature:TemperatureSensor", {"power_pin": text}),
+    ("dht22", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.humidity:HumiditySensor", {"power_pin": text}),
+    ("sht31", Quantity.TEMPERATURE): KindSpec(f"{_PLACE}.sht31:Sht31Temperature"),
+    ("sht31", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.sht31:Sht31Humidity"),
+    ("bh1750", Quantity.LIGHT_INTENSITY): KindSpec(
+        f"{_PLACE}.light_intensity:LightSensor",
+        {"resolution": one_of("high", "mid", "low"), "measurement_time": whole(31, 254), "auto_range": flag},
+    ),
+    ("seesaw", Quantity.SOIL_MOISTURE): KindSpec(f"{_PLACE}.soil_moisture:SoilMoistureSensor", _PROBE),
+    ("seesaw", Quantity.SOIL_TEMPERATURE): KindSpec(f"{_PLACE}.soil_temperature:SoilTemperatureSensor", _PROBE),
+    ("camera", Quantity.CAMERA_IMAGE): KindSpec(
+        f"{_PLACE}.camera:CameraSensor",
+        {
+            "device": text,
+            "width": whole(64, 4096),
+            "height": whole(64, 4096),
+            "timeout_s": number(1.0, 120.0),
+            "dark_below": number(0.0, 255.0),
+            "sharp_above": number(0.0, 10.0),
+        },
+    ),
 }
 
 
@@ -40,7 +63,7 @@ def find_kind(descriptor: SensorDescriptor) -> EntryPoint:
     """Return where the class of a sensor is, without loading it; raises `ConfigError` for an unknown kind or option."""
     spec = KINDS.get((descriptor.kind, descriptor.data_type))
     if spec is not None:
-        _refuse_unknown_options(descriptor, spec)
+        _check_options(descriptor, spec)
         return EntryPoint(descriptor.kind, spec.place, GROUP)
     names = {descriptor.kind, f"{descriptor.kind}.{descriptor.data_type}"}
     found = [point for point in entry_points(group=GROUP) if point.name in names]
@@ -68,9 +91,13 @@ def load_kind(descriptor: SensorDescriptor) -> type[Sensor]:
     return kind
 
 
-def _refuse_unknown_options(descriptor: SensorDescriptor, spec: KindSpec) -> None:
-    for name in descriptor.options:
+def _check_options(descriptor: SensorDescriptor, spec: KindSpec) -> None:
+    for name, value in descriptor.options.items():
         if name not in spec.options:
             known = f"; it has {', '.join(sorted(spec.options))}" if spec.options else ""
             msg = f"sensor {descriptor.sensor_id}: {name} is no option of kind {descriptor.kind}{known}"
+            raise ConfigError(msg)
+        wrong = spec.options[name](value) if isinstance(spec.options, Mapping) else None
+        if wrong is not None:
+            msg = f"sensor {descriptor.sensor_id}: {name} {wrong}"
             raise ConfigError(msg)

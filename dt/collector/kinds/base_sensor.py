@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
+from dt.collector.camera_spec import Picture
 from dt.communication.messaging import Outgoing, outgoing
 from dt.communication.topics import Topics
+from dt.utils.clock import Clock
 from dt.utils.dataclasses import Origin, Quality, SensorData, SensorDescriptor, Verdict
 from dt.utils.exceptions import SensorError
 from dt.utils.quantities import Quantity, Unit
@@ -17,11 +19,15 @@ from dt.utils.quantities import Quantity, Unit
 
 @dataclass(frozen=True, slots=True)
 class RawReading:
-    """What a chip said, in the sensor's unit; `taken_at` is set when it was not just now (epoch s)."""
+    """What a chip said, in the sensor's unit; `taken_at` is set when it was not just now (epoch s).
+
+    `doubt` is why the sensor itself does not quite believe it.
+    """
 
     value: float
     saturated: bool = False
     taken_at: float | None = None
+    doubt: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +45,11 @@ class Stamp:
 class Hardware(Protocol):
     """Where sensors get their buses and pins from: a Pi, or a simulated box."""
 
+    @property
+    def clock(self) -> Clock:
+        """The machine's clock."""
+        ...
+
     def i2c(self) -> object:
         """Return the I2C bus, with busio's own surface."""
         ...
@@ -47,8 +58,12 @@ class Hardware(Protocol):
         """Return the pin object that drivers take, by its BCM name (`GPIO4`)."""
         ...
 
-    def camera(self, name: str) -> Camera:
-        """Return a camera by its name (`camera0`)."""
+    def switch(self, name: str) -> Switch:
+        """Return a switch for what a pin gives power to, by its BCM name; it is left as it is."""
+        ...
+
+    def camera(self, name: str, options: Mapping[str, Any] | None = None) -> Camera:
+        """Return a camera by its name (`camera0`, `usb0`) and its sensor's options; raises `ConfigError`."""
         ...
 
     def shared(self, key: str, make: ChipMaker) -> object:
@@ -68,11 +83,27 @@ class ChipMaker(Protocol):
         ...
 
 
+class Switch(Protocol):
+    """An output that gives power to a chip."""
+
+    def on(self) -> None:
+        """Give power."""
+        ...
+
+    def off(self) -> None:
+        """Take it away."""
+        ...
+
+
 class Camera(Protocol):
     """Something that takes pictures."""
 
-    def capture(self) -> bytes:
-        """Return a JPEG; raises `SensorError`."""
+    def capture(self) -> Picture:
+        """Take a picture; raises `SensorError`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the camera; the next picture opens it anew."""
         ...
 
 
@@ -114,7 +145,7 @@ class Sensor(ABC):
             boot_id=stamp.boot_id,
             sequence=stamp.sequence,
             clock_synced=stamp.clock_synced,
-            quality=_SATURATED if raw.saturated else None,
+            quality=_SATURATED if raw.saturated else raw.doubt,
             origin=stamp.origin,
         )
 

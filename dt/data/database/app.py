@@ -9,6 +9,10 @@ from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.process import run_process
 from dt.data.database.announcer import Announcer
 from dt.data.database.frame_files import FrameFiles
+from dt.data.database.frame_keeper import FrameKeeper, Thinned
+from dt.data.database.frame_records import FrameRecords
+from dt.data.database.frame_thinning import FramePolicy
+from dt.data.database.gap_records import Gaps
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
 from dt.data.database.registry_records import RegistryRecords
@@ -41,6 +45,9 @@ class DatabaseService(Service):
         self._subscriptions: list[Subscription] = []
         self._server: HttpServer | None = None
         self._stored = Counter("dt_stored", "What was made durable, by kind", ["kind"], registry=self.metrics)
+        self._thinned = Counter(
+            "dt_frames_removed", "What thinning removed: records, files, bytes", ["what"], registry=self.metrics
+        )
 
     @property
     def port(self) -> int:
@@ -59,6 +66,7 @@ class DatabaseService(Service):
         self._serve(store)
         self.closing("registry", store.announcer.start())
         self._record(store)
+        self._thin(FrameRecords(file), store.pictures)
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
     def ready(self) -> str | None:
@@ -81,13 +89,14 @@ class DatabaseService(Service):
         }
 
     def _store(self, file: SQLiteFile) -> Store:
-        registry = RegistryRecords(file)
+        registry, storage = RegistryRecords(file), SQLStorage(file)
         return Store(
-            storage=SQLStorage(file),
+            storage=storage,
+            gaps=Gaps(file, storage),
             registry=registry,
             records=Records(file),
             traces=Traces(file),
-            pictures=FrameFiles(self._settings.data_dir / "frames"),
+            pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(file).spare),
             announcer=Announcer(registry, self._messaging, self.clock),
         )
 
@@ -103,6 +112,16 @@ class DatabaseService(Service):
         self._subscriptions = recorder.subscribe(self._messaging)
         for subscription in self._subscriptions:
             self.closing("subscription", subscription.stop)
+
+    def _thin(self, records: FrameRecords, files: FrameFiles) -> None:
+        settings = self._settings
+        policy = FramePolicy(
+            all_hours=settings.frames_all_hours,
+            hourly_days=settings.frames_hourly_days,
+            daily_days=settings.frames_daily_days,
+            zone=settings.zone_name,
+        )
+        self.closing("frame thinning", FrameKeeper(records, files, self.clock, policy, self._count_thinned).start())
 
     def _warn_of_influx(self) -> None:
         if self._settings.influx_url or self._settings.influx_token:
@@ -122,6 +141,11 @@ class DatabaseService(Service):
 
     def _count(self, kind: str, number: int) -> None:
         self._stored.labels(kind).inc(number)
+
+    def _count_thinned(self, thinned: Thinned) -> None:
+        self._thinned.labels("records").inc(thinned.records)
+        self._thinned.labels("files").inc(thinned.files)
+        self._thinned.labels("bytes").inc(thinned.size_bytes)
 
 
 def create_service(settings: Settings, messaging: MessagingService, clock: Clock) -> DatabaseService:

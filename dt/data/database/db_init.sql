@@ -139,6 +139,40 @@ CREATE TABLE IF NOT EXISTS frames (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS frames_by_time ON frames (timestamp_ms);
 CREATE INDEX IF NOT EXISTS frames_by_correlation ON frames (correlation_id);
+CREATE INDEX IF NOT EXISTS frames_by_sha256 ON frames (sha256);
+
+CREATE TABLE IF NOT EXISTS frame_files_to_remove ( -- the last record of each is gone, its file goes next
+    sha256 TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+-- Why readings are missing: within a boot by sequence numbers, between two boots (both null) by time.
+CREATE TABLE IF NOT EXISTS gap_notices (
+    row_id         INTEGER PRIMARY KEY,
+    sensor_id      TEXT NOT NULL,
+    boot_id        TEXT NOT NULL,
+    cause          TEXT NOT NULL,
+    first_sequence INTEGER,
+    last_sequence  INTEGER,
+    since_ms       INTEGER NOT NULL,
+    until_ms       INTEGER NOT NULL,
+    why            TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS gap_notices_once
+    ON gap_notices (sensor_id, boot_id, cause, coalesce(first_sequence, -since_ms));
+
+-- Which cadences a sensor has had: between two boots they alone say how many readings were due.
+CREATE TABLE IF NOT EXISTS cadences (
+    sensor_id     TEXT NOT NULL,
+    read_interval REAL NOT NULL, -- s
+    PRIMARY KEY (sensor_id, read_interval)
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO cadences SELECT sensor_id, body ->> '$.read_interval' FROM sensors;
+CREATE TRIGGER IF NOT EXISTS cadence_of_new_sensor AFTER INSERT ON sensors BEGIN
+    INSERT OR IGNORE INTO cadences VALUES (new.sensor_id, new.body ->> '$.read_interval');
+END;
+CREATE TRIGGER IF NOT EXISTS cadence_of_changed_sensor AFTER UPDATE ON sensors BEGIN
+    INSERT OR IGNORE INTO cadences VALUES (new.sensor_id, new.body ->> '$.read_interval');
+END;
 
 CREATE VIEW IF NOT EXISTS readings_readable AS
 SELECT

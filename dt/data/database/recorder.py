@@ -11,7 +11,7 @@ from dt.data.database.frame_files import FrameFiles
 from dt.data.database.records import Records
 from dt.data.database.storage import Storage
 from dt.utils.codec import Message
-from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, Prediction, SensorData
+from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, GapNotice, Prediction, SensorData
 from dt.utils.exceptions import MessageError
 
 READINGS_GROUP = "database"
@@ -25,6 +25,7 @@ _RECORD_TYPES: Mapping[str, type[Message]] = {
     Topics.ACTION_RESULTS: ActionResult,
     Topics.PREDICTIONS: Prediction,
     Topics.DEAD_LETTERS: DeadLetter,
+    Topics.GAPS: GapNotice,
 }
 _CAMERA_PROCESSED = Topics.CAMERA_IMAGE.processed
 
@@ -68,7 +69,7 @@ class Recorder:
         self._count("readings", len(readings))
 
     def on_records(self, records: Sequence[Record]) -> None:
-        """Keep alerts, results, predictions and dead letters."""
+        """Keep alerts, results, predictions, dead letters and gap notices."""
         self._records.keep([_RECORD_TYPES[record.topic].from_json(_value(record)) for record in records])
         self._count("records", len(records))
 

@@ -12,7 +12,7 @@ import msgspec
 from dt.data.database.reading_rows import ADD_CAUSES, cause_rows
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.utils.codec import Message, Timestamp
-from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, Prediction
+from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, GapNotice, Prediction
 from dt.utils.exceptions import MessageError
 
 MOST_ITEMS = 1000
@@ -183,6 +183,25 @@ def _keep_frame(db: sqlite3.Connection, frame: CameraFrame) -> None:
     )
 
 
+def _keep_gap(db: sqlite3.Connection, notice: GapNotice) -> None:
+    """Keep what is known of a gap; of one that grows the longest notice stays."""
+    db.execute(
+        "INSERT INTO gap_notices (sensor_id, boot_id, cause, first_sequence, last_sequence, since_ms, until_ms, why)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last_sequence = excluded.last_sequence,"
+        " until_ms = excluded.until_ms, why = excluded.why WHERE excluded.until_ms >= until_ms",
+        (
+            notice.sensor_id,
+            notice.boot_id,
+            notice.cause,
+            notice.first_sequence,
+            notice.last_sequence,
+            _ms(notice.since),
+            _ms(notice.until),
+            notice.why,
+        ),
+    )
+
+
 def _keep_causes(db: sqlite3.Connection, parents: Sequence[str], child: str) -> None:
     db.executemany(ADD_CAUSES, cause_rows(parents, child))
 
@@ -197,4 +216,5 @@ _KEEPERS: Mapping[type[Message], Callable[[sqlite3.Connection, Any], None]] = {
     Prediction: _keep_prediction,
     DeadLetter: _keep_letter,
     CameraFrame: _keep_frame,
+    GapNotice: _keep_gap,
 }

@@ -10,6 +10,8 @@ from flask import Flask, Response, request
 
 from dt.data.database.announcer import Announcer
 from dt.data.database.frame_files import FrameFiles
+from dt.data.database.gap_records import Gaps
+from dt.data.database.gaps import GapQuery
 from dt.data.database.records import FILTERS, PageQuery, Records
 from dt.data.database.registry_records import (
     Binding,
@@ -33,6 +35,7 @@ from dt.utils.exceptions import MessageError
 from dt.utils.http import Problem, json_response, reads_only, request_object
 
 _DAY_S = 86_400.0
+_GAP_FIELDS = ("sensor_id", "since", "until")
 _PAGE_FIELDS = ("limit", "since", "until", "cursor")
 
 
@@ -46,6 +49,7 @@ class Store:
     traces: Traces
     pictures: FrameFiles
     announcer: Announcer
+    gaps: Gaps
 
 
 def add_routes(app: Flask, store: Store, clock: Clock) -> None:
@@ -125,6 +129,13 @@ def _add_data(app: Flask, store: Store, clock: Clock) -> None:
             given["since"] = SeriesQuery.from_dict({**given, "since": 0.0}).until - _DAY_S
         return json_response(asdict(store.storage.series(SeriesQuery.from_dict(given))))
 
+    @app.get("/gaps")
+    def gaps() -> Response:
+        query = _gap_query(clock.wall())
+        if not (store.registry.has_sensor(query.sensor_id) or store.storage.has_sensor(query.sensor_id)):
+            raise _unknown_sensor(query.sensor_id)
+        return json_response(asdict(store.gaps.report(query, clock.wall())))
+
 
 def _add_records(app: Flask, store: Store) -> None:
     def page_of(table: str) -> Response:
@@ -148,6 +159,18 @@ def _add_records(app: Flask, store: Store) -> None:
         names = ("kind", "timestamp", "id", "correlation_id", "caused_by", "body")
         events = store.traces.trace(correlation_id)
         return json_response({"events": [{name: getattr(event, name) for name in names} for event in events]})
+
+
+def _gap_query(now: float) -> GapQuery:
+    given: dict[str, Any] = {name: text for name, text in request.args.items() if text}
+    for name in given:
+        if name not in _GAP_FIELDS:
+            raise MessageError(name, f"is no field of /gaps; there are {', '.join(_GAP_FIELDS)}")
+    given.setdefault("until", now)
+    if "since" not in given:
+        until = PageQuery.from_dict({"until": given["until"]}).until or now
+        given["since"] = max(0.0, until - _DAY_S)
+    return GapQuery.from_dict(given)
 
 
 def _page_query(table: str) -> tuple[PageQuery, dict[str, str]]:

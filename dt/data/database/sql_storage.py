@@ -20,8 +20,9 @@ from dt.data.database.reading_rows import (
     cause_rows,
     reading_of,
 )
+from dt.data.database.reading_runs import count_late, find_runs
 from dt.data.database.sqlite_file import SQLiteFile
-from dt.data.database.storage import Place, Series, SeriesQuery
+from dt.data.database.storage import Place, Run, Series, SeriesQuery
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData, Verdict
 from dt.utils.quantities import QUANTITIES, Unit
 
@@ -120,6 +121,16 @@ class SQLStorage:
         """Return whether any reading of a sensor is kept."""
         with self._file.read() as db:
             return db.execute("SELECT 1 FROM series WHERE sensor_id = ?", (sensor_id,)).fetchone() is not None
+
+    def runs(self, sensor_id: str, since: float, until: float) -> list[Run]:
+        """Return a sensor's readings as runs, with the last before the range and the first after it."""
+        with self._file.read() as db:
+            return find_runs(db, sensor_id, round(since * 1000), round(until * 1000))
+
+    def late(self, sensor_id: str, since: float, until: float) -> int:
+        """Return how many of a sensor's readings of a range came late."""
+        with self._file.read() as db:
+            return count_late(db, sensor_id, round(since * 1000), round(until * 1000))
 
     def last_seen(self) -> dict[str, SensorData]:
         """Return the newest believable reading of each sensor."""

@@ -49,6 +49,23 @@ class Series:
     n: list[int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Readings of one boot without a hole in their sequence numbers; files and backfills have no slots to miss."""
+
+    boot_id: str
+    first_sequence: int
+    last_sequence: int
+    first_at: float
+    last_at: float
+    is_live: bool = True
+
+    @property
+    def count(self) -> int:
+        """Return how many readings it has."""
+        return self.last_sequence - self.first_sequence + 1
+
+
 class Storage(Protocol):
     """Append-only time series of readings, safe to replay into."""
 
@@ -72,6 +89,17 @@ class Storage(Protocol):
 
     def has_sensor(self, sensor_id: str) -> bool:
         """Return whether any reading of a sensor is kept."""
+        ...
+
+    def runs(self, sensor_id: str, since: float, until: float) -> list[Run]:
+        """Return a sensor's readings of a range as runs, oldest first, none reaching over an end of the range.
+
+        With the last of them before the range, as far as they show the cadence, and the first reading after it.
+        """
+        ...
+
+    def late(self, sensor_id: str, since: float, until: float) -> int:
+        """Return how many of a sensor's readings of a range came late."""
         ...
 
     def last_seen(self) -> dict[str, SensorData]:

@@ -1,4 +1,8 @@
-"""ROHM BH1750FVI light sensor: opcodes of its datasheet."""
+"""ROHM BH1750FVI light sensor: opcodes, modes and conversion times of its datasheet.
+
+A conversion takes 120 ms (H, H2) or 16 ms (L) typically, in proportion to the measurement time register. The data
+register keeps the last finished conversion: who reads too early gets the old value.
+"""
 
 from __future__ import annotations
 
@@ -6,51 +10,81 @@ import struct
 from dataclasses import dataclass
 
 from dt.simulator.sensing import BH1750_COUNTS_PER_LUX, Senses
+from dt.utils.clock import Clock, SystemClock
 
 _POWER_DOWN, _POWER_ON, _RESET = 0x00, 0x01, 0x07
-_MODES = {0x10: 1.0, 0x11: 2.0, 0x13: 1.0, 0x20: 1.0, 0x21: 2.0, 0x23: 1.0}  # H, H2, L; continuous and one-time
-_LOW_RESOLUTION = {0x13, 0x23}
-_ONE_TIME = {0x20, 0x21, 0x23}
 _TIME_HIGH, _TIME_LOW = 0x40, 0x60  # 01000 MT[7:5], 011 MT[4:0]
 _DEFAULT_TIME = 69
+_SHORTEST_TIME, _LONGEST_TIME = 31, 254
 _LOW_STEP = 4  # counts are multiples of 4 in L-resolution mode
+_ONE_TIME = 0x20
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Mode:
+    """What one resolution means: counts per lux beside H mode's, seconds a conversion, steps of the counts."""
+
+    gain: float
+    takes_s: float
+    step: int = 1
+
+
+_H, _H2, _L = _Mode(1.0, 0.120), _Mode(2.0, 0.120), _Mode(1.0, 0.016, _LOW_STEP)
+_MODES = {0x10: _H, 0x11: _H2, 0x13: _L, 0x20: _H, 0x21: _H2, 0x23: _L}
+
+
 class Bh1750Chip:
     """One-byte opcodes in, two bytes of counts out; without power it keeps its last conversion, reset clears it."""
 
-    senses: Senses
-    _mode: int | None = None
-    _is_on: bool = False
-    _data: int = 0
-    _time: int = _DEFAULT_TIME
+    def __init__(self, senses: Senses, clock: Clock | None = None, address: int = 0x23) -> None:  # noqa: ARG002 - every chip of the table is made alike
+        self._senses = senses
+        self._clock = clock or SystemClock()
+        self._opcode: int | None = None
+        self._is_on = False
+        self._data = 0
+        self._time = _DEFAULT_TIME
+        self._done_s = float("inf")
 
     def transfer(self, out: bytes, count: int) -> bytes:
         """One I2C transaction with the chip."""
+        now_s = self._clock.monotonic()
+        self._finish(now_s)
         for opcode in out:
-            self._obey(opcode)
-        if not count:
-            return b""
-        if self._is_on and self._mode is not None and self._mode not in _ONE_TIME:
-            self._convert(self._mode)
-        return struct.pack(">H", self._data)[:count].ljust(count, b"\xff")
+            self._obey(opcode, now_s)
+        return struct.pack(">H", self._data)[:count].ljust(count, b"\xff") if count else b""
 
-    def _obey(self, opcode: int) -> None:
+    def _obey(self, opcode: int, now_s: float) -> None:
         if opcode in _MODES:
-            self._mode, self._is_on = opcode, True
-            self._convert(opcode)
-            self._is_on = opcode not in _ONE_TIME
-        elif opcode in (_POWER_DOWN, _POWER_ON):
-            self._is_on = opcode == _POWER_ON
-        elif opcode == _RESET and self._is_on:
+            self._is_on, self._opcode = True, opcode
+            self._done_s = now_s + self._takes_s(opcode)
+        elif opcode == _POWER_DOWN:
+            self._is_on, self._opcode, self._done_s = False, None, float("inf")
+        elif opcode == _POWER_ON:
+            self._is_on = True
+        elif opcode == _RESET and self._is_on:  # datasheet: not accepted in power-down mode
             self._data = 0
         elif opcode & 0xF8 == _TIME_HIGH:
             self._time = (opcode & 0x07) << 5 | self._time & 0x1F
         elif opcode & 0xE0 == _TIME_LOW:
             self._time = self._time & 0xE0 | opcode & 0x1F
 
-    def _convert(self, mode: int) -> None:
-        per_lux = BH1750_COUNTS_PER_LUX * _MODES[mode] * self._time / _DEFAULT_TIME
-        counts = self.senses.light_counts(per_lux)
-        self._data = counts - counts % _LOW_STEP if mode in _LOW_RESOLUTION else counts
+    def _finish(self, now_s: float) -> None:
+        """Take over a conversion that is done; a continuous mode goes on to the next, a one-time mode powers down."""
+        if self._opcode is None or now_s < self._done_s:
+            return
+        mode = _MODES[self._opcode]
+        per_lux = BH1750_COUNTS_PER_LUX * mode.gain * self._measurement_time / _DEFAULT_TIME
+        counts = self._senses.light_counts(per_lux)
+        self._data = counts - counts % mode.step
+        if self._opcode & _ONE_TIME:
+            self._is_on, self._opcode, self._done_s = False, None, float("inf")
+        else:
+            takes_s = self._takes_s(self._opcode)
+            self._done_s += takes_s * (1 + (now_s - self._done_s) // takes_s)
+
+    def _takes_s(self, opcode: int) -> float:
+        return _MODES[opcode].takes_s * self._measurement_time / _DEFAULT_TIME
+
+    @property
+    def _measurement_time(self) -> int:
+        return min(max(self._time, _SHORTEST_TIME), _LONGEST_TIME)

@@ -12,6 +12,8 @@ from functools import lru_cache
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from dt.simulator.box import Box
+from dt.simulator.pot import Pot
+from dt.simulator.zone import ZoneBox
 
 WIDTH, HEIGHT = 640, 480
 _CENTRE = (320, 240)
@@ -23,13 +25,19 @@ _FULL_LIGHT_LUX = 2500.0
 _QUALITY = 86
 
 
-def draw(box: Box) -> bytes:
-    """Return the JPEG that a camera in the lid would take now, well below 700 kB."""
+def draw(box: Box, zone_id: str, plant_id: str | None = None) -> bytes:
+    """Return the JPEG that a camera above a plant, or a zone's first, would take now, well below 700 kB."""
     noise = random.Random(f"{box.spec.seed}:{box.now_s:.3f}")
+    pots = [
+        pot
+        for pot in box.pots.values()
+        if pot.plant_id == plant_id or (plant_id is None and pot.zone is box.zones[zone_id])
+    ]
     scene = _table().copy()
-    _draw_soil(scene, box)
-    _draw_leaves(scene, box)
-    picture = _expose(scene, box, noise)
+    for pot in pots[:1]:
+        _draw_soil(scene, pot, box.spec.seed)
+        _draw_leaves(scene, pot, box.spec.seed)
+    picture = _expose(scene, box.zones[zone_id], noise)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()
@@ -50,26 +58,26 @@ def _table() -> Image.Image:
     return table.filter(ImageFilter.GaussianBlur(1.2))
 
 
-def _draw_soil(scene: Image.Image, box: Box) -> None:
-    wet = min(1.0, max(0.0, (box.soil.vwc_top - 0.10) / 0.40))
+def _draw_soil(scene: Image.Image, pot: Pot, seed: int) -> None:
+    wet = min(1.0, max(0.0, (pot.soil.vwc_top - 0.10) / 0.40))
     colour = _blend(_DRY_SOIL, _WET_SOIL, wet)
     pen = ImageDraw.Draw(scene)
     _disc(pen, _CENTRE, _SOIL_RADIUS, colour)
-    crumbs = random.Random(f"{box.spec.seed}:crumbs")
+    crumbs = random.Random(f"{seed}:crumbs")
     for _ in range(900):
         angle, part = crumbs.uniform(0.0, math.tau), math.sqrt(crumbs.random())
         x = _CENTRE[0] + part * (_SOIL_RADIUS - 4) * math.cos(angle)
         y = _CENTRE[1] + part * (_SOIL_RADIUS - 4) * math.sin(angle)
         shade = crumbs.randint(-26, 22)
         _disc(pen, (x, y), crumbs.uniform(0.8, 3.2), _lighter(colour, shade))
-    if box.soil.pond_ml > 5.0:
-        _disc(pen, (_CENTRE[0] + 60, _CENTRE[1] - 40), min(70.0, 14.0 + box.soil.pond_ml / 4.0), (88, 84, 84))
+    if pot.soil.pond_ml > 5.0:
+        _disc(pen, (_CENTRE[0] + 60, _CENTRE[1] - 40), min(70.0, 14.0 + pot.soil.pond_ml / 4.0), (88, 84, 84))
 
 
-def _draw_leaves(scene: Image.Image, box: Box) -> None:
+def _draw_leaves(scene: Image.Image, pot: Pot, seed: int) -> None:
     """A rosette; leaves hang, and so look shorter and duller, as water stress grows."""
-    turgor = 0.55 + 0.45 * box.soil.stress()
-    growth = random.Random(f"{box.spec.seed}:leaves")
+    turgor = 0.55 + 0.45 * pot.growth.turgor
+    growth = random.Random(f"{seed}:leaves")
     pen = ImageDraw.Draw(scene)
     for index in range(_LEAVES):
         angle = index * math.pi * (3.0 - math.sqrt(5.0)) + growth.uniform(-0.12, 0.12)  # the golden angle
@@ -94,11 +102,11 @@ def _draw_leaf(
     pen.line([place(4.0, 0.0), place(8.0 + 0.93 * length, 0.0)], fill=_lighter(colour, 34), width=2)
 
 
-def _expose(scene: Image.Image, box: Box, noise: random.Random) -> Image.Image:
+def _expose(scene: Image.Image, zone: ZoneBox, noise: random.Random) -> Image.Image:
     """Light the scene by what shines on it; the camera gains less than the dark takes, and noise grows."""
-    lux = max(0.0, box.light_lux)
+    lux = max(0.0, zone.light_lux)
     brightness = 0.035 + 0.965 * min(1.0, math.pow(lux / _FULL_LIGHT_LUX, 0.4))
-    lamp_part = (lux - box.daylight_lux) / lux if lux > 0.0 else 0.0
+    lamp_part = (lux - zone.daylight_lux) / lux if lux > 0.0 else 0.0
     bands = [
         band.point([min(255, round(level * brightness * (day + (lamp - day) * lamp_part))) for level in range(256)])
         for band, day, lamp in zip(scene.split(), _DAYLIGHT, _LAMP, strict=True)

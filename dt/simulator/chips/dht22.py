@@ -2,40 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dt.simulator.sensing import Senses
+from dt.utils.clock import Clock, SystemClock
 
 _SHORTEST_TRIGGER_US = 800  # host start signal, datasheet: at least 0.8 ms
 _RELEASE_US, _RESPONSE_US = 30, 80
 _BIT_LOW_US, _ZERO_US, _ONE_US = 50, 26, 70
 _REST_S = 2.0
 _JITTER_US = 3
+_WHOLE = 5
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The bytes of an answer: humidity, temperature with its sign bit, checksum; fewer when the chip breaks off."""
+
+    data: bytes
+
+    @classmethod
+    def of(cls, temperature_degc: float, humidity_pct: float) -> Frame:
+        """Return the frame of two values.
+
+        >>> Frame.of(-10.1, 65.2).data.hex()
+        '028c806573'
+        """
+        return cls(encode(temperature_degc, humidity_pct))
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether all five bytes are there."""
+        return len(self.data) == _WHOLE
+
+    def values(self) -> tuple[float, float]:
+        """Return temperature in degC and humidity in %.
+
+        >>> Frame.of(-10.1, 65.2).values()
+        (-10.1, 65.2)
+        """
+        humidity = int.from_bytes(self.data[0:2], "big") / 10.0
+        temperature = ((self.data[2] & 0x7F) << 8 | self.data[3]) / 10.0
+        return (-temperature if self.data[2] & 0x80 else temperature), humidity
+
+
+Tamper = Callable[[Frame], Frame]
+
+
 class Dht22Chip:
-    """Answers a start signal; converts anew only after 2 s, and repeats its last frame until then."""
+    """Answers a start signal; converts anew only after 2 s, and repeats its last conversion until then."""
 
-    senses: Senses
-    _frame: bytes = b""
-    _converted_s: float = float("-inf")
+    def __init__(self, senses: Senses, clock: Clock | None = None, tamper: Tamper | None = None) -> None:
+        self._senses = senses
+        self._clock = clock or SystemClock()
+        self._tamper = tamper
+        self._frame = Frame(b"")
+        self._converted_s = float("-inf")
 
     def pulses(self, trigger_us: int, max_pulses: int) -> list[int]:
         """Return the last `max_pulses` lengths of the answer in microseconds, ending with a low one."""
-        if trigger_us < _SHORTEST_TRIGGER_US:
+        if trigger_us < _SHORTEST_TRIGGER_US or max_pulses <= 0:
             return []
-        now_s = self.senses.box.now_s
-        if now_s - self._converted_s >= _REST_S or not self._frame:
-            self._frame = encode(self.senses.air_degc(), self.senses.humidity_pct())
+        now_s = self._clock.monotonic()
+        if now_s - self._converted_s >= _REST_S or not self._frame.data:
+            self._frame = Frame.of(self._senses.air_degc(), self._senses.humidity_pct())
             self._converted_s = now_s
-        answer = [_RELEASE_US, _RESPONSE_US, _RESPONSE_US, *self._bits(), _BIT_LOW_US]
+        frame = self._frame if self._tamper is None else self._tamper(self._frame)
+        answer = [_RELEASE_US, _RESPONSE_US, _RESPONSE_US, *self._bits(frame.data), _BIT_LOW_US]
         return answer[-max_pulses:]
 
-    def _bits(self) -> list[int]:
-        jitter = self.senses.noise.randint
+    def _bits(self, data: bytes) -> list[int]:
+        jitter = self._senses.noise.randint
         lengths: list[int] = []
-        for byte in self._frame:
+        for byte in data:
             for bit in range(7, -1, -1):
                 high_us = _ONE_US if byte >> bit & 1 else _ZERO_US
                 lengths += (_BIT_LOW_US + jitter(-_JITTER_US, _JITTER_US), high_us + jitter(-_JITTER_US, _JITTER_US))

@@ -1,49 +1,73 @@
-"""Adafruit seesaw soil probe (4026): registers of a SAMD09 with the soil firmware."""
+"""Adafruit seesaw soil probe (4026): registers of a SAMD09 with the soil firmware.
+
+The firmware answers a register some time after it was written to (Adafruit_Seesaw: 250 us, 1-5 ms for touch); who reads
+earlier gets ones. A software reset takes a few hundred milliseconds, in which the chip does not acknowledge.
+"""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from dt.communication.wire_calls import NoAcknowledgeError
 from dt.simulator.sensing import Senses
+from dt.utils.clock import Clock, SystemClock
 
-_STATUS, _TOUCH = 0x00, 0x0F  # modules
+STATUS, TOUCH = 0x00, 0x0F  # modules
 _HW_ID, _VERSION, _OPTIONS, _TEMPERATURE, _RESET = 0x01, 0x02, 0x03, 0x04, 0x7F
-_MOISTURE = 0x10
+_CHANNEL = 0x10
+MOISTURE = bytes([TOUCH, _CHANNEL])
+TEMPERATURE = bytes([STATUS, _TEMPERATURE])
+RESET = bytes([STATUS, _RESET])
 _SAMD09 = 0x55
 _PRODUCT = 4026
 _FIRMWARE_DATE = 0x2A93
-_OPTION_BITS = 1 << _STATUS | 1 << _TOUCH
+_OPTION_BITS = 1 << STATUS | 1 << TOUCH
 _TEMPERATURE_UNIT = 1 << 16  # degC in 16.16 fixed point
+_RESET_BYTE = 0xFF
+_BOOTS_S = 0.25
+_READY_S = 0.000_25
+_TOUCH_READY_S = 0.001
+_DEFAULT_ADDRESS = 0x36
 
-_NOWHERE = (0xFF, 0xFF)
 
-
-@dataclass(slots=True)
 class SeesawChip:
-    """A write of two bytes points at a register; a read answers from there."""
+    """A write of two bytes points at a register; a read a little later answers from there."""
 
-    senses: Senses
-    _register: tuple[int, int] = _NOWHERE
+    def __init__(self, senses: Senses, clock: Clock | None = None, address: int = _DEFAULT_ADDRESS) -> None:
+        self._senses = senses
+        self._clock = clock or SystemClock()
+        self._address = address
+        self._register = b""
+        self._ready_s = float("-inf")
+        self._boots_until_s = float("-inf")
 
     def transfer(self, out: bytes, count: int) -> bytes:
-        """One I2C transaction with the chip."""
+        """One I2C transaction with the chip; raises `NoAcknowledgeError` while it boots."""
+        now_s = self._clock.monotonic()
+        if now_s < self._boots_until_s:
+            raise NoAcknowledgeError(self._address)
         if len(out) >= 2:
-            self._register = (out[0], out[1])
-        if self._register == (_STATUS, _RESET):
-            self._register = _NOWHERE
-        return self._answer()[:count].ljust(count, b"\xff") if count else b""
+            self._point_at(out, now_s)
+        return self._answer(now_s)[:count].ljust(count, b"\xff") if count else b""
 
-    def _answer(self) -> bytes:
+    def _point_at(self, out: bytes, now_s: float) -> None:
+        self._register = out[:2]
+        self._ready_s = now_s + (_TOUCH_READY_S if self._register == MOISTURE else _READY_S)
+        if self._register == RESET and out[2:3] == bytes([_RESET_BYTE]):
+            self._register = b""
+            self._boots_until_s = now_s + _BOOTS_S
+
+    def _answer(self, now_s: float) -> bytes:
+        """What nobody drives reads as ones."""
         read = _READERS.get(self._register)
-        return b"" if read is None else read(self.senses)  # what nobody drives reads as ones
+        return b"" if read is None or now_s < self._ready_s else read(self._senses)
 
 
-_READERS: dict[tuple[int, int], Callable[[Senses], bytes]] = {
-    (_STATUS, _HW_ID): lambda _: bytes([_SAMD09]),
-    (_STATUS, _VERSION): lambda _: struct.pack(">HH", _PRODUCT, _FIRMWARE_DATE),
-    (_STATUS, _OPTIONS): lambda _: struct.pack(">I", _OPTION_BITS),
-    (_STATUS, _TEMPERATURE): lambda senses: struct.pack(">i", round(senses.soil_degc() * _TEMPERATURE_UNIT)),
-    (_TOUCH, _MOISTURE): lambda senses: struct.pack(">H", senses.moisture_counts()),
+_READERS: dict[bytes, Callable[[Senses], bytes]] = {
+    bytes([STATUS, _HW_ID]): lambda _: bytes([_SAMD09]),
+    bytes([STATUS, _VERSION]): lambda _: struct.pack(">HH", _PRODUCT, _FIRMWARE_DATE),
+    bytes([STATUS, _OPTIONS]): lambda _: struct.pack(">I", _OPTION_BITS),
+    TEMPERATURE: lambda senses: struct.pack(">i", round(senses.soil_degc() * _TEMPERATURE_UNIT)),
+    MOISTURE: lambda senses: struct.pack(">H", senses.moisture_counts()),
 }

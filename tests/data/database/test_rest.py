@@ -157,13 +157,18 @@ def test_impossible_changes_of_a_sensor_are_refused(ask: Ask, changes: dict[str,
 
 def test_plant_of_the_rig_file_is_known_and_can_be_changed(ask: Ask, messaging: MemoryMessaging) -> None:
     """PUT answers 200 for a known plant, 201 for a new one; both are announced."""
-    [basil] = ask("GET", "/plants").json()["items"]
+    [basil] = [plant for plant in ask("GET", "/plants").json()["items"] if plant["plant_id"] == "basil"]
 
     changed = ask("PUT", "/plants/basil", json={**basil, "name": "Genovese"})
     added = ask("PUT", "/plants/mint", json={"zone_id": "box"})
 
     assert (changed.status_code, added.status_code) == (200, 201)
-    assert [plant["plant_id"] for plant in ask("GET", "/plants").json()["items"]] == ["basil", "mint"]
+    assert [plant["plant_id"] for plant in ask("GET", "/plants").json()["items"]] == [
+        "basil",
+        "lettuce",
+        "mint",
+        "tomato",
+    ]
     assert registry(messaging)["plant:basil"].body["name"] == "Genovese"
     assert "plant:mint" in registry(messaging)
 
@@ -313,7 +318,10 @@ def test_registry_is_told_again_to_a_new_log(
     again.start()
 
     try:
-        eventually(lambda: set(registry(fresh)) == {"sensor:air-t", "plant:basil"}, "all records are announced")
+        eventually(
+            lambda: set(registry(fresh)) == {"sensor:air-t", "plant:basil", "plant:tomato", "plant:lettuce"},
+            "all records are announced",
+        )
     finally:
         again.stop()
         fresh.close()

@@ -1,0 +1,275 @@
+"""Which readings are missing: sequence numbers count a sensor's slots, and between two boots its cadence does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from dt.data.database.storage import Run
+from dt.utils.codec import Message, Timestamp, require_text
+from dt.utils.dataclasses import GapCause
+from dt.utils.exceptions import MessageError
+
+LONGEST_S = 366 * 86_400.0
+MOST_INTERVALS = 10_000
+_ON_ITS_WAY_S = 5.0  # after its slot is over, a reading is given this long to arrive
+_TOLERANCE = 0.1  # of a slot: readings are taken a moment after it begins
+_SAME_CADENCE = 0.15  # relative: retries move single readings within their slots
+_SHORT_RUN = 10  # too few readings to show another cadence than the known ones
+_GRID_RUNS = 50
+
+_UNSAID = "nobody said why"
+_BETWEEN = "nothing came between two starts of the collector"
+_AT_THE_END = "nothing has arrived since"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapQuery(Message):
+    """Which sensor, and which slots: since <= begin < until."""
+
+    sensor_id: str
+    since: Timestamp
+    until: Timestamp
+
+    def ensure_consistent(self) -> None:
+        """Refuse an empty range and one of more than a year."""
+        require_text(self, "sensor_id")
+        if self.until <= self.since:
+            raise MessageError("until", f"must be after since ({self.since}), and is {self.until}")
+        if self.until - self.since > LONGEST_S:
+            raise MessageError(
+                "until", f"must be at most {LONGEST_S:.0f} s after since, not {self.until - self.since:.0f}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptNotice:
+    """A gap notice as the store has it; numbers within a boot, none between two."""
+
+    boot_id: str
+    cause: GapCause
+    first: int | None
+    last: int | None
+    since: float
+    until: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a sensor beside its readings."""
+
+    notices: Sequence[KeptNotice] = ()
+    cadences_s: Sequence[float] = ()
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Slots without a reading, one after the other."""
+
+    since: float
+    until: float
+    lost: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapReport:
+    """What was due, came, came late and is lost; `more` intervals are left out of a list that would be too long."""
+
+    expected: int
+    received: int
+    late: int
+    lost: int
+    intervals: list[Interval]
+    more: int = 0
+
+
+def gap_report(runs: Sequence[Run], known: Known, query: GapQuery, now: float) -> GapReport:
+    """Return the account of a range; `runs` as `Storage.runs` gives them."""
+    inside = [run for run in runs if query.since <= run.first_at < query.until]
+    received = sum(run.count for run in inside)
+    holes = list(_holes(runs, known, now))
+    intervals = [cut for hole in holes for part in _said(hole, known.notices) if (cut := _cut(part, query)) is not None]
+    lost = sum(interval.lost for interval in intervals)
+    return GapReport(
+        expected=received + lost,
+        received=received,
+        late=known.late,
+        lost=lost,
+        intervals=intervals[:MOST_INTERVALS],
+        more=max(0, len(intervals) - MOST_INTERVALS),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Hole:
+    """Missing numbers of one boot: `first` to `last`, the first of them at `at`, then every `step_s`."""
+
+    boot_id: str
+    first: int
+    last: int
+    at: float
+    step_s: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where a boot's slots begin: number n at `zero + n * step_s`."""
+
+    zero: float
+    step_s: float
+
+    def begin_of(self, number: int) -> float:
+        return self.zero + number * self.step_s
+
+
+def _holes(runs: Sequence[Run], known: Known, now: float) -> Iterator[_Hole]:
+    if not runs:
+        return
+    yield from _before_first(runs, known)
+    for index, (run, following) in enumerate(pairwise(runs), 1):
+        if not (run.is_live and following.is_live):
+            continue
+        if run.boot_id == following.boot_id:
+            missing = following.first_sequence - run.last_sequence - 1
+            if missing > 0:
+                step_s = (following.first_at - run.last_at) / (missing + 1)
+                yield _Hole(
+                    run.boot_id,
+                    run.last_sequence + 1,
+                    following.first_sequence - 1,
+                    run.last_at + step_s,
+                    step_s,
+                    _UNSAID,
+                )
+        else:
+            yield from _between(runs[:index], runs[index:], known)
+    yield from _running_end(runs, known, now)
+
+
+def _before_first(runs: Sequence[Run], known: Known) -> Iterator[_Hole]:
+    """Yield the slots before a sensor's very first reading."""
+    first = runs[0]
+    grid = _grid(runs, known.cadences_s)
+    if first.is_live and first.first_sequence > 0 and grid is not None:
+        yield _Hole(first.boot_id, 0, first.first_sequence - 1, grid.begin_of(0), grid.step_s, _UNSAID)
+
+
+def _between(before: Sequence[Run], after: Sequence[Run], known: Known) -> Iterator[_Hole]:
+    """Yield what an old boot's cadence still had due when a new boot began, and what that one missed at first."""
+    old, new = before[-1], after[0]
+    old_grid = _grid(before[::-1], known.cadences_s)
+    new_grid = _grid(after, known.cadences_s) or old_grid
+    if new_grid is None:
+        return
+    old_grid = old_grid or _Grid(old.last_at - old.last_sequence * new_grid.step_s, new_grid.step_s)
+    if new_grid is old_grid or not _fits(new, new_grid):
+        new_grid = _Grid(new.first_at - new.first_sequence * new_grid.step_s, new_grid.step_s)
+    begin = new_grid.begin_of(0)
+    removed = _removed_at(known.notices, old.last_at, begin)
+    end = begin if removed is None else min(begin, removed)
+    missing = _slots_before(end, old_grid, old.last_sequence)
+    if missing > 0:
+        at = old_grid.begin_of(old.last_sequence + 1)
+        last = old.last_sequence + missing
+        why = _between_why(known.notices, new.boot_id)
+        yield _Hole(old.boot_id, old.last_sequence + 1, last, at, old_grid.step_s, why)
+    if new.first_sequence > 0:
+        yield _Hole(new.boot_id, 0, new.first_sequence - 1, begin, new_grid.step_s, _UNSAID)
+
+
+def _running_end(runs: Sequence[Run], known: Known, now: float) -> Iterator[_Hole]:
+    """Yield slots after the last reading that are over; the one that runs, and what may be on its way, is not lost."""
+    last = runs[-1]
+    grid = _grid(runs[::-1], known.cadences_s)
+    if grid is None or not last.is_live or last.last_at >= now:
+        return
+    removed = _removed_at(known.notices, last.last_at, now)
+    over = now - _ON_ITS_WAY_S - grid.step_s if removed is None else removed
+    missing = math.floor((over - grid.begin_of(last.last_sequence)) / grid.step_s)
+    if missing > 0:
+        at = grid.begin_of(last.last_sequence + 1)
+        yield _Hole(last.boot_id, last.last_sequence + 1, last.last_sequence + missing, at, grid.step_s, _AT_THE_END)
+
+
+def _slots_before(end: float, grid: _Grid, last: int) -> int:
+    return math.ceil((end - grid.begin_of(last)) / grid.step_s - _TOLERANCE) - 1
+
+
+def _grid(runs: Sequence[Run], cadences_s: Sequence[float]) -> _Grid | None:
+    """Return the slots of the boot that the first of these runs belongs to, by it and the nearest of the same grid.
+
+    A reading is taken at or after its slot's begin, never before: the earliest shows where that is.
+    """
+    own = [run for run in runs[:_GRID_RUNS] if run.boot_id == runs[0].boot_id]
+    step_s = _cadence(own, cadences_s)
+    if step_s is None:
+        return None
+    zeros: list[float] = []
+    for run in own:
+        here = [run.first_at - run.first_sequence * step_s, run.last_at - run.last_sequence * step_s]
+        if zeros and any(abs(zero - zeros[0]) >= step_s for zero in here):
+            break  # another cadence, or the clock was set
+        zeros += here
+    return _Grid(min(zeros), step_s)
+
+
+def _fits(run: Run, grid: _Grid) -> bool:
+    return abs(run.first_at - grid.begin_of(run.first_sequence)) < grid.step_s
+
+
+def _cadence(runs: Sequence[Run], cadences_s: Sequence[float]) -> float | None:
+    """Return the known cadence that the readings show, or the one that they show."""
+    longest = max(runs, key=lambda run: run.count)
+    seen_s = (longest.last_at - longest.first_at) / max(1, longest.count - 1)
+    if seen_s <= 0.0:
+        return cadences_s[-1] if cadences_s else None
+    nearest_s = min(cadences_s, key=lambda known_s: abs(math.log(known_s / seen_s)), default=seen_s)
+    is_known = longest.count < _SHORT_RUN or abs(nearest_s / seen_s - 1.0) <= _SAME_CADENCE
+    return nearest_s if is_known else seen_s
+
+
+def _removed_at(notices: Iterable[KeptNotice], since: float, until: float) -> float | None:
+    found = [n.since for n in notices if n.cause is GapCause.REMOVED and since <= n.since <= until]
+    return min(found, default=None)
+
+
+def _between_why(notices: Iterable[KeptNotice], boot_id: str) -> str:
+    found = (n.why for n in notices if n.boot_id == boot_id and n.first is None and n.cause is not GapCause.REMOVED)
+    return next(found, _BETWEEN)
+
+
+def _said(hole: _Hole, notices: Sequence[KeptNotice]) -> Iterator[_Hole]:
+    """Yield the parts of a hole by what notices say of them."""
+    at = hole.first
+    own = [n for n in notices if n.boot_id == hole.boot_id and n.first is not None and n.last is not None]
+    for notice in sorted(own, key=lambda n: n.first or 0):
+        first, last = max(at, notice.first or 0), min(hole.last, notice.last or 0)
+        if last < first:
+            continue
+        if first > at:
+            yield _part(hole, at, first - 1, hole.why)
+        yield _part(hole, first, last, notice.why)
+        at = last + 1
+    if at <= hole.last:
+        yield _part(hole, at, hole.last, hole.why)
+
+
+def _part(hole: _Hole, first: int, last: int, why: str) -> _Hole:
+    return _Hole(hole.boot_id, first, last, hole.at + (first - hole.first) * hole.step_s, hole.step_s, why)
+
+
+def _cut(hole: _Hole, query: GapQuery) -> Interval | None:
+    """Return the slots of a hole that begin within the query's range."""
+    skip = max(0, math.ceil((query.since - hole.at) / hole.step_s - 1e-6))
+    most = hole.last - hole.first + 1
+    count = min(most, max(0, math.ceil((query.until - hole.at) / hole.step_s - 1e-6))) - skip
+    if count <= 0:
+        return None
+    since = hole.at + skip * hole.step_s
+    return Interval(round(since, 3), round(since + count * hole.step_s, 3), count, hole.why)

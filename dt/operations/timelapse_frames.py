@@ -1,0 +1,96 @@
+"""Where a film's pictures come from: the database service, or its files while it does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from dt.communication.database_api import DatabaseApiClient
+from dt.data.database.frame_files import FrameFiles
+from dt.data.database.records import MOST_ITEMS, PageQuery, Records
+from dt.data.database.sqlite_file import SQLiteFile
+from dt.utils.config import Settings
+from dt.utils.dataclasses import CameraFrame
+from dt.utils.exceptions import RefusedRequestError, RemoteServiceError
+from dt.utils.secrets import ensure_token
+
+
+class FrameSource(Protocol):
+    """Descriptions of pictures, and the pictures."""
+
+    def frames(self, filters: Mapping[str, str], since: float | None, until: float | None) -> list[CameraFrame]:
+        """Return what there is with since <= timestamp < until, oldest first."""
+        ...
+
+    def picture(self, sha256: str) -> bytes | None:
+        """Return a JPEG; None when it is gone."""
+        ...
+
+
+class ServiceFrames:
+    """Asks the database service."""
+
+    def __init__(self, client: DatabaseApiClient) -> None:
+        self._client = client
+
+    def frames(self, filters: Mapping[str, str], since: float | None, until: float | None) -> list[CameraFrame]:
+        """Return every page's frames."""
+        found = self._client.all_frames(limit=MOST_ITEMS, **filters, **_span(since, until))
+        return [CameraFrame.from_dict(item) for item in found][::-1]
+
+    def picture(self, sha256: str) -> bytes | None:
+        """Fetch a picture."""
+        try:
+            return self._client.picture(sha256)
+        except RefusedRequestError as error:
+            if error.status == 404:
+                return None
+            raise
+
+
+class StoredFrames:
+    """Reads the database's own files, which nobody else has open."""
+
+    def __init__(self, file: SQLiteFile, files: FrameFiles) -> None:
+        self._records = Records(file)
+        self._files = files
+
+    def frames(self, filters: Mapping[str, str], since: float | None, until: float | None) -> list[CameraFrame]:
+        """Return every page's frames."""
+        found: list[CameraFrame] = []
+        cursor: str | None = None
+        while True:
+            query = PageQuery(limit=MOST_ITEMS, cursor=cursor, since=since, until=until)
+            page = self._records.page("frames", query, filters)
+            found += [CameraFrame.from_json(bytes(item)) for item in page.items]
+            cursor = page.next
+            if cursor is None:
+                return found[::-1]
+
+    def picture(self, sha256: str) -> bytes | None:
+        """Read a picture."""
+        return self._files.read(sha256)
+
+
+@contextmanager
+def open_frames(settings: Settings) -> Iterator[FrameSource]:
+    """Give the service's pictures, or those under DATA_DIR when it does not answer and left some there."""
+    with DatabaseApiClient(settings.flask_db_url, ensure_token(settings)) as client:
+        try:
+            client.frames(limit=1)
+        except RemoteServiceError:
+            if not settings.database_file.is_file():
+                raise
+        else:
+            yield ServiceFrames(client)
+            return
+    file = SQLiteFile(settings.database_file)
+    try:
+        yield StoredFrames(file, FrameFiles(settings.data_dir / "frames"))
+    finally:
+        file.close()
+
+
+def _span(since: float | None, until: float | None) -> dict[str, Any]:
+    return {name: value for name, value in (("since", since), ("until", until)) if value is not None}

@@ -1,0 +1,1 @@
+"""The faults of the field, and the desk at which they are ordered."""
