@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test test-slow test-integration test-e2e lint format bench bench-edge outage install-dev install-rpi install-db \
+.PHONY: help demo up down status test test-slow test-integration test-e2e lint format bench report-quality bench-edge outage install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
 
@@ -66,6 +66,9 @@ bench-edge: $(call STAMP,dev) ## Measure the collector: memory, CPU, import, cat
 
 bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/figures/loop.json
 	@$(BIN)/python scripts/bench/loop.py $(ARGS)
+
+report-quality: $(call STAMP,dev) ## Measure the quality gates; writes build/figures/quality.json (ARGS="--data FOLDER")
+	@$(BIN)/python scripts/bench/quality.py $(ARGS)
 
 # --- Installation ----------------------------------------------------------------------------------------------------
 

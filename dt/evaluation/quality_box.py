@@ -109,7 +109,9 @@ def plan(rig: Rig, since: float, days: float) -> list[PlannedFault]:
                 at = since + begins * _DAY_S
                 until = at + _LASTS_DAYS * _DAY_S
                 faults.append(
-                    PlannedFault(name=f"{name}_{quantity}", sensor_id=sensor.sensor_id, since=at, until=until, order=order)
+                    PlannedFault(
+                        name=f"{name}_{quantity}", sensor_id=sensor.sensor_id, since=at, until=until, order=order
+                    )
                 )
                 begins += _EVERY_DAYS
     return faults
@@ -145,9 +147,7 @@ def box_readings(
                 yield _reading(sensor, at, index, *value, seed)
 
 
-def _reading(
-    sensor: SensorDescriptor, at: float, index: int, value: float, unit: Unit, seed: int
-) -> SensorData:
+def _reading(sensor: SensorDescriptor, at: float, index: int, value: float, unit: Unit, seed: int) -> SensorData:
     return SensorData(
         sensor_id=sensor.sensor_id,
         data_type=sensor.data_type,
@@ -179,7 +179,9 @@ class _Looks:
                 frames[sensor.pin] = frame
                 if frame is not None:
                     is_warmth = sensor.data_type is Quantity.TEMPERATURE
-                    values[sensor.sensor_id] = (frame[0], Unit.DEGREE_CELSIUS) if is_warmth else (frame[1], Unit.PERCENT)
+                    values[sensor.sensor_id] = (
+                        (frame[0], Unit.DEGREE_CELSIUS) if is_warmth else (frame[1], Unit.PERCENT)
+                    )
             elif sensor.address is not None:
                 value = self._register(sensor.address, sensor.data_type)
                 if value is not None:

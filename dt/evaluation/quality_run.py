@@ -63,11 +63,11 @@ def judgements(readings: Iterable[SensorData], sensors: Sequence[SensorDescripto
     return found
 
 
-def doubted_spans(found: Iterable[Judgement]) -> list[tuple[str, float, float, str]]:
-    """Return (sensor, first, last, check) of every stretch of doubt; pauses of less than an hour end none."""
+def doubted_spans(found: Iterable[Judgement], apart_s: float = _APART_S) -> list[tuple[str, float, float, str]]:
+    """Return (sensor, first, last, check) of every stretch of doubt; pauses up to `apart_s` end none."""
     spans: list[tuple[str, float, float, str]] = []
     for one in sorted((one for one in found if one.is_doubted), key=lambda one: (one.sensor_id, one.timestamp)):
-        if spans and spans[-1][0] == one.sensor_id and one.timestamp - spans[-1][2] <= _APART_S:
+        if spans and spans[-1][0] == one.sensor_id and one.timestamp - spans[-1][2] <= apart_s:
             spans[-1] = (*spans[-1][:2], one.timestamp, spans[-1][3])
         else:
             spans.append((one.sensor_id, one.timestamp, one.timestamp, one.check))

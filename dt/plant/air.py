@@ -67,7 +67,7 @@ def absolute_humidity_g_m3(temperature_c: float, humidity_percent: float) -> flo
 
 
 def humidity_ratio(temperature_c: float, humidity_percent: float, pressure_kpa: float = _STANDARD_KPA) -> float:
-    """Return kg of vapour per kg of dry air (ASHRAE Fundamentals 2017, ch. 1 eq. 20; its table 2 has 0.01477 at 20 degC).
+    """Return kg of vapour per kg of dry air (ASHRAE Fundamentals 2017, ch. 1 eq. 20).
 
     >>> round(humidity_ratio(20.0, 100.0), 4)
     0.0147

@@ -50,7 +50,7 @@ def air_pressure_kpa(elevation_m: float) -> float:
     >>> round(air_pressure_kpa(1800.0), 1)
     81.8
     """
-    return 101.3 * ((293.0 - 0.0065 * elevation_m) / 293.0) ** 5.26
+    return 101.3 * math.pow((293.0 - 0.0065 * elevation_m) / 293.0, 5.26)
 
 
 def psychrometric_constant_kpa_c(pressure_kpa: float) -> float:

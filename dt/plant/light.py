@@ -34,7 +34,7 @@ def ppfd_from_lux(lux: float, source: LightSource) -> float:
 
 
 def light_integral_mol_m2(before: float, after: float, seconds: float) -> float:
-    """Return the photons in mol m-2 between two PPFD values by the trapezium rule; 1 umol m-2 s-1 is 0.0036 mol an hour.
+    """Return the photons in mol m-2 between two PPFD values by the trapezium rule.
 
     >>> round(light_integral_mol_m2(1.0, 1.0, 3600.0), 4), round(light_integral_mol_m2(0.0, 400.0, 8 * 3600.0), 2)
     (0.0036, 5.76)

@@ -1,8 +1,6 @@
-"""What is remembered of one series of readings: of fixed size, whatever comes, and advanced by one reading at a time."""
+"""What is remembered of one series of readings: of fixed size, whatever comes, advanced by one reading at a time."""
 
 from __future__ import annotations
-
-import math
 
 import msgspec
 
@@ -19,9 +17,15 @@ _STEPS_OVER = 50.0  # readings
 _RUNS_FORGOTTEN_S = 7 * 86_400.0
 _PATIENCE_S = 600.0
 _CLIP = 6.0
+_NOISE_CLIP = 4.0
 _DAYS = 5
+_HOUR_S, _HOURS = 3600.0, 24
+_BRIGHT = 10.0  # times darkness
+_BRIGHT_MOST = 7
 _SMOOTH_S = 900.0
 _SHARP_PER_MIN = 0.12  # of the rise that would be suspicious
+_RISE_GAP_S = 5400.0
+_SHARP = 1.0  # of it: the level still follows
 _LOW_FORGOTTEN_S = 86_400.0
 
 
@@ -34,9 +38,8 @@ class Noise(msgspec.Struct, array_like=True):
     days: list[float] = []
 
     def usual(self) -> float | None:
-        """Return the median of the past days' highest; None on the first day."""
-        days = sorted(self.days)
-        return days[len(days) // 2] if days else None
+        """Return the highest of the past days; None on the first day."""
+        return max(self.days, default=None)
 
 
 class Rise(msgspec.Struct, array_like=True):
@@ -45,6 +48,7 @@ class Rise(msgspec.Struct, array_like=True):
     level: float = 0.0
     low: float = 0.0
     low_at: float = 0.0
+    sharp_at: float = -1.0  # when it last rose as water does
 
     @property
     def height(self) -> float:
@@ -80,8 +84,15 @@ class Course(msgspec.Struct, array_like=True):
     jumped: float = 0.0  # the last large rise that could be water
     jumped_at: float = 0.0
     doubted: SensorData | None = None  # the last reading, where the next one shows whether it was a spike
+    hour: int = -1  # of light: the hour in hand, its darkest reading,
+    darkest: float = 0.0
+    bright: list[int] = []  # and of each hour of the day, on how many days in a row it was never dark
     noise: Noise = msgspec.field(default_factory=Noise)
     rise: Rise = msgspec.field(default_factory=Rise)
+
+    @property
+    def _is_stuck(self) -> bool:
+        return self.quality is not None and self.quality.check == "stuck"
 
     @property
     def learnt(self) -> bool:
@@ -145,10 +156,12 @@ class Course(msgspec.Struct, array_like=True):
             if limits.noise is not None:
                 self._follow_noise(step, elapsed_s, limits.noise)
             self._follow_run(raw, timestamp, elapsed_s, limits.dark)
+            if limits.dark is not None and not self._is_stuck:
+                self._follow_hours(value, timestamp, limits.dark)
             if limits.slow_rise is not None:
                 self._follow_rise(value, timestamp, elapsed_s, limits.slow_rise)
             if limits.fall_per_min is not None:
-                self._follow_offset(offset, step, timestamp, limits.fall_per_min)
+                self._follow_offset(offset, step, timestamp, limits)
             is_large = limits.spike is not None and abs(step) > max(limits.spike, 8.0 * self.steps)
             self.doubted = reading if is_large and elapsed_s <= 3.0 * self.cadence_s else None
             size = abs(step)
@@ -185,15 +198,13 @@ class Course(msgspec.Struct, array_like=True):
             if not is_dark:
                 self._learn_run(self.at - self.run_since)
             self.run, self.run_since = 0, timestamp
-        elif is_dark:
-            self.run_since = timestamp
         else:
             self.run += 1
         self.longest_run_s -= self.longest_run_s * min(1.0, elapsed_s / _RUNS_FORGOTTEN_S)
 
     def _learn_run(self, lasted_s: float) -> None:
         """A plateau that was doubted teaches patience only slowly."""
-        if self.quality is not None and self.quality.check == "stuck":
+        if self.quality is not None and self.quality.verdict is not Verdict.GOOD:
             lasted_s = min(lasted_s, 2.0 * self.longest_run_s + _PATIENCE_S)
         self.longest_run_s = max(self.longest_run_s, lasted_s)
         stays = 1.0 - 1.0 / _STEPS_OVER
@@ -207,24 +218,47 @@ class Course(msgspec.Struct, array_like=True):
                 noise.days = [*noise.days[1 - _DAYS :], noise.today]
             noise.day, noise.today = day, 0.0
         if self.count > 2 and 0.5 * self.cadence_s <= elapsed_s <= 2.0 * self.cadence_s:
-            most = _CLIP * max(noise.now, 0.1 * floor)
+            most = _NOISE_CLIP * max(noise.now, 0.1 * floor)
             noise.now += (min(abs(step - self.step), most) - noise.now) / _NOISE_OVER
         noise.today = max(noise.today, noise.now)
 
     def _follow_rise(self, value: float, timestamp: float, elapsed_s: float, least: float) -> None:
         rise = self.rise
+        if elapsed_s > _RISE_GAP_S:  # whatever came in between, nobody saw it
+            self.rise = Rise(value, value, timestamp, timestamp)
+            return
         before = rise.level
         rise.level += (value - rise.level) * elapsed_s / (_SMOOTH_S + elapsed_s)
         is_sharp = rise.level - before > _SHARP_PER_MIN * least * max(elapsed_s, 1.0) / SHORT_S
+        if is_sharp or max(value - rise.level, value - self.value) > _SHARP * least:
+            is_sharp, rise.sharp_at = True, timestamp
         if is_sharp or rise.level < rise.low or timestamp - rise.low_at > _LOW_FORGOTTEN_S:
             rise.low, rise.low_at = rise.level, timestamp
 
-    def _follow_offset(self, offset: float, step: float, timestamp: float, fall: float) -> None:
-        if offset == 0.0 or self.offset == 0.0:
+    def _follow_offset(self, offset: float, step: float, timestamp: float, limits: Thresholds) -> None:
+        if self.offset == 0.0:
             self.offset_at = timestamp
+        elif offset == 0.0 and timestamp - self.offset_at > limits.step_held_s:
+            self.jumped, self.jumped_at = self.offset, timestamp
+        if (
+            offset == 0.0
+            and self.offset == 0.0
+            and limits.slow_rise is not None
+            and step > (limits.fall_per_min or 0.0)
+        ):
+            self.jumped, self.jumped_at = step, timestamp  # water, or what looks like it
         self.offset = offset
-        if step > fall and offset == 0.0:
-            self.jumped, self.jumped_at = step, timestamp
+
+    def _follow_hours(self, value: float, timestamp: float, dark: float) -> None:
+        hour = int(timestamp // _HOUR_S)
+        if hour != self.hour:
+            if self.hour >= 0 and not self.bright:
+                self.bright = [0] * _HOURS
+            if self.hour >= 0:
+                place = self.hour % _HOURS
+                self.bright[place] = min(_BRIGHT_MOST, self.bright[place] + 1) if self.darkest > _BRIGHT * dark else 0
+            self.hour, self.darkest = hour, value
+        self.darkest = min(self.darkest, value)
 
 
 def is_possible(quality: Quality) -> bool:

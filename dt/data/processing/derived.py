@@ -14,10 +14,11 @@ from dt.plant.air import dew_point_c, vapour_pressure_deficit_kpa
 from dt.plant.light import LightSource, ppfd_from_lux
 from dt.utils.dataclasses import Quality, SensorData, Verdict
 from dt.utils.ids import derived_id
-from dt.utils.quantities import Quantity, Unit
+from dt.utils.quantities import QUANTITIES, Quantity, Unit
 
 AIR = frozenset({Quantity.TEMPERATURE, Quantity.HUMIDITY})
 HOURLY = {Quantity.TEMPERATURE: Quantity.TEMPERATURE_1H, Quantity.SOIL_MOISTURE: Quantity.SOIL_MOISTURE_1H}
+_HOURS = frozenset(HOURLY.values())
 _HOURLY_UNITS = frozenset({Unit.DEGREE_CELSIUS, Unit.VWC, Unit.FRACTION})
 _OTHER_LAMP_AFTER_S = 3600.0
 
@@ -116,11 +117,11 @@ def _of_pair(reading: SensorData, temperature: Half, humidity: Half) -> list[Sen
     quality, parents = _worse(temperature, humidity), (temperature.correlation_id, humidity.correlation_id)
     at, is_late = max(temperature.timestamp, humidity.timestamp), temperature.late or humidity.late
     deficit = vapour_pressure_deficit_kpa(temperature.value, humidity.value)
-    vpd = _made(reading, Quantity.VPD, deficit, Unit.KILOPASCAL, at, quality, parents, is_late=is_late)
+    vpd = _made(reading, Quantity.VPD, deficit, at, quality, parents, is_late=is_late)
     if humidity.value <= 0.0:
         return [vpd]
     dew = dew_point_c(temperature.value, humidity.value)
-    return [_made(reading, Quantity.DEW_POINT, dew, Unit.DEGREE_CELSIUS, at, quality, parents, is_late=is_late), vpd]
+    return [_made(reading, Quantity.DEW_POINT, dew, at, quality, parents, is_late=is_late), vpd]
 
 
 def _dli(reading: SensorData, light: LightSum, guessed: LightSource | None) -> SensorData:
@@ -133,7 +134,12 @@ def _dli(reading: SensorData, light: LightSum, guessed: LightSource | None) -> S
     else:
         quality = Quality(verdict=Verdict.GOOD, check="coverage", why=why)
     return _made(
-        reading, Quantity.DLI, light.total, Unit.DLI, light.timestamp, quality, (reading.correlation_id,), is_late=False
+        reading,
+        Quantity.DLI,
+        light.total,
+        light.timestamp,
+        quality,
+        (reading.correlation_id,),
     )
 
 
@@ -147,11 +153,9 @@ def _hour(reading: SensorData, hour: Hour) -> SensorData:
         reading,
         quantity,
         hour.mean,
-        reading.unit,
         hour.end,
         quality,
         (reading.correlation_id,),
-        is_late=False,
         revision=hour.revision,
     )
 
@@ -160,19 +164,18 @@ def _made(
     reading: SensorData,
     quantity: Quantity,
     value: float,
-    unit: Unit,
     timestamp: float,
     quality: Quality,
     parents: tuple[str, ...],
     *,
-    is_late: bool,
+    is_late: bool = False,
     revision: int = 0,
 ) -> SensorData:
     return SensorData(
         sensor_id=f"{reading.plant_id or reading.zone_id}/{quantity}",
         data_type=quantity,
         value=value,
-        unit=unit,
+        unit=reading.unit if quantity in _HOURS else QUANTITIES[quantity].unit,
         timestamp=timestamp,
         correlation_id=derived_id(quantity, *parents, *((timestamp, revision) if len(parents) == 1 else ())),
         zone_id=reading.zone_id,

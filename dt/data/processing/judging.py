@@ -11,7 +11,7 @@ from dt.data.processing.checks.step import unexplained
 from dt.data.processing.course import Course
 from dt.data.processing.neighbourhood import Neighbourhood
 from dt.data.processing.sensor_book import SensorEntry
-from dt.data.processing.thresholds import Thresholds, thresholds_of
+from dt.data.processing.thresholds import thresholds_of
 from dt.data.processing.zone_state import Zone
 from dt.utils.dataclasses import Origin, Quality, SensorData, Verdict
 from dt.utils.quantities import NEEDS_CALIBRATION, QUANTITIES, Unit, to_canonical
@@ -20,7 +20,7 @@ LATE_AFTER_S = 60.0
 
 
 class Judged(NamedTuple):
-    """A reading with its verdict, how it came, its sensor's pause, and the one before it where that has to be corrected."""
+    """A reading with its verdict, how it came, its sensor's pause, and the one before where that must be corrected."""
 
     reading: SensorData
     quality: Quality
@@ -29,27 +29,34 @@ class Judged(NamedTuple):
     corrected: SensorData | None = None
 
 
+class _Measured(NamedTuple):
+    """A value in the unit that it is stored in, and the version of the calibration that made it of counts."""
+
+    value: float
+    unit: Unit
+    calibration: int | None = None
+
+
 def judged(raw: SensorData, received_at: float, entry: SensorEntry | None, zone: Zone) -> Judged | None:
     """Return what becomes of a raw reading; None of one that was taken already. Raises MessageError."""
-    value, unit, calibration = _converted(raw, entry)
+    measured = _converted(raw, entry)
     course = zone.course_of(raw)
     arrival = course.arrival_of(raw)
     if arrival is Arrival.REPEATED:  # what became of it was committed together with the state that knows it
         return None
-    scale = unit if calibration is None else f"{unit}:{calibration}"
+    scale = measured.unit if measured.calibration is None else f"{measured.unit}:{measured.calibration}"
     if scale != course.scale and arrival is Arrival.NEXT:
         course.begin_level(scale)
-    limits = thresholds_of(raw.data_type, unit)
-    sample = _sample(raw, (value, unit), received_at, entry, calibration is not None, limits, arrival, course, zone)
+    sample = _sample(raw, measured, received_at, entry, zone, course, arrival)
     quality = judge(sample)
-    reading = _reading(raw, sample, quality, calibration)
+    reading = _reading(raw, sample, quality, measured.calibration)
     corrected = None
     if quality.check == "clock_time" and quality.verdict is Verdict.BAD:
         pass  # the instant is nobody's: it says nothing of the series
     elif arrival is Arrival.NEXT:
         if quality.verdict is not Verdict.BAD:
             corrected = _corrected(course, judge_previous(sample))
-            course.advance(reading, sample.raw_value, limits, sample.offset)
+            course.advance(reading, sample.raw_value, sample.limits, sample.offset)
         course.note(reading, quality)
     elif arrival is Arrival.BACK:
         course.note_back(reading)
@@ -60,27 +67,23 @@ def judged(raw: SensorData, received_at: float, entry: SensorEntry | None, zone:
 
 def _sample(
     raw: SensorData,
-    measured: tuple[float, Unit],
+    measured: _Measured,
     received_at: float,
     entry: SensorEntry | None,
-    is_calibrated: bool,
-    limits: Thresholds,
-    arrival: Arrival,
-    course: Course,
     zone: Zone,
+    course: Course,
+    arrival: Arrival,
 ) -> Sample:
-    value, unit = measured
+    value, unit, version = measured
+    limits = thresholds_of(raw.data_type, unit)
     elapsed_s = change = offset = 0.0
     apart = None
     if arrival is Arrival.NEXT:
         if course.count:
             elapsed_s, change = raw.timestamp - course.at, value - course.value
             offset = unexplained(course, limits, change, elapsed_s, raw.timestamp)
-        if (
-            limits.pair is not None
-            and limits.plausible is not None
-            and limits.plausible[0] <= value <= limits.plausible[1]
-        ):
+        likely = limits.plausible
+        if limits.pair is not None and likely is not None and likely[0] <= value <= likely[1]:
             apart = _apart(zone, raw, value, limits.pair)
     return Sample(
         raw.data_type,
@@ -90,7 +93,7 @@ def _sample(
         raw.timestamp,
         received_at,
         entry is not None,
-        entry.calibration if entry is not None and is_calibrated else None,
+        entry.calibration if entry is not None and version is not None else None,
         raw.origin,
         raw.quality,
         limits,
@@ -143,10 +146,10 @@ def _reading(raw: SensorData, sample: Sample, quality: Quality, calibration: int
     )
 
 
-def _converted(raw: SensorData, entry: SensorEntry | None) -> tuple[float, Unit, int | None]:
-    """Return value, unit and the calibration's version; counts stay counts where no calibration reads them."""
+def _converted(raw: SensorData, entry: SensorEntry | None) -> _Measured:
+    """Return the value in its canonical unit; counts stay counts where no calibration reads them."""
     if (raw.data_type, raw.unit) not in NEEDS_CALIBRATION:
-        return (*to_canonical(raw.data_type, raw.value, raw.unit), None)
+        return _Measured(*to_canonical(raw.data_type, raw.value, raw.unit))
     if entry is None or entry.calibration is None:
-        return raw.value, raw.unit, None
-    return entry.calibration.apply(raw.value), QUANTITIES[raw.data_type].unit, entry.calibration.version
+        return _Measured(raw.value, raw.unit)
+    return _Measured(entry.calibration.apply(raw.value), QUANTITIES[raw.data_type].unit, entry.calibration.version)

@@ -15,6 +15,7 @@ from dt.data.processing.arrival import Arrival
 from dt.data.processing.derived import AIR, HOURLY, local_days, of_the_air, of_the_hour, of_the_light, without
 from dt.data.processing.judging import LATE_AFTER_S, judged
 from dt.data.processing.sensor_book import SensorBook
+from dt.data.processing.sensor_watch import SensorWatch
 from dt.data.processing.zone_state import ZoneStates
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import CameraFrame, Origin, SensorData
@@ -32,7 +33,7 @@ _CAMERA_RAW = Topics.CAMERA_IMAGE.raw
 
 
 class Processor:
-    """The `Transformer` of the raw topics; `count` hears how many readings had each verdict, `told` each live one."""
+    """The `Transformer` of the raw topics; `count` hears how many readings had each verdict."""
 
     def __init__(
         self,
@@ -41,18 +42,20 @@ class Processor:
         count: Callable[[Counter[str]], None] = lambda _verdicts: None,
         *,
         timezone: str = "UTC",
-        told: Callable[[SensorData, float], None] = lambda _reading, _cadence_s: None,
+        watch: SensorWatch | None = None,
     ) -> None:
         self._book = book
         self._clock = clock
         self._count = count
-        self._told = told
+        self._watch = watch
         self._day_of = local_days(timezone)
         self._states = ZoneStates()
 
     def restore(self, state: Sequence[Record]) -> None:
         """Begin from the committed state, with the registry as it stands."""
         self._states.restore(state)
+        if self._watch is not None:
+            self._watch.begin(self._states.last_heard(), self._clock.wall())
         self._book.refresh()
 
     def transform(self, records: Sequence[Record]) -> Sequence[Outgoing]:
@@ -93,8 +96,8 @@ class Processor:
             found += of_the_light(zone, reading, quality, entry, result.cadence_s, self._day_of)
         if reading.data_type in HOURLY and result.arrival in _NEW:
             found += of_the_hour(zone, reading, quality, result.cadence_s)
-        if reading.origin is Origin.LIVE and result.arrival is Arrival.NEXT:
-            self._told(reading, result.cadence_s)
+        if self._watch is not None and result.arrival is Arrival.NEXT:
+            self._watch.hear(reading, result.cadence_s)
         return [outgoing(_PROCESSED[new.data_type], new, new.zone_id) for new in found]
 
 

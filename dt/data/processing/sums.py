@@ -40,7 +40,7 @@ class Hour(NamedTuple):
 
 
 class Slot(msgspec.Struct, array_like=True):
-    """Ten minutes: their number since 1970, sum and count of readings, and how often the hour that they end was told."""
+    """Ten minutes: number since 1970, sum and count of readings, and how often the hour that they end was told."""
 
     number: int
     total: float = 0.0
@@ -49,7 +49,7 @@ class Slot(msgspec.Struct, array_like=True):
 
 
 class Mean(msgspec.Struct, array_like=True):
-    """Rolling hours in steps of ten minutes: told when the next step begins, told again when a late reading corrects one."""
+    """Rolling hours in steps of ten minutes: told when the next step begins, again when a late reading corrects one."""
 
     slots: list[Slot] = []
     cadence_s: float = 0.0
@@ -137,7 +137,7 @@ class LightDay(msgspec.Struct, array_like=True):
     told: int = -1
 
     def add(self, timestamp: float, ppfd: float, cadence_s: float, day_of: DayOf) -> list[LightSum]:
-        """Take a reading that is newer than the last; return sums that are due: every ten minutes, and at a day's end."""
+        """Take a reading newer than the last; return sums that are due: every ten minutes, and at a day's end."""
         sums = []
         gap_s = timestamp - self.at
         is_gap = self.at < 0.0 or gap_s > min(_MOST_GAP_S, max(_GAP_AT_LEAST_S, _GAP_PAUSES * cadence_s))

@@ -26,6 +26,7 @@ class Thresholds:
     spike: float | None = None  # smaller ones are no spikes
     noise: float | None = None  # mean second difference below which noise never counts as grown
     noise_most: float | None = None  # above which it does, whatever it was before
+    noise_pause_s: float = 0.0  # with longer pauses the weather of the place looks like noise
     stuck_s: float | None = None  # the shortest time that is suspicious
     dark: float | None = None  # at or below this value it is night: the same value for hours says nothing
     slow_rise: float | None = None  # a rise that took hours and is larger than this is not water
@@ -37,10 +38,11 @@ _AIR = Thresholds(
     rise_per_min=3.0,  # WMO: 3 degC
     fall_per_min=3.0,
     step_most=20.0,  # chosen: a desert's day
-    step_held_s=6 * 3600.0,
+    step_held_s=24 * 3600.0,
     spike=2.0,  # chosen: twice the AM2302's spread of +-0.5 degC, and as much again
     noise=0.5,  # chosen: five of the AM2302's steps
     noise_most=1.5,  # chosen: no air near plants trembles so from one reading to the next
+    noise_pause_s=120.0,  # about the time in which a vent changes a greenhouse's air
     stuck_s=3600.0,  # WMO asks for 0.1 degC of change within 60 min
     pair=3.0,  # chosen: six times the AM2302's spread, sun on one of the two included
 )
@@ -49,22 +51,24 @@ _HUMIDITY = Thresholds(
     rise_per_min=15.0,  # WMO: 15 %
     fall_per_min=15.0,
     step_most=50.0,
-    step_held_s=6 * 3600.0,
+    step_held_s=24 * 3600.0,
     spike=8.0,  # chosen: four times the AM2302's spread of +-2 %
     noise=2.5,
     noise_most=5.0,
+    noise_pause_s=120.0,
     stuck_s=3600.0,  # WMO asks for 1 % of change within 60 min
     pair=12.0,
 )
 _SOIL_DEGC = Thresholds(
-    plausible=(-5.0, 50.0),  # chosen: frost to full sun on a black pot
+    plausible=(-10.0, 55.0),  # chosen: frost to full sun on a black pot
     rise_per_min=3.0,  # WMO has 1 degC for open ground; cold water on a pot is faster
     fall_per_min=3.0,
     step_most=15.0,
-    step_held_s=6 * 3600.0,
+    step_held_s=24 * 3600.0,
     spike=2.0,
     noise=0.6,  # the seesaw's own thermometer is coarse
     noise_most=1.5,
+    noise_pause_s=900.0,
     stuck_s=3 * 3600.0,
     pair=4.0,
 )
@@ -75,8 +79,9 @@ _SOIL = Thresholds(
     step_most=0.4,
     step_held_s=48 * 3600.0,  # longer than of air: pumps follow this quantity
     spike=0.03,  # chosen: three times a capacitive probe's +-0.01
-    noise=0.008,
+    noise=0.004,  # chosen: four times the steps of a 10-bit probe
     noise_most=0.04,
+    noise_pause_s=1200.0,
     stuck_s=3 * 3600.0,
     slow_rise=0.025,  # chosen: five times the temperature error of a good capacitive probe over a day
 )
@@ -87,17 +92,18 @@ _WETNESS = Thresholds(  # relative: a probe's whole range is one, so everything 
     step_most=0.9,
     step_held_s=48 * 3600.0,
     spike=0.06,
-    noise=0.02,
+    noise=0.015,
     noise_most=0.1,
+    noise_pause_s=1200.0,
     stuck_s=3 * 3600.0,
     slow_rise=0.06,
 )
-_LIGHT = Thresholds(  # clouds and switches make every step and noise possible; a flash is still a spike
+_LIGHT = Thresholds(  # clouds and switches make every step and noise possible; a flash in the dark is a spike
     spike=1000.0,
     stuck_s=2 * 3600.0,
-    dark=5.0,  # BH1750: four counts of its coarse mode
+    dark=10.0,  # chosen: a room at dusk; BH1750: a few counts of its coarse mode
 )
-_PPFD = Thresholds(spike=20.0, stuck_s=2 * 3600.0, dark=0.5)
+_PPFD = Thresholds(spike=20.0, stuck_s=2 * 3600.0, dark=5.0)  # quantum sensors have zero offsets of some umol
 
 NONE = Thresholds()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -12,9 +12,11 @@ from dt.communication.topics import Topics
 from dt.data.processing.air_pairs import AirPairs
 from dt.data.processing.course import Course
 from dt.data.processing.neighbourhood import Neighbourhood
+from dt.data.processing.sensor_watch import LastHeard
 from dt.data.processing.sums import LightDay, Mean
 from dt.utils.dataclasses import Origin, SensorData
 from dt.utils.logger import get_logger
+from dt.utils.quantities import Quantity
 
 MOST_SERIES = 500  # of one zone; of more, those that were silent longest begin anew
 _PACKED_FROM = 100_000  # bytes; a record may have 1 MiB
@@ -72,9 +74,13 @@ class ZoneStates:
         self._zones: dict[str, Zone] = {}
         self._dirty: set[str] = set()
 
-    def __iter__(self) -> object:
-        """Return the zones with their names."""
-        return iter(self._zones.items())
+    def last_heard(self) -> Iterator[LastHeard]:
+        """Yield the last reading of every live series."""
+        for zone_id, zone in self._zones.items():
+            for key, course in zone.courses.items():
+                sensor_id, data_type, origin = key.rsplit("|", 2)
+                if origin == Origin.LIVE:
+                    yield LastHeard(sensor_id, Quantity(data_type), zone_id, course.time, course.cadence_s)
 
     def restore(self, state: Sequence[Record]) -> None:
         """Begin from the state topic's records."""

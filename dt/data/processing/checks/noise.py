@@ -5,9 +5,8 @@ from __future__ import annotations
 from dt.data.processing.checks.sample import Sample
 from dt.utils.dataclasses import Quality, Verdict
 
-_TIMES_THE_USUAL = 4.0
+_TIMES_THE_USUAL = 2.5  # of the highest of a day, which is about 1.6 times its mean
 _SETTLED = 15  # readings
-_DENSE_S = 900.0  # with longer pauses weather itself looks like noise
 
 
 def noise(sample: Sample) -> Quality | None:
@@ -16,10 +15,12 @@ def noise(sample: Sample) -> Quality | None:
     now = past.noise.now
     if limits.noise is None or limits.noise_most is None or now <= limits.noise or past.count < _SETTLED:
         return None
+    if past.cadence_s > limits.noise_pause_s:
+        return None
     usual = past.noise.usual()
     if usual is not None and now > _TIMES_THE_USUAL * usual:
         why = f"changes of {now:.2g} {sample.unit} from reading to reading, and at most {usual:.2g} on past days"
-    elif now > limits.noise_most and past.cadence_s <= _DENSE_S:
+    elif now > limits.noise_most:
         why = f"changes of {now:.2g} {sample.unit} from reading to reading, more than {limits.noise_most:g}"
     else:
         return None

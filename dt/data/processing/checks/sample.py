@@ -19,7 +19,7 @@ class Sample(NamedTuple):
     """A value in the unit that it is stored in, beside what the sensor sent; times in epoch seconds.
 
     `past` is the series before this reading, which no gate changes; `elapsed_s` and `step` count from its last possible
-    value, `offset` is the sum of steps that nothing explains, `apart` how far a second sensor is from its usual distance.
+    value, `offset` is the sum of steps that nothing explains, `apart` how much further than usual a second sensor is.
     """
 
     quantity: Quantity

@@ -17,5 +17,7 @@ def spike(sample: Sample) -> Quality | None:
     height = past.step
     if height * sample.step >= 0.0 or abs(height + sample.step) > _COMES_BACK_TO * abs(height):
         return None
+    if sample.limits.dark is not None and sample.value > sample.limits.dark:
+        return None  # by day clouds do the same
     why = f"stood {abs(height):.3g} {sample.unit} {'above' if height > 0.0 else 'below'} both its neighbours"
     return Quality(verdict=Verdict.SUSPECT, check="spike", why=why)
