@@ -33,6 +33,7 @@ class Noise(msgspec.Struct, array_like=True):
     """Mean second difference of the last readings, and the highest of each day."""
 
     now: float = 0.0
+    step: float = 0.0
     today: float = 0.0
     day: int = 0
     days: list[float] = []
@@ -72,6 +73,7 @@ class Course(msgspec.Struct, array_like=True):
     at: float = 0.0  # when the last possible value was
     value: float = 0.0
     raw: float = 0.0
+    even: float = 0.0
     cadence_s: float = 0.0
     step: float = 0.0
     steps: float = 0.0  # mean size of a step
@@ -142,8 +144,12 @@ class Course(msgspec.Struct, array_like=True):
         self.count, self.offset, self.jumped, self.steps, self.step = 0, 0.0, 0.0, 0.0, 0.0
         self.doubted, self.noise = None, Noise()
 
-    def advance(self, reading: SensorData, raw: float, limits: Thresholds, offset: float) -> None:
-        """Take a possible value that is newer than all before; `offset` is what the gates found unexplained."""
+    def advance(self, reading: SensorData, raw: float, even: float, limits: Thresholds, offset: float) -> None:
+        """Take a possible value that is newer than all before.
+
+        `even` is the value by a straight calibration, in which noise is the same at every level; `offset` is what the
+        gates found unexplained.
+        """
         timestamp, value = reading.timestamp, reading.value
         self.count += 1
         if self.count == 1:
@@ -154,7 +160,7 @@ class Course(msgspec.Struct, array_like=True):
             step = value - self.value
             self._follow_cadence(elapsed_s)
             if limits.noise is not None:
-                self._follow_noise(step, elapsed_s, limits.noise)
+                self._follow_noise(even - self.even, elapsed_s, limits.noise)
             self._follow_run(raw, timestamp, elapsed_s, limits.dark)
             if limits.dark is not None and not self._is_stuck:
                 self._follow_hours(value, timestamp, limits.dark)
@@ -168,7 +174,7 @@ class Course(msgspec.Struct, array_like=True):
             most = _CLIP * self.steps + 0.2 * (limits.spike or 0.0)
             self.steps += (min(size, most) - self.steps) / min(self.count, _STEPS_OVER)
             self.step = step
-        self.at, self.value, self.raw = timestamp, value, raw
+        self.at, self.value, self.raw, self.even = timestamp, value, raw, even
 
     def _set_back(self, timestamp: float) -> None:
         """Believe a clock that stays behind: what was learnt moves with it."""
@@ -219,7 +225,8 @@ class Course(msgspec.Struct, array_like=True):
             noise.day, noise.today = day, 0.0
         if self.count > 2 and 0.5 * self.cadence_s <= elapsed_s <= 2.0 * self.cadence_s:
             most = _NOISE_CLIP * max(noise.now, 0.1 * floor)
-            noise.now += (min(abs(step - self.step), most) - noise.now) / _NOISE_OVER
+            noise.now += (min(abs(step - noise.step), most) - noise.now) / _NOISE_OVER
+        noise.step = step
         noise.today = max(noise.today, noise.now)
 
     def _follow_rise(self, value: float, timestamp: float, elapsed_s: float, least: float) -> None:
@@ -231,7 +238,7 @@ class Course(msgspec.Struct, array_like=True):
         rise.level += (value - rise.level) * elapsed_s / (_SMOOTH_S + elapsed_s)
         is_sharp = rise.level - before > _SHARP_PER_MIN * least * max(elapsed_s, 1.0) / SHORT_S
         if is_sharp or max(value - rise.level, value - self.value) > _SHARP * least:
-            is_sharp, rise.sharp_at = True, timestamp
+            is_sharp, rise.sharp_at, rise.level = True, timestamp, value
         if is_sharp or rise.level < rise.low or timestamp - rise.low_at > _LOW_FORGOTTEN_S:
             rise.low, rise.low_at = rise.level, timestamp
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from dt.data.processing.air_pairs import AirPairs, Half
 from dt.data.processing.sensor_book import SensorEntry
 from dt.data.processing.sums import DayOf, Hour, LightDay, LightSum, Mean
-from dt.data.processing.zone_state import Zone
+from dt.data.processing.zone_state import Zone, place_of
 from dt.plant.air import dew_point_c, vapour_pressure_deficit_kpa
 from dt.plant.light import LightSource, ppfd_from_lux
 from dt.utils.dataclasses import Quality, SensorData, Verdict
@@ -56,7 +56,7 @@ def of_the_air(zone: Zone, reading: SensorData, quality: Quality, most: int) -> 
         quality.why,
         reading.late,
     )
-    key = _place(reading)
+    key = place_of(reading)
     pairs = zone.airs.get(key)
     if pairs is None:
         pairs = zone.airs[key] = AirPairs()
@@ -70,7 +70,7 @@ def of_the_light(
     """Take a reading that is newer than the last; what is not good leaves a gap, which the coverage tells."""
     if quality.verdict is not Verdict.GOOD:
         return []
-    key = _place(reading)
+    key = place_of(reading)
     day = zone.lights.get(key)
     if day is None or (day.sensor_id != reading.sensor_id and reading.timestamp - day.at > _OTHER_LAMP_AFTER_S):
         day = zone.lights[key] = LightDay(sensor_id=reading.sensor_id)
@@ -100,16 +100,11 @@ def without(zone: Zone, reading: SensorData) -> list[SensorData]:
 def _hours(zone: Zone, reading: SensorData, change: Callable[[Mean], list[Hour]]) -> list[SensorData]:
     if reading.data_type not in HOURLY or reading.unit not in _HOURLY_UNITS:
         return []
-    key = "|".join((reading.data_type, reading.unit, _place(reading)))
+    key = "|".join((reading.data_type, reading.unit, place_of(reading)))
     mean = zone.means.get(key)
     if mean is None:
         mean = zone.means[key] = Mean()
     return [_hour(reading, hour) for hour in change(mean)]
-
-
-def _place(reading: SensorData) -> str:
-    """Readings of different plants or origins are never mixed."""
-    return "|".join((reading.plant_id or "", reading.origin))
 
 
 def _of_pair(reading: SensorData, temperature: Half, humidity: Half) -> list[SensorData]:

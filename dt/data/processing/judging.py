@@ -56,7 +56,7 @@ def judged(raw: SensorData, received_at: float, entry: SensorEntry | None, zone:
     elif arrival is Arrival.NEXT:
         if quality.verdict is not Verdict.BAD:
             corrected = _corrected(course, judge_previous(sample))
-            course.advance(reading, sample.raw_value, sample.limits, sample.offset)
+            course.advance(reading, sample.raw_value, _even(sample), sample.limits, sample.offset)
         course.note(reading, quality)
     elif arrival is Arrival.BACK:
         course.note_back(reading)
@@ -104,6 +104,10 @@ def _sample(
         offset,
         apart,
     )
+
+
+def _even(sample: Sample) -> float:
+    return sample.value if sample.calibration is None else sample.raw_value * sample.calibration.slope
 
 
 def _apart(zone: Zone, raw: SensorData, value: float, margin: float) -> float | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 LEARNT_S = 48 * 3600.0  # two days show what the sun does to each of them
-_OVER_S = 12 * 3600.0
+_OVER_S = 72 * 3600.0
 _FRESH_S = 900.0
 _PERSISTS_S = 1800.0
 _TIMES_THE_USUAL = 5.0
+_CLIP = 1.5  # a drift must not widen what is usual as fast as it grows
 _MOST = 20
 
 
@@ -57,9 +58,11 @@ def _apart(seat: Seat, distance: float, elapsed_s: float, margin: float) -> floa
         seat.apart_since = -1.0
     elif seat.apart_since < 0.0:
         seat.apart_since = seat.at
-    # What is far off moves the usual slowly: two days, and the sensors count as moved.
-    part = min(0.5, elapsed_s / (_OVER_S * (4.0 if is_apart else 1.0)))
+    # What is far off moves the usual slowly: after a week the sensors count as moved.
+    over_s = 2.0 * _OVER_S if is_apart else min(_OVER_S, seat.at - seat.since)
+    part = min(0.5, elapsed_s / over_s)
     seat.usual += part * further
     if not is_apart:
-        seat.spread += part * (abs(further) - seat.spread)
+        size = min(abs(further), _CLIP * seat.spread) if is_learnt else abs(further)
+        seat.spread += part * (size - seat.spread)
     return further if is_apart and seat.at - seat.apart_since >= _PERSISTS_S else None

@@ -71,6 +71,10 @@ class Mean(msgspec.Struct, array_like=True):
             return hours
         return self._corrected(number, value, 1)
 
+    def is_ahead_of(self, timestamp: float) -> bool:
+        """Return whether later readings were taken already."""
+        return bool(self.slots) and self.slots[-1].number > int(timestamp // SLOT_S)
+
     def remove(self, timestamp: float, value: float) -> list[Hour]:
         """Take a reading back that turned out to be none."""
         number = int(timestamp // SLOT_S)

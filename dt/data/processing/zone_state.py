@@ -52,7 +52,18 @@ class Zone(msgspec.Struct):
             course = self._begin(key, reading)
         elif reading.origin is Origin.REPLAY and _begins_again(course, reading):
             self.courses[key] = course = Course()
+            self._forget_sums(reading)
         return course
+
+    def _forget_sums(self, reading: SensorData) -> None:
+        """What a replay summed up before it began again would count twice."""
+        place = place_of(reading)
+        for key in [key for key in self.means if key.startswith(reading.data_type) and key.endswith(place)]:
+            if self.means[key].is_ahead_of(reading.timestamp):
+                del self.means[key]
+        day = self.lights.get(place)
+        if day is not None and day.sensor_id == reading.sensor_id:
+            del self.lights[place]
 
     def _begin(self, key: str, reading: SensorData) -> Course:
         course = Course()
@@ -103,6 +114,11 @@ class ZoneStates:
         records = [Outgoing(Topics.STATE_PROCESSING, _encoded(self._zones[zone]), zone) for zone in sorted(self._dirty)]
         self._dirty.clear()
         return records
+
+
+def place_of(reading: SensorData) -> str:
+    """Return what tells airs and lights of one zone apart: readings of different plants or origins are never mixed."""
+    return "|".join((reading.plant_id or "", reading.origin))
 
 
 def _begins_again(course: Course, reading: SensorData) -> bool:

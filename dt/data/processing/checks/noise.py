@@ -6,6 +6,7 @@ from dt.data.processing.checks.sample import Sample
 from dt.utils.dataclasses import Quality, Verdict
 
 _TIMES_THE_USUAL = 2.5  # of the highest of a day, which is about 1.6 times its mean
+_CALMS_DOWN = 0.6  # to this part of what began the doubt
 _SETTLED = 15  # readings
 
 
@@ -18,10 +19,12 @@ def noise(sample: Sample) -> Quality | None:
     if past.cadence_s > limits.noise_pause_s:
         return None
     usual = past.noise.usual()
+    if past.quality is not None and past.quality.check == "noise":
+        now /= _CALMS_DOWN
     if usual is not None and now > _TIMES_THE_USUAL * usual:
-        why = f"changes of {now:.2g} {sample.unit} from reading to reading, and at most {usual:.2g} on past days"
+        why = f"changes of {past.noise.now:.2g} {sample.unit} from reading to reading, and at most {usual:.2g} on past days"
     elif now > limits.noise_most:
-        why = f"changes of {now:.2g} {sample.unit} from reading to reading, more than {limits.noise_most:g}"
+        why = f"changes of {past.noise.now:.2g} {sample.unit} from reading to reading, more than {limits.noise_most:g}"
     else:
         return None
     return Quality(verdict=Verdict.SUSPECT, check="noise", why=why)

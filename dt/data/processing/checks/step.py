@@ -15,6 +15,7 @@ _GOES_BACK_WITHIN_S = 7 * 86_400.0
 _TREMBLES = 3.0
 _CALM = 0.5  # of the limit: soil that nobody waters loses nothing at once
 _USUAL_STEPS = 15.0
+_SINKS_IN = 0.6  # of a watering, at once
 _CALM_AFTER_S = 3 * 3600.0
 
 
@@ -57,7 +58,9 @@ def _limits(past: Course, limits: Thresholds, elapsed_s: float, timestamp: float
     rise, fall = limits.rise_per_min or 0.0, limits.fall_per_min or 0.0
     if past.offset < 0.0:
         rise = fall
-    if limits.slow_rise is not None and timestamp - max(past.rise.sharp_at, past.since) > _CALM_AFTER_S:
+    if limits.slow_rise is not None and timestamp - max(past.rise.sharp_at, past.since) <= _CALM_AFTER_S:
+        fall = max(fall, _SINKS_IN * past.jumped)
+    elif limits.slow_rise is not None:
         fall = max(_CALM * fall, min(fall, _USUAL_STEPS * past.steps))
     longer = math.sqrt(max(1.0, elapsed_s / SHORT_S))
     rise, fall = min(rise * longer, limits.step_most), min(fall * longer, limits.step_most)

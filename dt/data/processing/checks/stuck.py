@@ -10,6 +10,7 @@ _TIMES_THE_LONGEST = 4.0
 _HOUR_S = 3600.0
 _DAYS = 5
 _UNLEARNT = 6.0  # how much longer it takes on the first day, before a night was seen
+_UNSEEN = 24.0  # and where the value has never changed
 
 
 def stuck(sample: Sample) -> Quality | None:
@@ -24,7 +25,8 @@ def stuck(sample: Sample) -> Quality | None:
     lasts_s = sample.timestamp - past.run_since
     if sample.limits.dark is not None and sample.value <= sample.limits.dark:
         return _dark(sample, lasts_s, shortest_s)
-    least_s = max(shortest_s * (1.0 if past.learnt else _UNLEARNT), _TIMES_THE_LONGEST * past.longest_run_s)
+    shortest_s *= 1.0 if past.learnt else _UNLEARNT if past.longest_run_s > 0.0 else _UNSEEN
+    least_s = max(shortest_s, _TIMES_THE_LONGEST * past.longest_run_s)
     if lasts_s <= least_s or past.run * past.changing <= _SURPRISE:
         return None
     longest_min = past.longest_run_s / 60.0
@@ -33,9 +35,11 @@ def stuck(sample: Sample) -> Quality | None:
 
 
 def _dark(sample: Sample, lasts_s: float, shortest_s: float) -> Quality | None:
-    """Darkness is no plateau, unless this hour and the two before were light on each of the past days."""
+    """Darkness is no plateau, unless this hour and the next were light on each of the past days."""
     bright, hour = sample.past.bright, int(sample.timestamp // _HOUR_S)
-    if not bright or lasts_s < shortest_s or min(bright[(hour - back) % 24] for back in range(3)) < _DAYS:
+    if not bright or lasts_s < shortest_s or min(bright[hour % 24], bright[(hour + 1) % 24]) < _DAYS:
+        return None
+    if sample.timestamp % _HOUR_S < 0.5 * _HOUR_S:  # the sun is later every day of autumn
         return None
     why = f"{sample.raw_value:.6g} for {lasts_s / 60.0:.0f} min, at an hour that was light on the last {_DAYS} days"
     return Quality(verdict=Verdict.SUSPECT, check="stuck", why=why)
