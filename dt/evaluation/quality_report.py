@@ -78,6 +78,7 @@ def _is_distorted(one: Judgement, true: float | None) -> bool:
 def box_figures(scores: Iterable[FaultScore], alarms: float, say: Say) -> dict[str, float]:
     """Say the table of the box's faults and return its figures."""
     figures: dict[str, float] = {}
+    scores = list(scores)
     say(f"{'fault and quantity':34} {'faults':>6} {'found':>6} {'of its readings':>16} {'precision':>10}")
     for score in scores:
         recall, readings, precision = score.faults.recall, score.readings.recall, score.faults.precision
@@ -87,7 +88,6 @@ def box_figures(scores: Iterable[FaultScore], alarms: float, say: Say) -> dict[s
             f"box_{score.name}_reading_recall": readings,
             f"box_{score.name}_precision": precision,
         }
-    scores = list(scores)
     figures["box_recall"] = sum(s.faults.caught for s in scores) / sum(s.faults.wrong for s in scores)
     figures["box_reading_recall"] = sum(s.readings.caught for s in scores) / sum(s.readings.wrong for s in scores)
     figures["box_precision"] = sum(s.faults.right for s in scores) / max(1, sum(s.faults.doubted for s in scores))

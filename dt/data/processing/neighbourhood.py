@@ -39,6 +39,8 @@ class Neighbourhood(msgspec.Struct, array_like=True):
         if timestamp <= seat.at:
             return None
         elapsed_s, seat.at, seat.value = timestamp - seat.at, timestamp, value
+        if len(self.seats) == 1:
+            return None
         others = sorted(
             other.value
             for name, other in self.seats.items()

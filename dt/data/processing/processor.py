@@ -28,7 +28,6 @@ _QUANTITY_OF = {
     for quantity, spec in QUANTITIES.items()
     if not spec.is_derived and quantity is not Quantity.CAMERA_IMAGE
 }
-_NEW = frozenset({Arrival.NEXT, Arrival.LATE})
 _CAMERA_RAW = Topics.CAMERA_IMAGE.raw
 
 
@@ -94,7 +93,7 @@ class Processor:
             found += of_the_air(zone, reading, quality, KEPT_LIVE if is_live else KEPT_CATCHING_UP)
         elif reading.data_type is Quantity.LIGHT_INTENSITY and result.arrival is Arrival.NEXT:
             found += of_the_light(zone, reading, quality, entry, result.cadence_s, self._day_of)
-        if reading.data_type in HOURLY and result.arrival in _NEW:
+        if reading.data_type in HOURLY and (result.arrival is Arrival.NEXT or result.arrival is Arrival.LATE):
             found += of_the_hour(zone, reading, quality, result.cadence_s)
         if self._watch is not None and result.arrival is Arrival.NEXT:
             self._watch.hear(reading, result.cadence_s)

@@ -55,7 +55,7 @@ def series(
 
 def trembling(number: int, level: float = 20.0, noise: float = 0.1, digits: int = 1, seed: int = 1) -> list[float]:
     """Return the values of an ordinary sensor in still air."""
-    dice = random.Random(seed)  # noqa: S311 - a sensor's noise
+    dice = random.Random(seed)
     return [round(level + dice.gauss(0.0, noise), digits) for _ in range(number)]
 
 

@@ -8,7 +8,16 @@ import pytest
 
 from dt.utils.dataclasses import SensorData
 from tests.data.processing.series import (
-    DAY, HOUR, MINUTE, START, checks_of, new_processor, records_of, run, series, trembling,
+    DAY,
+    HOUR,
+    MINUTE,
+    START,
+    checks_of,
+    new_processor,
+    records_of,
+    run,
+    series,
+    trembling,
 )  # fmt: skip
 from tests.data.readings import make_reading, readings_in
 

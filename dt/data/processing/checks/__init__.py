@@ -54,7 +54,10 @@ ORDER_CHECKS: tuple[Check, ...] = (clock_back, duplicate, late)
 # What it says of the one before it.
 HINDSIGHT_CHECKS: tuple[Check, ...] = (spike,)
 
+_ALL_IN_ORDER = (*CHECKS, *HISTORY_CHECKS)
+_ALL_OUT_OF_ORDER = (*CHECKS, *ORDER_CHECKS)
 _GOOD = Quality(verdict=Verdict.GOOD)
+_RANK = {Verdict.GOOD: 0, Verdict.SUSPECT: 1, Verdict.BAD: 2}
 
 __all__ = [
     "CHECKS",
@@ -71,11 +74,18 @@ __all__ = [
 
 def judge(sample: Sample) -> Quality:
     """Return what all gates together say of a sample."""
-    worst = _worst(CHECKS, sample, _GOOD)
-    if worst.verdict is not Verdict.BAD:
-        worst = _worst(HISTORY_CHECKS if sample.arrival is Arrival.NEXT else ORDER_CHECKS, sample, worst)
-    outside = outside_checks()
-    return _worst(outside, sample, worst) if outside and worst.verdict is not Verdict.BAD else worst
+    worst = _GOOD
+    for check in _ALL_IN_ORDER if sample.arrival is Arrival.NEXT else _ALL_OUT_OF_ORDER:
+        finding = check(sample)
+        if finding is not None and worst.verdict is Verdict.GOOD:
+            worst = finding
+        if finding is not None and finding.verdict is Verdict.BAD:
+            return finding
+    for check in outside_checks():
+        finding = check(sample)
+        if finding is not None and _RANK[finding.verdict] > _RANK[worst.verdict]:
+            worst = finding
+    return worst
 
 
 def judge_previous(sample: Sample) -> Quality | None:
@@ -87,17 +97,6 @@ def judge_previous(sample: Sample) -> Quality | None:
         if finding is not None:
             return finding
     return None
-
-
-def _worst(checks: tuple[Check, ...], sample: Sample, worst: Quality) -> Quality:
-    for check in checks:
-        finding = check(sample)
-        if finding is not None:
-            if finding.verdict is Verdict.BAD:
-                return finding
-            if worst.verdict is Verdict.GOOD:
-                worst = finding
-    return worst
 
 
 @cache

@@ -18,13 +18,14 @@ def noise(sample: Sample) -> Quality | None:
         return None
     if past.cadence_s > limits.noise_pause_s:
         return None
+    changes = f"changes of {now:.2g} {sample.unit} from reading to reading"
     usual = past.noise.usual()
     if past.quality is not None and past.quality.check == "noise":
         now /= _CALMS_DOWN
     if usual is not None and now > _TIMES_THE_USUAL * usual:
-        why = f"changes of {past.noise.now:.2g} {sample.unit} from reading to reading, and at most {usual:.2g} on past days"
+        why = f"{changes}, and at most {usual:.2g} on past days"
     elif now > limits.noise_most:
-        why = f"changes of {past.noise.now:.2g} {sample.unit} from reading to reading, more than {limits.noise_most:g}"
+        why = f"{changes}, more than {limits.noise_most:g}"
     else:
         return None
     return Quality(verdict=Verdict.SUSPECT, check="noise", why=why)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from dt.data.processing.checks.sample import Sample
 from dt.utils.dataclasses import Quality, Verdict
 from dt.utils.quantities import Unit
 
-# BH1750: 65535 counts at 1.2 a lux, at half of it, and at its coarsest measurement time (31/69); bare 16 bits.
-_LUX = (54_612.5, 27_306.25, 121_556.85, 65_535.0)
-_ADC = (0.0, 1023.0, 4095.0, 65_535.0)  # 10, 12 and 16 bits
-_ENDS: Mapping[Unit, tuple[float, ...]] = {Unit.LUX: _LUX, Unit.COUNT: _ADC}
+# BH1750: 65535 counts at 2.4 and 1.2 a lux, and at its coarsest measurement time (31/69); others: bare 16 bits.
+_ENDS = (27_306.25, 54_612.5, 65_535.0, 121_556.85)
 _SAME = 1e-4
 
 
 def saturation(sample: Sample) -> Quality | None:
-    """Doubt the last number of a scale: what is beyond it reads the same."""
-    ends = _ENDS.get(sample.unit)
-    if ends is None or all(abs(sample.value - end) > _SAME * end for end in ends):
+    """Doubt the last number of a scale: what is beyond it reads the same. A probe's ends stand in its calibration."""
+    value = sample.value
+    if value < 27_000.0 or sample.unit is not Unit.LUX or all(abs(value - end) > _SAME * end for end in _ENDS):
         return None
-    why = f"{sample.value:g} {sample.unit} is the end of the instrument's scale"
+    why = f"{value:g} {sample.unit} is the end of the instrument's scale"
     return Quality(verdict=Verdict.SUSPECT, check="saturation", why=why)
