@@ -20,6 +20,7 @@ AIR = frozenset({Quantity.TEMPERATURE, Quantity.HUMIDITY})
 HOURLY = {Quantity.TEMPERATURE: Quantity.TEMPERATURE_1H, Quantity.SOIL_MOISTURE: Quantity.SOIL_MOISTURE_1H}
 _HOURS = frozenset(HOURLY.values())
 _HOURLY_UNITS = frozenset({Unit.DEGREE_CELSIUS, Unit.VWC, Unit.FRACTION})
+_DRIEST_PERCENT = 0.1  # what hygrometers resolve; the dew point of drier air is nobody's measurement
 _OTHER_LAMP_AFTER_S = 3600.0
 
 _RANK: dict[str, int] = {Verdict.GOOD: 0, Verdict.SUSPECT: 1, Verdict.BAD: 2}
@@ -113,7 +114,7 @@ def _of_pair(reading: SensorData, temperature: Half, humidity: Half) -> list[Sen
     at, is_late = max(temperature.timestamp, humidity.timestamp), temperature.late or humidity.late
     deficit = vapour_pressure_deficit_kpa(temperature.value, humidity.value)
     vpd = _made(reading, Quantity.VPD, deficit, at, quality, parents, is_late=is_late)
-    if humidity.value <= 0.0:
+    if humidity.value < _DRIEST_PERCENT:
         return [vpd]
     dew = dew_point_c(temperature.value, humidity.value)
     return [_made(reading, Quantity.DEW_POINT, dew, at, quality, parents, is_late=is_late), vpd]

@@ -122,8 +122,9 @@ def test_dew_point_follows_from_temperature_and_humidity() -> None:
     assert dew.caused_by == (f"air-t@{NOW}", f"air-h@{NOW}")
 
 
-def test_dry_air_has_no_dew_point() -> None:
-    """0 % is what an all-zero frame says."""
-    found = run([make_reading(value=25.0), make_reading("air-h", "humidity", 0.0)])
+@pytest.mark.parametrize("humidity", [0.0, 5e-324])
+def test_dry_air_has_no_dew_point(humidity: float) -> None:
+    """0 % is what an all-zero frame says; less than a hygrometer resolves is no better."""
+    found = run([make_reading(value=25.0), make_reading("air-h", "humidity", humidity)])
 
     assert [r.data_type for r in found if r.sensor_id.startswith("box/")] == [Quantity.VPD]
