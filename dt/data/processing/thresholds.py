@@ -74,9 +74,9 @@ _SOIL_DEGC = Thresholds(
 )
 _SOIL = Thresholds(
     plausible=(0.01, 0.85),  # ISMN C01 below 0; Baas: peat is saturated at 0.85 to 0.95
-    rise_per_min=0.4,  # water comes at once; more than from wilting to capacity in one step is none (Baas)
+    rise_per_min=0.6,  # water comes at once; more than from wilting to saturation in one step is none (Baas)
     fall_per_min=0.06,  # chosen: drainage after a watering is slower
-    step_most=0.4,
+    step_most=0.6,
     step_held_s=48 * 3600.0,  # longer than of air: pumps follow this quantity
     spike=0.03,  # chosen: three times a capacitive probe's +-0.01
     noise=0.008,  # chosen: eight steps of a 10-bit probe

@@ -8,7 +8,7 @@ from dt.utils.quantities import Unit
 
 # BH1750: 65535 counts at 2.4 and 1.2 a lux, and at its coarsest measurement time (31/69); others: bare 16 bits.
 _ENDS = (27_306.25, 54_612.5, 65_535.0, 121_556.85)
-_SAME = 1e-4
+_SAME = 1e-5  # less than half a count: no other reading comes so near by chance
 
 
 def saturation(sample: Sample) -> Quality | None:

@@ -11,6 +11,7 @@ from dt.utils.dataclasses import Quality, Verdict
 
 _SAME_SIZE = 0.2
 _WAY_BACK = 0.5  # of what is unexplained; a change of this size against it is the way back
+_IN_AIR = 2.0  # slow rises above nothing
 _GOES_BACK_WITHIN_S = 7 * 86_400.0
 _TREMBLES = 3.0
 _CALM = 0.5  # of the limit: soil that nobody waters loses nothing at once
@@ -44,7 +45,7 @@ def unexplained(past: Course, limits: Thresholds, change: float, elapsed_s: floa
     rise, fall = _limits(past, limits, elapsed_s, timestamp)
     is_back = change * offset < 0.0 and abs(change) >= _WAY_BACK * abs(offset)
     is_step = is_back or not -fall <= change <= rise
-    if is_step and offset == 0.0 and (_is_release(past) or _goes_back(past, change, timestamp)):
+    if is_step and offset == 0.0 and (_is_release(past) or _goes_back(past, limits, change, timestamp)):
         return 0.0
     if offset != 0.0 and timestamp - past.offset_at > limits.step_held_s:
         return 0.0
@@ -74,7 +75,11 @@ def _is_release(past: Course) -> bool:
     return past.quality is not None and past.quality.check == "stuck"
 
 
-def _goes_back(past: Course, change: float, timestamp: float) -> bool:
-    """Return whether a change undoes one that was believed: then that one was wrong."""
+def _goes_back(past: Course, limits: Thresholds, change: float, timestamp: float) -> bool:
+    """Return whether a change undoes one that was believed: then that one was wrong. A probe in air undid nothing."""
+    if limits.slow_rise is not None and limits.plausible is not None:
+        in_air = limits.plausible[0] + _IN_AIR * limits.slow_rise
+        if past.value + change < in_air:
+            return False
     is_recent = timestamp - past.jumped_at <= _GOES_BACK_WITHIN_S
     return change * past.jumped < 0.0 and is_recent and abs(change + past.jumped) <= _SAME_SIZE * abs(past.jumped)
