@@ -11,7 +11,8 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test test-slow test-integration test-e2e lint format bench report-quality bench-edge outage install-dev install-rpi install-db \
+.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge outage \
+  report-realism report-quality box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
 
@@ -22,6 +23,9 @@ help: ## List the targets
 
 demo: $(call STAMP,demo) ## Run the whole product on a simulated plant box, on nothing but Python
 	@$(DT) demo $(ARGS)
+
+solo: $(call STAMP,naked) ## Run everything on one Raspberry Pi and its pots, without a broker (after install-rpi)
+	@$(DT) solo $(ARGS)
 
 up: $(call STAMP,demo) ## Run the real stack: Apache Kafka and one process per service
 	@$(DT) up $(ARGS)
@@ -34,8 +38,8 @@ status: $(call STAMP,demo) ## Show each service of `make up`
 
 # --- Tests and checks ------------------------------------------------------------------------------------------------
 
-test: $(call STAMP,test) ## Run the tests that need no server
-	@$(PYTEST) -q -m "not integration and not e2e and not spark and not slow" $(ARGS)
+test: $(call STAMP,test) ## Run the tests that need no server, several at a time (ARGS="-n 0": one after the other)
+	@$(PYTEST) -q -n 4 -m "not integration and not e2e and not spark and not slow" $(ARGS)
 
 test-slow: $(call STAMP,dev) ## Run the long simulations and measurements
 	@$(PYTEST) -m slow $(ARGS)
@@ -45,6 +49,9 @@ test-integration: $(call STAMP,dev) ## Run the tests on genuine servers (Kafka b
 
 test-e2e: $(call STAMP,dev) ## Run the tests with a real browser (Debian's chromium)
 	@$(PYTEST) -m e2e $(ARGS)
+
+fault-table: $(call STAMP,dev) ## Run the fault tests and write the table of notes/faults.md from what they see
+	@$(BIN)/python scripts/make_fault_table.py
 
 lint: $(call STAMP,dev) ## Run ruff, mypy, basedpyright, import-linter and the browser modules' tests
 	$(BIN)/ruff check .
@@ -58,6 +65,9 @@ format: $(call STAMP,dev) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+check-rpi: $(call STAMP,dev) ## Check that all that install-rpi installs comes as wheels for a 64-bit Raspberry Pi OS
+	@$(BIN)/python scripts/check_wheels.py $(ARGS)
+
 outage: $(call STAMP,dev) ## Kill the collector through a day without a broker; writes build/figures/outage.json
 	@$(BIN)/python scripts/bench/outage.py $(ARGS)
 
@@ -67,6 +77,12 @@ bench-edge: $(call STAMP,dev) ## Measure the collector: memory, CPU, import, cat
 bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/figures/loop.json
 	@$(BIN)/python scripts/bench/loop.py $(ARGS)
 
+report-realism: $(call STAMP,dev) ## Compare simulated days with measured ones (ARGS: folder of the data); writes notes/realism
+	@$(BIN)/python scripts/report_realism.py $(ARGS)
+
+box-pictures: $(call STAMP,dev) ## Draw the simulated box as its own camera sees it; writes notes/dt_box_*.jpg
+	@$(BIN)/python scripts/box_pictures.py $(ARGS)
+
 report-quality: $(call STAMP,dev) ## Measure the quality gates; writes build/figures/quality.json (ARGS="--data FOLDER")
 	@$(BIN)/python scripts/bench/quality.py $(ARGS)
 
@@ -75,8 +91,11 @@ report-quality: $(call STAMP,dev) ## Measure the quality gates; writes build/fig
 install-dev: $(call STAMP,dev) ## Development workstation: main + dev + db + spark
 	$(call install,drivers dev db spark)
 
-install-rpi: $(call STAMP,naked) ## Raspberry Pi: main + rpi + db
+install-rpi: system-camera $(call STAMP,naked) ## Raspberry Pi: main + rpi + db
 	$(call install,rpi db)
+
+system-camera: | $(BIN)/pip
+	@$(BIN)/python scripts/system_camera.py --venv $(VENV)
 
 install-db: $(call STAMP,naked) ## Data node: main + db
 	$(call install,db)

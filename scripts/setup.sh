@@ -10,7 +10,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly ROOT
 readonly PACKAGES=(python3 python3-venv python3-pip python3-dev build-essential pkg-config git make curl ca-certificates pipx
   maven util-linux procps)
-readonly PI_PACKAGES=(i2c-tools libgpiod2 rpicam-apps)
+# python3-dev and build-essential, above, compile RPi.GPIO, which has no wheel.
+readonly PI_PACKAGES=(i2c-tools gpiod rpicam-apps python3-picamera2)
 readonly PROFILES='dev rpi db spark naked ai'
 
 PROFILE=''
@@ -84,7 +85,7 @@ install_packages() {
   local missing=() package
   for package in "${PACKAGES[@]}"; do is_package_there "$package" || missing+=("$package"); done
   if ! java_is_new_enough; then missing+=("$(java_package)"); fi
-  if is_pi; then
+  if is_pi || [[ $PROFILE == rpi ]]; then
     for package in "${PI_PACKAGES[@]}"; do is_package_there "$package" || missing+=("$package"); done
   fi
   if ((${#missing[@]} == 0)); then

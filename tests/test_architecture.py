@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
@@ -332,3 +334,49 @@ def test_a_module_has_at_most_400_lines() -> None:
     lengths = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8").count("\n") for path in files}
 
     assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+_MAY_KNOW_THE_TRUTH = ("dt/simulator/", "dt/evaluation/")
+_ASSEMBLE = ("dt/operations/", "dt/cli/")  # start the simulator, and tell where it listens
+
+
+def python_files(*without: str) -> list[Path]:
+    """Return the product's modules, without some packages."""
+    return [path for path in (ROOT / "dt").rglob("*.py") if not path.relative_to(ROOT).as_posix().startswith(without)]
+
+
+class TestTruthOfTheBox:
+    """What the simulated box knows is for evaluation alone: a twin that could look would prove nothing."""
+
+    def test_no_service_names_the_page_of_the_truth(self) -> None:
+        """No string of a module, and none of the page's scripts, leads to GET /state."""
+        page = re.compile(r"(?:^|[^\w.])/state(?:$|[^\w])")
+        texts = {
+            path: [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if is_text(node)]
+            for path in python_files(*_MAY_KNOW_THE_TRUTH)
+        }
+        scripts = {path: [path.read_text("utf-8")] for path in (ROOT / "dt" / "webapp" / "static" / "js").rglob("*.js")}
+
+        assert scripts
+        found = {str(path) for path, strings in (texts | scripts).items() if any(map(page.search, strings))}
+        assert found == set()
+
+    def test_no_service_knows_the_simulator_or_where_it_listens(self) -> None:
+        """Neither its modules nor its address are named outside what assembles or evaluates; settings declare it."""
+        names = re.compile(r"dt\.simulator|flask_simulator_url", re.IGNORECASE)
+        services = python_files(*_MAY_KNOW_THE_TRUTH, *_ASSEMBLE)
+
+        found = {path.relative_to(ROOT).as_posix() for path in services if names.search(path.read_text("utf-8"))}
+        assert found == {"dt/utils/config.py"}
+
+    def test_what_assembles_never_asks_the_box(self) -> None:
+        """The demo makes a box and hands it on; it reads neither its state nor the module that tells it."""
+        asked = re.compile(r"simulator import truth|simulator\.truth|\b(?:box|wire|simulator)\.state\(\)")
+
+        found = {path.name for path in python_files(*_MAY_KNOW_THE_TRUTH) if asked.search(path.read_text("utf-8"))}
+        assert found == set()
+
+
+def is_text(node: ast.AST) -> TypeGuard[ast.Constant]:
+    """Return whether a node is a string."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)

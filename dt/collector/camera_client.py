@@ -11,13 +11,15 @@ from typing import Any
 import msgspec
 
 from dt.collector.camera_spec import CameraSpec, Picture
+from dt.collector.mocks.camera import WireCamera
 from dt.communication.wire import Wire
 from dt.communication.wire_frames import Frames
-from dt.utils.exceptions import SensorError, WireError
+from dt.utils.exceptions import SensorError
 from dt.utils.logger import get_logger
 
 _STARTS_WITHIN_S = 20.0  # Python, picture libraries and libcamera on a Pi 3, on top of a picture's own time
 _ENDS_WITHIN_S = 2.5
+_BROKEN = (OSError, EOFError, msgspec.MsgspecError)
 
 log = get_logger("dt.collector.camera")
 
@@ -39,20 +41,34 @@ class ProcessCamera:
     def capture(self) -> Picture:
         """Return a picture; raises `SensorError`."""
         with self._lock:
-            frames = self._frames()
+            has_served = self._process is not None
             try:
-                frames.send("capture")
-                answer = frames.receive()
-            except (OSError, EOFError, msgspec.MsgspecError) as error:
-                raise SensorError(self._what_happened(error)) from error
-            assert self._socket is not None
-            self._socket.settimeout(self._spec.timeout_s)
+                answer = self._ask()
+            except _BROKEN as error:
+                why = self._what_happened(error)
+                if not has_served or isinstance(error, TimeoutError):
+                    raise SensorError(why) from error
+                answer = self._ask_another()  # it ended since the last picture
         return _picture(answer)
 
     def close(self) -> None:
         """Hang up, and see that the process ends."""
         with self._lock:
             self._end()
+
+    def _ask(self) -> Any:
+        frames = self._frames()
+        frames.send("capture")
+        answer = frames.receive()
+        assert self._socket is not None
+        self._socket.settimeout(self._spec.timeout_s)
+        return answer
+
+    def _ask_another(self) -> Any:
+        try:
+            return self._ask()
+        except _BROKEN as error:
+            raise SensorError(self._what_happened(error)) from error
 
     def _frames(self) -> Frames:
         if self._process is None or self._socket is None or self._process.poll() is not None:
@@ -102,18 +118,14 @@ class BoxCamera:
     """The camera of a box that lives in this process, which has the picture library loaded anyway."""
 
     def __init__(self, wire: Wire, spec: CameraSpec) -> None:
-        self._wire = wire
+        self._camera = WireCamera(wire, spec.number)
         self._spec = spec
 
     def capture(self) -> Picture:
         """Return a picture; raises `SensorError`."""
         from dt.collector.camera_pictures import prepared
 
-        try:
-            jpeg = self._wire.capture(self._spec.number)
-        except WireError as error:
-            raise SensorError(str(error)) from error
-        return prepared(jpeg, self._spec.dark_below, self._spec.sharp_above)
+        return prepared(self._camera.jpeg(), self._spec.dark_below, self._spec.sharp_above)
 
     def close(self) -> None:
         """The box belongs to who made it."""

@@ -30,7 +30,7 @@ class JpegSource(Protocol):
 def open_source(spec: CameraSpec) -> JpegSource:
     """Return the source of a camera; raises `SensorError` when its device cannot be opened."""
     if spec.source is CameraSource.WIRE:
-        return WireSource(spec)
+        return _wire_camera(spec)
     if spec.source is CameraSource.USB:
         return UsbSource(spec)
     try:
@@ -39,29 +39,11 @@ def open_source(spec: CameraSpec) -> JpegSource:
         return RpicamSource(spec)
 
 
-class WireSource:
-    """The camera of a simulated box, over a wire of its own."""
-
-    def __init__(self, spec: CameraSpec) -> None:
-        from dt.communication.wire_client import WireClient
-
-        self._number = spec.number
-        self._wire = WireClient(Path(spec.device), spec.timeout_s / 2.0)
-
-    def jpeg(self) -> bytes:
-        """Return the picture that the box draws."""
-        return self._wire.capture(self._number)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._wire.close()
-
-
 class Picamera2Source:
     """A camera module by picamera2, which stays open: exposure and white balance are settled."""
 
     def __init__(self, spec: CameraSpec) -> None:
-        from picamera2 import Picamera2
+        from picamera2 import Picamera2  # pyright: ignore[reportMissingImports] - of Raspberry Pi OS alone
 
         self._camera: Any = Picamera2(spec.number)
         # Without a queue: a picture that was exposed before it was asked for may be a cadence old.
@@ -153,3 +135,11 @@ class UsbSource:
             msg = f"the frame of {self._spec.device} cannot be encoded"
             raise SensorError(msg)
         return bytes(jpeg)
+
+
+def _wire_camera(spec: CameraSpec) -> JpegSource:
+    """Return the camera of a simulated box; the wire ends with this process."""
+    from dt.collector.mocks.camera import WireCamera
+    from dt.communication.wire import WireClient
+
+    return WireCamera(WireClient(Path(spec.device), spec.timeout_s / 2.0), spec.number)

@@ -19,18 +19,23 @@ from dt.collector.kinds.base_sensor import Camera, ChipMaker, Hardware, Switch, 
 from dt.collector.mocks import pulse_input
 from dt.collector.mocks.bus import WireBus
 from dt.collector.mocks.switch import WireSwitch
+from dt.collector.mqtt_inbox import MqttInbox
 from dt.communication.wire import Wire, WireClient
 from dt.utils.clock import Clock, SystemClock
 from dt.utils.config import Settings
+from dt.utils.exceptions import ConfigError, SensorError
 from dt.utils.hardware import is_simulated
 from dt.utils.rig import pin_number
+
+MQTT = "mqtt"  # the kind whose sensors need no bus and no pin
 
 
 class SharedChips:
     """Chips by key, opened once; sensors of several threads may ask."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, settings: Settings | None = None) -> None:
         self.clock = clock or SystemClock()
+        self._settings = settings
         self._chips: dict[str, object] = {}
         self._opening: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -47,6 +52,25 @@ class SharedChips:
                 with self._lock:
                     self._chips[key] = chip
             return self._chips[key]
+
+    def mqtt(self) -> MqttInbox:
+        """Return the one MQTT client, made when the first sensor asks for it; raises `SensorError`."""
+        inbox = self.shared(MQTT, self._open_inbox)
+        assert isinstance(inbox, MqttInbox)
+        return inbox
+
+    def health(self) -> dict[str, object]:
+        """Return how the MQTT client does, where there is one."""
+        inbox = self._chips.get(MQTT)
+        return {"mqtt": inbox.health()} if isinstance(inbox, MqttInbox) else {}
+
+    def _open_inbox(self) -> MqttInbox:
+        if self._settings is None:
+            raise SensorError("no MQTT broker is set here")
+        try:
+            return MqttInbox(self._settings)
+        except ConfigError as error:
+            raise SensorError(str(error)) from error
 
     def forget(self, key: str) -> None:
         """Close the chip of this key."""
@@ -71,8 +95,9 @@ class SimulatedHardware(SharedChips):
         on_close: Callable[[], None] | None = None,
         wire_path: Path | None = None,
         clock: Clock | None = None,
+        settings: Settings | None = None,
     ) -> None:
-        super().__init__(clock)
+        super().__init__(clock, settings)
         self._on_close = on_close
         self._wire_path = wire_path
         # Blinka looks at the machine that it runs on, which is of no interest here and not always known to it.
@@ -111,8 +136,8 @@ class SimulatedHardware(SharedChips):
 class PiHardware(SharedChips):
     """A Raspberry Pi's own; Blinka is imported when the first bus or pin is asked for."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        super().__init__(clock)
+    def __init__(self, clock: Clock | None = None, settings: Settings | None = None) -> None:
+        super().__init__(clock, settings)
         self.wire: Wire | None = None
         self._bus: LockedBus | None = None
 
@@ -169,11 +194,11 @@ class LockedBus:
 def open_hardware(settings: Settings, wire: Wire | None = None) -> PiHardware | SimulatedHardware:
     """Return the hardware that the settings name; a wire that is given is used instead of the socket."""
     if wire is not None:
-        return SimulatedHardware(wire)
+        return SimulatedHardware(wire, settings=settings)
     if is_simulated(settings):
         client = WireClient(settings.wire_path)
-        return SimulatedHardware(client, client.close, settings.wire_path)
-    return PiHardware()
+        return SimulatedHardware(client, client.close, settings.wire_path, settings=settings)
+    return PiHardware(settings=settings)
 
 
 __all__ = ["Hardware", "PiHardware", "SimulatedHardware", "is_simulated", "open_hardware"]

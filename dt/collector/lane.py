@@ -38,6 +38,7 @@ class Lane:
             if turn in self._turns:
                 self._turns.remove(turn)
                 self._leaving.append(turn)
+        _interrupt(turn)
         self._wake.set()
 
     @property
@@ -55,6 +56,10 @@ class Lane:
         """Let the thread end after the look in hand."""
         self._stop.set()
         self._wake.set()
+        with self._lock:
+            turns = list(self._turns)
+        for turn in turns:
+            _interrupt(turn)
 
     def join(self, timeout_s: float) -> bool:
         """Return whether the thread has ended within the time; one that hangs in a driver is left behind."""
@@ -102,3 +107,10 @@ class Lane:
             leaving, self._leaving = self._leaving, []
         for turn in leaving:
             self._close(turn)
+
+
+def _interrupt(turn: Turn) -> None:
+    """End a look that waits for something; a sensor that is closed meanwhile does not mind."""
+    sensor = turn.sensor
+    if sensor is not None:
+        sensor.interrupt()

@@ -7,26 +7,29 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from dt.collector.binding import Binder, Binding
-from dt.collector.hardware import PiHardware, SimulatedHardware, open_hardware
-from dt.collector.kinds import find_kind, load_kind
+from dt.collector.hardware import MQTT, PiHardware, SimulatedHardware, open_hardware
+from dt.collector.kinds import check_options, find_kind, load_kind
 from dt.collector.kinds.base_sensor import Hardware, Sensor
 from dt.collector.metrics import SensorMetrics
 from dt.collector.mocks.host import machine_of
 from dt.collector.outbox import Drop, Limits, Outbox
 from dt.collector.rig_watch import RigWatch
 from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
-from dt.communication.database_api import DatabaseApiClient
+from dt.communication.binding_api import BindingApiClient
 from dt.communication.health_beat import HealthBeat
-from dt.communication.messaging import MessagingService
+from dt.communication.messaging import MessagingService, outgoing
+from dt.communication.mqtt_connection import MqttLogin
 from dt.communication.process import run_process
 from dt.communication.wire import Wire
 from dt.utils.clock import Clock
+from dt.utils.codec import Message
 from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import ConfigError
 from dt.utils.hardware import is_simulated
 from dt.utils.http_server import health_app, server_for
 from dt.utils.logger import get_logger
+from dt.utils.memory import keep_heap_small
 from dt.utils.rig import Rig, load_rig
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
@@ -46,6 +49,7 @@ class CollectorService(Service):
         wire: Wire | None = None,
         database: Binder | None = None,
         outbox: Outbox | None = None,
+        keep_sent_s: float = 0.0,
     ) -> None:
         super().__init__(SERVICE, clock)
         self._settings = settings
@@ -53,8 +57,11 @@ class CollectorService(Service):
         self._wire = wire
         self._database = database
         self._outbox = outbox
+        self._keep_sent_s = keep_sent_s
         rig = load_rig(settings.rig_file)
         check_kinds(rig)
+        if any(sensor.kind == MQTT for sensor in rig.sensors):
+            MqttLogin.of(settings)  # says what is wrong with the broker's settings before anything is opened
         self._descriptors = rig.sensors
         if wire is None:
             is_simulated(settings)  # says which HARDWARE to set before anything is opened
@@ -70,9 +77,16 @@ class CollectorService(Service):
         machine = machine_of(self._hardware.wire, self._messaging, self.clock)
         self._hardware.clock = machine.clock
         self.closing("machine", machine.close)
-        outbox = self._outbox or collector_outbox(
-            self._settings, machine.messaging, machine.clock, disk_check=machine.disk_check
-        )
+        listen_ahead(self._descriptors, self._hardware)
+        outbox = self._outbox
+        if outbox is None:  # an empty one that was given is falsy
+            outbox = collector_outbox(
+                self._settings,
+                machine.messaging,
+                machine.clock,
+                keep_sent_s=self._keep_sent_s,
+                disk_check=machine.disk_check,
+            )
         machine.on_power_cut(outbox.cut_power)
         self._manager = SensorManager(sensor_sources(self._descriptors, self._hardware), outbox, machine.clock)
         metrics = SensorMetrics(self._manager)
@@ -87,7 +101,7 @@ class CollectorService(Service):
         self._watch = RigWatch(self._settings.rig_file, check_kinds, self._follow, self.clock)
         self._watch.start()
         self.closing("rig watch", self._watch.stop)
-        self.closing("health beat", HealthBeat(self, machine.messaging, machine.clock).start())
+        self.closing("health beat", HealthBeat(self, _Latest(outbox), machine.clock).start())
         server = server_for(health_app(self), self._settings, self._settings.flask_collector_url, threads=2)
         server.start()
         self.closing("http", server.stop)
@@ -111,9 +125,10 @@ class CollectorService(Service):
 
     def health(self) -> dict[str, object]:
         """Return every sensor's counts, what waits to be published, and what the database does not know yet."""
-        if self._manager is None or self._binding is None or self._watch is None:
+        if self._manager is None or self._binding is None or self._watch is None or self._hardware is None:
             return {}
-        return {**self._manager.health(), "binding": self._binding.health(), "rig": self._watch.health()}
+        beside = {"binding": self._binding.health(), "rig": self._watch.health(), **self._hardware.health()}
+        return {**self._manager.health(), **beside}
 
     def _follow(self, rig: Rig) -> None:
         assert self._manager is not None
@@ -126,9 +141,7 @@ class CollectorService(Service):
                 log.info("%s by the changed rig: %s", what, ", ".join(names))
 
     def _database_client(self) -> Binder:
-        client = DatabaseApiClient(self._settings.flask_db_url, ensure_token(self._settings))
-        self.closing("database client", client.close)
-        return client
+        return BindingApiClient(self._settings.flask_db_url, ensure_token(self._settings))
 
 
 def create_service(
@@ -138,9 +151,15 @@ def create_service(
     wire: Wire | None = None,
     database: Binder | None = None,
     outbox: Outbox | None = None,
+    keep_sent_s: float = 0.0,
 ) -> CollectorService:
-    """Assemble the service; what is given is used instead of what the settings name. Opens nothing yet."""
-    return CollectorService(settings, messaging, clock, wire=wire, database=database, outbox=outbox)
+    """Assemble the service; what is given is used instead of what the settings name. Opens nothing yet.
+
+    `keep_sent_s` is for a log that dies with the process: what was sent within it is sent again after an unclean end.
+    """
+    return CollectorService(
+        settings, messaging, clock, wire=wire, database=database, outbox=outbox, keep_sent_s=keep_sent_s
+    )
 
 
 def collector_outbox(
@@ -172,6 +191,7 @@ def check_kinds(rig: Rig) -> None:
     for descriptor in rig.sensors:
         try:
             find_kind(descriptor)
+            check_options(descriptor)
         except ConfigError as error:
             msg = f"{rig.place_of(descriptor.sensor_id)}: {error}"
             raise ConfigError(msg) from error
@@ -187,6 +207,13 @@ def sensor_sources(
     ]
 
 
+def listen_ahead(descriptors: Sequence[SensorDescriptor], hardware: Hardware) -> None:
+    """Let every MQTT device's topic be listened to before the client connects and gets what the broker kept."""
+    for descriptor in descriptors:
+        if descriptor.kind == MQTT:
+            _open(descriptor, hardware)
+
+
 def main() -> int:
     """Run the service on the broker until a signal, and return the exit code; SIGHUP reads the rig file again."""
 
@@ -195,7 +222,20 @@ def main() -> int:
         signal.signal(signal.SIGHUP, lambda _number, _frame: service.look_at_rig())
         return service
 
+    keep_heap_small()
     return run_process(SERVICE, create)
+
+
+class _Latest:
+    """The service's own word by the outbox: through an outage its newest waits, and not one for every ten seconds."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def publish(self, topic: str, value: Message | bytes | None, *, key: str | None = None) -> None:
+        """Say it when the log is there."""
+        if isinstance(value, Message):
+            self._outbox.put_latest(outgoing(topic, value, key))
 
 
 def _open(descriptor: SensorDescriptor, hardware: Hardware) -> Sensor:

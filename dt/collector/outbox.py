@@ -162,6 +162,7 @@ class Outbox:
             "refused": self.refused,
             "disk": self.disk_why or ("memory alone" if self._file is None else "ok"),
             "in_memory": self._shelf.in_memory,
+            "unsynced_s": round(self._shelf.unsynced_s, 3),
             "log": self._sender.why or "ok",
             "moved_aside": [] if self._file is None else [path.name for path in self._file.moved_aside],
         }

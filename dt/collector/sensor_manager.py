@@ -6,6 +6,7 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from dt.collector.clock_sync import ClockBook, is_clock_synced, machine_boot
 from dt.collector.gap_book import NOTE, TOLD_EVERY_S, GapBook, PastBoot
@@ -243,9 +244,10 @@ class SensorManager:
             self._missed(turn, f"{type(error).__name__}: {error}")
         else:
             self._close_gap(turn, number, began_s)
+            self._put(self._earlier(turn, number))
             self._put([record], mark)
             turn.health.succeeded(self._clock.wall())
-            rest_s = 0.0 if turn.sensor is None else turn.sensor.rest_s
+            rest_s = 0.0 if turn.sensor is None else turn.sensor.pause_s
             turn.due_s = turn.slots.after_look(self._clock.monotonic(), began_s + rest_s)
         self._report(turn)
 
@@ -265,6 +267,19 @@ class SensorManager:
         )
         return turn.sensor.outgoing(raw, stamp), mark
 
+    def _earlier(self, turn: Turn, number: int) -> list[Outgoing]:
+        """Return what came in beside the look, of times that no slot of this boot may cover."""
+        sensor = turn.sensor
+        earlier = () if sensor is None else sensor.earlier()
+        stamp = Stamp(
+            timestamp=0.0, correlation_id="", boot_id=f"{self.boot_id}-kept-{number}", sequence=0, origin=self._origin
+        )
+        return [
+            sensor.outgoing(raw, replace(stamp, timestamp=at, correlation_id=new_correlation_id(), sequence=index))
+            for index, raw in enumerate(earlier)
+            if sensor is not None and (at := raw.taken_at) is not None
+        ]
+
     def _missed(self, turn: Turn, why: str) -> None:
         turn.health.failed(why)
         misses = turn.health.failures_in_a_row
@@ -272,7 +287,7 @@ class SensorManager:
             log.warning("sensor %s gives nothing: %s", turn.sensor_id, why)
         else:
             log.debug("sensor %s: %s", turn.sensor_id, why)
-        rest_s = 0.0 if turn.sensor is None else turn.sensor.rest_s
+        rest_s = 0.0 if turn.sensor is None else turn.sensor.pause_s
         retry_s = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2.0 ** min(misses - 1, 10))
         turn.due_s = turn.slots.retry_after(self._clock.monotonic(), max(rest_s, retry_s))
         if misses % FAILED_AFTER == 0:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
-from dt.communication.messaging import MessagingService
 from dt.communication.topics import Topics
 from dt.utils.clock import Clock
+from dt.utils.codec import Message
 from dt.utils.dataclasses import HealthReport, HealthStatus
 from dt.utils.exceptions import DTError
 from dt.utils.logger import get_logger
@@ -18,10 +19,18 @@ BEATS_EVERY_S = 10.0
 log = get_logger(__name__)
 
 
+class Voice(Protocol):
+    """What a beat needs of the log."""
+
+    def publish(self, topic: str, value: Message | bytes | None, *, key: str | None = None) -> None:
+        """Say it soon."""
+        ...
+
+
 class HealthBeat:
     """Publishes a service's health in a thread of its own until stopped."""
 
-    def __init__(self, service: Service, messaging: MessagingService, clock: Clock) -> None:
+    def __init__(self, service: Service, messaging: Voice, clock: Clock) -> None:
         self._service = service
         self._messaging = messaging
         self._clock = clock

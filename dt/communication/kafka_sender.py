@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
-from dt.communication.kafka_errors import REFUSALS
+from dt.communication.kafka_errors import REFUSALS, RecordRefusedError
 from dt.utils.exceptions import MessagingError
 from dt.utils.logger import get_logger
 
@@ -109,7 +109,8 @@ class RecordSender:
             refused, self._refused = self._refused, []
             waiting = target - self._done
         if refused:
-            raise MessagingError(f"{len(refused)} records were refused, the first: {refused[0]}")
+            kind = RecordRefusedError if settled else MessagingError  # the rest may still need another flush
+            raise kind(f"{len(refused)} records were refused, the first: {refused[0]}")
         if not settled:
             raise MessagingError(f"{waiting} records are not yet durable after {timeout_s} s")
 

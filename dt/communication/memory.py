@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dt.communication.dead_letters import letter_of
 from dt.communication.delivery import Delivery
-from dt.communication.memory_log import MemoryLog
+from dt.communication.memory_log import KEPT_BYTES, KEPT_RECORDS, MemoryLog
 from dt.communication.messaging import Handler, Outgoing, Record, Start, Transformer, headers_of
 from dt.communication.topics import TOPIC_TABLE, TopicSpec
 from dt.utils.clock import Clock, SystemClock
@@ -52,9 +52,11 @@ class MemoryMessaging:
         table: Mapping[str, TopicSpec] = TOPIC_TABLE,
         chaos: Chaos | None = None,
         full_at: int = _FULL_AT,
+        kept_records: int = KEPT_RECORDS,
+        kept_bytes: int = KEPT_BYTES,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._log = MemoryLog(table)
+        self._log = MemoryLog(table, kept_records=kept_records, kept_bytes=kept_bytes)
         self._changed = threading.Condition()
         self._chaos = chaos
         self._full_at = full_at

@@ -12,7 +12,8 @@ from dt.communication.messaging import Outgoing, Record, Start, UnknownTopicErro
 from dt.communication.topics import TopicSpec
 from dt.utils.exceptions import MessageTooLargeError
 
-KEPT_RECORDS = 20_000  # of a partition, for who comes later; more only while a group still has to read them
+# Of a partition, for who comes later; more only while a group still has to read them.
+KEPT_RECORDS, KEPT_BYTES = 20_000, 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -21,6 +22,7 @@ class Partition:
 
     first: int = 0
     records: deque[Record] = field(default_factory=deque)
+    bytes: int = 0  # of the values
     compact_at: int = 2000
 
     @property
@@ -51,8 +53,12 @@ class Group:
 class MemoryLog:
     """All partitions and groups; not thread-safe by itself, `MemoryMessaging` holds the lock."""
 
-    def __init__(self, table: Mapping[str, TopicSpec]) -> None:
+    def __init__(
+        self, table: Mapping[str, TopicSpec], *, kept_records: int = KEPT_RECORDS, kept_bytes: int = KEPT_BYTES
+    ) -> None:
         self._table = table
+        self._kept_records = kept_records
+        self._kept_bytes = kept_bytes
         self._partitions = {
             (topic, number): Partition() for topic, spec in table.items() for number in range(spec.partitions)
         }
@@ -73,7 +79,9 @@ class MemoryLog:
         partition.records.append(
             Record(outgoing.topic, number, partition.end, outgoing.key, outgoing.value, outgoing.headers, now)
         )
-        if len(partition.records) > (partition.compact_at if spec.is_compacted else KEPT_RECORDS):
+        partition.bytes += len(outgoing.value or b"")
+        most = partition.compact_at if spec.is_compacted else self._kept_records
+        if len(partition.records) > most or partition.bytes > self._kept_bytes:
             self._let_go(outgoing.topic, number, partition)
 
     def join(self, name: str, topics: Sequence[str], start: Start) -> Group:
@@ -122,8 +130,13 @@ class MemoryLog:
         if self._table[topic].is_compacted:
             _compact(partition, needed)
             return
-        while len(partition.records) > KEPT_RECORDS // 2 and partition.records[0].offset < needed:
-            partition.first = partition.records.popleft().offset + 1
+        most_records, most_bytes = self._kept_records // 2, self._kept_bytes // 2
+        while len(partition.records) > most_records or partition.bytes > most_bytes:
+            if len(partition.records) == 1 or partition.records[0].offset >= needed:
+                return
+            gone = partition.records.popleft()
+            partition.first = gone.offset + 1
+            partition.bytes -= len(gone.value or b"")
 
 
 def _compact(partition: Partition, needed: int) -> None:
@@ -131,4 +144,5 @@ def _compact(partition: Partition, needed: int) -> None:
     partition.records = deque(
         record for record in partition.records if record.offset >= needed or latest[record.key] == record.offset
     )
+    partition.bytes = sum(len(record.value or b"") for record in partition.records)
     partition.compact_at = max(2000, 2 * len(partition.records))

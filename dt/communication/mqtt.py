@@ -8,69 +8,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from prometheus_client import Counter
 
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Record, Start, Subscription
+from dt.communication.mqtt_connection import MqttConnection, MqttLogin
+from dt.communication.mqtt_discovery import discovery
 from dt.communication.process import run_process
 from dt.communication.topics import Topics, processed_topics
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import Origin, SensorData
-from dt.utils.exceptions import ConfigError, MessageError, MessagingError
-from dt.utils.logger import get_logger
+from dt.utils.exceptions import MessageError, MessagingError
 from dt.utils.service import Service
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client, MQTTMessageInfo
+    from paho.mqtt.client import MQTTMessageInfo
 
 GROUP = "mqtt_bridge"
 NO_PLANT = "-"
-ONLINE, OFFLINE = b"online", b"offline"
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _ACKNOWLEDGED_WITHIN_S = 10.0
-_SAYS_GOODBYE_WITHIN_S = 1.0
 _LIVE = Origin.LIVE.value.encode()
-_AT_LEAST_ONCE = 1
 
-log = get_logger("dt.communication.mqtt")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MqttAddress:
-    """Where an MQTT broker is, and who we are there."""
-
-    host: str
-    port: int
-    username: str | None
-    password: str | None
-    is_encrypted: bool
-
-
-def mqtt_address(url: str) -> MqttAddress:
-    """Read `mqtt://[user:password@]host[:port]` or `mqtts://...`; raises ConfigError.
-
-    >>> mqtt_address("mqtts://ada:p%40ss@broker.local").port
-    8883
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"MQTT_URL: {error}") from error
-    if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ConfigError("MQTT_URL: must be of the form mqtt://[user:password@]host:port")
-    return MqttAddress(
-        host=parts.hostname,
-        port=port or _PORTS[parts.scheme],
-        username=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else unquote(parts.password),
-        is_encrypted=parts.scheme == "mqtts",
-    )
+_Place = tuple[str, int, int]
 
 
 def mqtt_topic(prefix: str, reading: SensorData) -> str:
@@ -102,23 +65,35 @@ class MqttBridge(Service):
     MQTT knows no event time: history, replays and late readings stay out, or they would pass for the present.
     """
 
-    def __init__(self, settings: Settings, messaging: MessagingService, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, messaging: MessagingService, clock: Clock, most_held_back: int | None = None
+    ) -> None:
         super().__init__("mqtt", clock)
-        if not settings.mqtt_url:
-            raise ConfigError("MQTT_URL: is not set; give the broker as mqtt://[user:password@]host:port")
-        self._address = mqtt_address(settings.mqtt_url)
+        self._most_held_back = most_held_back
         self._prefix = settings.mqtt_prefix.strip("/")
-        self._instance = settings.instance
+        self._discovery = settings.mqtt_discovery_prefix.strip("/")
+        self._login = MqttLogin.of(settings)
+        self._client_id = f"{self._prefix.replace('/', '-')}-bridge-{settings.instance}"
         self._messaging = messaging
-        self._client: Client | None = None
+        self._connection: MqttConnection | None = None
         self._subscription: Subscription | None = None
-        self._refusal = ""
+        self._unacknowledged: dict[_Place, MQTTMessageInfo] = {}
+        self._announced: set[str] = set()
         self._sent = Counter("dt_mqtt_readings", "readings that the MQTT broker took", registry=self.metrics)
+        self._dropped_readings = 0
+        self._dropped = Counter("dt_mqtt_dropped", "readings that waited too long for it", registry=self.metrics)
 
     def on_start(self) -> None:
         """Connect in the background, and follow the readings from now on."""
-        self._client = self._connect()
-        self.closing("MQTT client", self._disconnect)
+        connection = MqttConnection(
+            self._login,
+            self._client_id,
+            f"{self._prefix}/status",
+            connected=lambda _connection, _session: self._announced.clear(),
+        )
+        self._connection = connection
+        connection.start()
+        self.closing("MQTT client", connection.stop)
         topics = [topic for topic in processed_topics() if topic != Topics.CAMERA_IMAGE.processed]
         self._subscription = self._messaging.subscribe(topics, GROUP, self.take, start=Start.LATEST)
         self.closing("readings", self._subscription.stop)
@@ -126,8 +101,10 @@ class MqttBridge(Service):
 
     def ready(self) -> str | None:
         """Wait for both brokers."""
-        if self._client is None or not self._client.is_connected():
-            return self._refusal or f"no MQTT broker at {self._address.host}:{self._address.port}"
+        if self._connection is None or not self.is_started:
+            return "not started"
+        if not self._connection.is_connected:
+            return self._connection.why_not
         if self._subscription is None or not self._subscription.is_assigned:
             return "waiting for the log"
         return None
@@ -135,74 +112,70 @@ class MqttBridge(Service):
     def health(self) -> dict[str, object]:
         """Return where the readings go, and whether they do."""
         return {
-            "mqtt": f"{self._address.host}:{self._address.port}",
-            "mqtt_connected": self._client is not None and self._client.is_connected(),
+            "mqtt": str(self._login.address),
+            "mqtt_connected": self._connection is not None and self._connection.is_connected,
+            "lag": 0 if self._subscription is None else self._subscription.lag(),
+            "dropped": self._dropped_readings,
             "messaging": self._messaging.health(),
         }
 
     def take(self, records: Sequence[Record]) -> None:
         """Publish a batch and return when the broker has acknowledged all of it; raises MessagingError otherwise."""
-        readings = [reading for record in records if (reading := _live_reading(record)) is not None]
-        client = self._client
-        if not readings or client is None:
+        readings = {_place(record): reading for record in records if (reading := _live_reading(record)) is not None}
+        connection = self._connection
+        if not readings or connection is None:
             return
-        if not client.is_connected():
-            raise MessagingError(self.ready() or "no MQTT broker")
+        if not connection.is_connected:
+            if self._holds_back_too_many():
+                self._dropped.inc(len(readings))
+                self._dropped_readings += len(readings)
+                return
+            raise MessagingError(connection.why_not or "no MQTT broker")
         deadline = self.clock.monotonic() + _ACKNOWLEDGED_WITHIN_S
-        sent = [self._publish(client, reading) for reading in readings]
-        for info in sent:
-            _await(info, deadline - self.clock.monotonic())
-        self._sent.inc(len(sent))
+        for place, reading in readings.items():
+            if place not in self._unacknowledged:  # those of an attempt that took too long are still on their way
+                self._unacknowledged[place] = self._publish(connection, reading)
+        for place in readings:
+            self._await(place, deadline - self.clock.monotonic())
+        self._unacknowledged.clear()
+        self._sent.inc(len(readings))
 
-    def _publish(self, client: Client, reading: SensorData) -> MQTTMessageInfo:
+    def _holds_back_too_many(self) -> bool:
+        """Return whether older readings have to go: a log in memory stands still while a group lies too far behind."""
+        return (
+            self._most_held_back is not None
+            and self._subscription is not None
+            and self._subscription.lag() > self._most_held_back
+        )
+
+    def _publish(self, connection: MqttConnection, reading: SensorData) -> MQTTMessageInfo:
         topic = mqtt_topic(self._prefix, reading)
-        return client.publish(topic, reading.to_json(), qos=_AT_LEAST_ONCE, retain=True)
+        if self._discovery and topic not in self._announced:
+            name, config = discovery(self._discovery, self._prefix, topic, reading)
+            connection.publish(name, config, retain=True)
+            self._announced.add(topic)
+        return connection.publish(topic, reading.to_json(), retain=True)
 
-    def _connect(self) -> Client:
-        from paho.mqtt.client import Client, MQTTv311
-        from paho.mqtt.enums import CallbackAPIVersion
-
-        name = f"{self._prefix.replace('/', '-')}-bridge-{self._instance}"
-        client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTv311)
-        client.will_set(self._status_topic, OFFLINE, qos=_AT_LEAST_ONCE, retain=True)
-        if self._address.username is not None:
-            client.username_pw_set(self._address.username, self._address.password)
-        if self._address.is_encrypted:
-            client.tls_set()
-        client.reconnect_delay_set(min_delay=1, max_delay=30)
-        client.max_inflight_messages_set(1000)
-        client.on_connect = self._on_connect
-        client.connect_async(self._address.host, self._address.port, keepalive=30)
-        client.loop_start()
-        return client
-
-    def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        self._refusal = f"the MQTT broker refuses: {reason}" if reason.is_failure else ""
-        if reason.is_failure:
-            log.warning("%s", self._refusal)
-            return
-        log.info("connected to MQTT at %s:%d", self._address.host, self._address.port)
-        client.publish(self._status_topic, ONLINE, qos=_AT_LEAST_ONCE, retain=True)
-
-    def _disconnect(self) -> None:
-        client, self._client = self._client, None
-        if client is None:
-            return
-        if client.is_connected():
-            client.publish(self._status_topic, OFFLINE, qos=_AT_LEAST_ONCE, retain=True).wait_for_publish(
-                _SAYS_GOODBYE_WITHIN_S
-            )
-        client.disconnect()
-        client.loop_stop()
-
-    @property
-    def _status_topic(self) -> str:
-        return f"{self._prefix}/status"
+    def _await(self, place: _Place, timeout_s: float) -> None:
+        """Block until one message is acknowledged."""
+        info = self._unacknowledged[place]
+        try:
+            info.wait_for_publish(max(0.0, timeout_s))
+        except (RuntimeError, ValueError) as error:  # the queue is full, or the connection broke while it was sent
+            del self._unacknowledged[place]
+            raise MessagingError(f"MQTT: {error}") from error
+        if not info.is_published():
+            raise MessagingError(f"MQTT: no acknowledgement within {_ACKNOWLEDGED_WITHIN_S:g} s")
 
 
-def create_service(settings: Settings, messaging: MessagingService, clock: Clock) -> MqttBridge:
-    """Assemble the bridge; raises ConfigError without a usable MQTT_URL, and opens nothing before `start`."""
-    return MqttBridge(settings, messaging, clock)
+def create_service(
+    settings: Settings, messaging: MessagingService, clock: Clock, most_held_back: int | None = None
+) -> MqttBridge:
+    """Assemble the bridge; raises ConfigError without a usable MQTT_URL, and opens nothing before `start`.
+
+    Without a broker the readings wait in the log; where more than `most_held_back` of them do, the oldest are dropped.
+    """
+    return MqttBridge(settings, messaging, clock, most_held_back)
 
 
 def main() -> int:
@@ -210,14 +183,8 @@ def main() -> int:
     return run_process("mqtt", create_service)
 
 
-def _await(info: MQTTMessageInfo, timeout_s: float) -> None:
-    """Block until one message is acknowledged."""
-    try:
-        info.wait_for_publish(max(0.0, timeout_s))
-    except (RuntimeError, ValueError) as error:  # the queue is full, or the connection broke while it was sent
-        raise MessagingError(f"MQTT: {error}") from error
-    if not info.is_published():
-        raise MessagingError(f"MQTT: no acknowledgement within {_ACKNOWLEDGED_WITHIN_S:g} s")
+def _place(record: Record) -> _Place:
+    return record.topic, record.partition, record.offset
 
 
 def _live_reading(record: Record) -> SensorData | None:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dt.communication.announcement import wait_until_announced
 from dt.communication.database_api import DatabaseApiClient
 from dt.communication.memory import MemoryMessaging
 from dt.communication.messaging import Record, Start
@@ -14,16 +13,17 @@ from dt.communication.topics import Topics
 from dt.communication.wire_pins import WireFactory
 from dt.operations.demo_history import Progress, lived_through, prepared_box, publish_history
 from dt.operations.demo_settings import DemoRequest, demo_folder, demo_settings
+from dt.operations.one_process import OneProcess
 from dt.simulator.box import Box
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import ActionResult, AlertEvent, AlertState, DBTimestampQuery, Grant, Outcome
-from dt.utils.exceptions import DTError, RefusedRequestError
+from dt.utils.exceptions import DTError
 from dt.utils.logger import get_logger
 from dt.utils.quantities import Quantity
 from dt.utils.rig import Rig, load_rig
 from dt.utils.secrets import ensure_token
-from dt.utils.service import Service, stopping_on_signals
+from dt.utils.service import stopping_on_signals
 
 BY = "demo"
 _ALIVE_EVERY_S = 5.0
@@ -46,13 +46,13 @@ class Demo:
         self._began = clock.monotonic()
         self._rig = load_rig(settings.rig_file)
         self._messaging = MemoryMessaging(clock)
-        self._services: list[Service] = []
+        self._process = OneProcess(settings, self._messaging, clock, self._rig)
         self._stop = stop
 
     def start(self, progress: Progress = lambda _done, _total: None) -> None:
         """Page first, then the box's past, which travels through the pipeline while sensors and pump begin to live."""
         self._tell_what_happens()
-        self._start_reading_side()
+        self._process.start_reading_side(self._note)
         until = self._clock.wall()
         box, since = prepared_box(self._rig, self._request.seed, self._request.days, until)
         past = lived_through(box, self._rig, since, until, self._kept_until())
@@ -71,35 +71,7 @@ class Demo:
 
     def stop(self) -> None:
         """Stop everything, the latest first."""
-        for service in reversed(self._services):
-            service.stop()
-        self._messaging.close()
-
-    def _start_reading_side(self) -> None:
-        # Imported one after the other, so that the page is served before the rest is loaded.
-        from dt.webapp.app import create_service as create_webapp
-
-        self._run(create_webapp(self.settings, self._messaging, self._clock))
-        self._note(f"the page is served at {self.settings.flask_dashboard_url}")
-        from dt.ai.app import create_service as create_ai
-        from dt.alerts.app import create_service as create_alerts
-        from dt.data.database.app import create_service as create_database
-        from dt.data.processing.main import create_service as create_processing
-
-        for create in (create_database, create_alerts, create_ai, create_processing):
-            self._run(create(self.settings, self._messaging, self._clock))
-        self._bind_sensors()
-        self._note("database, alerts, ai and processing run")
-
-    def _bind_sensors(self) -> None:
-        """Make the rig's sensors known before their history arrives; the collector finds them bound."""
-        with DatabaseApiClient(self.settings.flask_db_url, ensure_token(self.settings)) as database:
-            for sensor in self._rig.sensors:
-                try:
-                    database.bind_sensor(sensor)
-                except RefusedRequestError as error:  # a kept demo knows it otherwise: the registry's word holds
-                    log.warning("sensor %s: %s", sensor.sensor_id, error)
-        wait_until_announced(self._messaging, (sensor.sensor_id for sensor in self._rig.sensors), self._clock)
+        self._process.stop()
 
     def _is_stored(self, timestamp: float) -> bool:
         """Wait until the database has every sensor's reading of an instant; each sensor's readings come in order."""
@@ -124,17 +96,13 @@ class Demo:
         from dt.simulator.main import create_service as create_simulator
 
         simulator = create_simulator(self.settings, self._clock, box)
-        self._run(simulator)
+        self._process.run(simulator)
         guard = open_guard_here(self.settings, self._rig, self._clock, WireFactory(simulator.wire))
         controller = create_controller(self.settings, self._messaging, self._clock, guard)
-        self._run(controller)
+        self._process.run(controller)
         for grant in grants_of(self._rig, self._clock.wall()):
             controller.decisions.grant(grant)
-        self._run(create_collector(self.settings, self._messaging, self._clock, wire=simulator.wire))
-
-    def _run(self, service: Service) -> None:
-        self._services.append(service)
-        service.start()
+        self._process.run(create_collector(self.settings, self._messaging, self._clock, wire=simulator.wire))
 
     def _kept_until(self) -> float:
         """Return when an earlier demo, whose readings are kept, was alive for the last time."""

@@ -1,4 +1,4 @@
-"""Checks of the machine: Python, packages, folders, disk, clock, Java, a Pi's hardware, the rig file."""
+"""Checks of what is installed and chosen: Python, packages, folders, Java, HARDWARE, the rig file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from dt.collector.clock_sync import is_clock_synced
 from dt.collector.main import check_kinds
 from dt.operations.broker import OwnBroker
 from dt.operations.checkup import Check, Patient, failed, fine, skipped, warned
@@ -24,10 +23,8 @@ from dt.utils.rig import load_rig
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_JAVA = 17
-_LITTLE_DISK_BYTES = 1024**3
-_NO_DISK_BYTES = 200 * 1024**2
 _DRIVERS = ("adafruit_dht", "adafruit_bh1750", "adafruit_seesaw", "board")
-_I2C = Path("/dev/i2c-1")
+_PI_MODULES = ("lgpio", "gpiod")
 _INSTALL = "make install-dev (or another profile of the Makefile)"
 
 
@@ -70,27 +67,6 @@ def check_folders(patient: Patient) -> Check:
     return fine("folders", f"{patient.settings.data_dir.absolute()} and {patient.settings.log_dir.absolute()}")
 
 
-def check_disk(patient: Patient) -> Check:
-    """Look for room under DATA_DIR."""
-    folder = patient.settings.data_dir
-    while not folder.exists():
-        folder = folder.absolute().parent
-    free = shutil.disk_usage(folder).free
-    detail = f"{free / 1024**3:.1f} GiB free at {folder.absolute()}"
-    remedy = "free some space, or set DATA_DIR to a larger disk"
-    if free < _NO_DISK_BYTES:
-        return failed("disk", detail, remedy)
-    return warned("disk", detail, remedy) if free < _LITTLE_DISK_BYTES else fine("disk", detail)
-
-
-def check_clock() -> Check:
-    """Ask the kernel whether its clock is synchronised."""
-    if is_clock_synced():
-        return fine("clock", "synchronised")
-    remedy = "sudo timedatectl set-ntp true; without it a jump of the clock refills no water budget"
-    return warned("clock", "the kernel does not call its clock synchronised", remedy)
-
-
 def check_java(patient: Patient, program: str = "java") -> Check:
     """Look for the Java that a broker of our own needs."""
     if patient.settings.messaging == "memory" or OwnBroker.of(patient.settings) is None:
@@ -108,18 +84,21 @@ def check_java(patient: Patient, program: str = "java") -> Check:
 
 
 def check_hardware(patient: Patient) -> Check:
-    """Look whether HARDWARE is chosen where it has to be, and whether a Pi's bus can be used."""
+    """Look whether HARDWARE is chosen where it has to be, and whether a Pi's libraries are there."""
     try:
-        if is_simulated(patient.settings):
+        if is_simulated(patient.settings, patient.machine.path("/proc/device-tree/model")):
             return fine("hardware", "simulated plant box")
     except ConfigError as error:
         return failed(
             "hardware", str(error), "HARDWARE=pi in .env for this Pi's own sensors, HARDWARE=simulated otherwise"
         )
-    if not os.access(_I2C, os.R_OK | os.W_OK):
-        remedy = "sudo raspi-config nonint do_i2c 0; sudo usermod -aG i2c,gpio $USER; then log in again"
-        return failed("hardware", f"{_I2C} cannot be used", remedy)
-    return fine("hardware", f"GPIO and {_I2C}")
+    if patient.machine.model is None:
+        remedy = "HARDWARE=simulated here; HARDWARE=pi is for the Raspberry Pi with the sensors"
+        return failed("hardware", "HARDWARE is pi, but this machine is no Raspberry Pi", remedy)
+    missing = [name for name in _PI_MODULES if importlib.util.find_spec(name) is None]
+    if missing:
+        return failed("hardware", f"missing for the pins: {', '.join(missing)}", "make install-rpi")
+    return fine("hardware", f"this Pi's own, pins by {os.environ.get('GPIOZERO_PIN_FACTORY', 'lgpio')}")
 
 
 def check_rig(patient: Patient) -> Check:
@@ -133,10 +112,9 @@ def check_rig(patient: Patient) -> Check:
     return fine("rig", f"{rig.path}: {counts}")
 
 
-MACHINE_CHECKS: tuple[Callable[[], Check], ...] = (check_python, check_packages, check_clock)
+MACHINE_CHECKS: tuple[Callable[[], Check], ...] = (check_python, check_packages)
 PATIENT_CHECKS: tuple[Callable[[Patient], Check], ...] = (
     check_folders,
-    check_disk,
     check_java,
     check_hardware,
     check_rig,

@@ -30,7 +30,7 @@ def check_ports(patient: Patient) -> Check:
     return fine("ports", "every service's port is free or served by it")
 
 
-def check_broker(patient: Patient) -> Check:
+def check_kafka(patient: Patient) -> Check:
     """Look whether Kafka answers and has the topics that it should have."""
     settings = patient.settings
     if settings.messaging == "memory":
@@ -71,7 +71,7 @@ def check_wire(patient: Patient) -> Check:
     return fine("wire", f"the plant box listens at {path}")
 
 
-STACK_CHECKS: tuple[Callable[[Patient], Check], ...] = (check_ports, check_broker, check_database, check_wire)
+STACK_CHECKS: tuple[Callable[[Patient], Check], ...] = (check_ports, check_kafka, check_database, check_wire)
 
 
 def _is_usable(settings: Settings, spec: ServiceSpec) -> bool:

@@ -75,7 +75,7 @@ def make_timelapse(
 ) -> Timelapse:
     """Write the film; the file appears only when it is whole. Raises `TimelapseError`, `MessageError`."""
     writer = writer_for(request.out, request.fps)
-    found = source.frames(request.filters(), request.since, request.until)
+    found = _frames(request, source, request.since, request.until)
     if not found:
         raise TimelapseError(_nothing(request, source))
     _refuse_several_cameras(request, found)
@@ -92,6 +92,19 @@ def make_timelapse(
         frames=count, left_out=len(found) - len(chosen), gone=len(gone), width=size[0], height=size[1],
         first=chosen[0].timestamp, last=chosen[-1].timestamp,
     )  # fmt: skip
+
+
+def _frames(
+    request: TimelapseRequest, source: FrameSource, since: float | None, until: float | None
+) -> list[CameraFrame]:
+    """Return the subject's pictures; those of a plant without a camera of its own are its zone's."""
+    found = source.frames(request.filters(), since, until)
+    if found or request.plant_id is None:
+        return found
+    zone_id = source.zone_of(request.plant_id)
+    shared = {} if zone_id is None else {**request.filters(), "zone_id": zone_id}
+    shared.pop("plant_id", None)
+    return [frame for frame in source.frames(shared, since, until) if frame.plant_id is None] if shared else []
 
 
 def _drawn(
@@ -156,7 +169,7 @@ def _refuse_several_cameras(request: TimelapseRequest, frames: Sequence[CameraFr
 
 def _nothing(request: TimelapseRequest, source: FrameSource) -> str:
     """Say which range has pictures, or which cameras have some."""
-    kept = source.frames(request.filters(), None, None)
+    kept = _frames(request, source, None, None)
     if kept:
         span = f"{time_words(kept[0].timestamp, request.zone)} to {time_words(kept[-1].timestamp, request.zone)}"
         return f"no pictures of {request.subject} in that time; there are {len(kept)} from {span}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from dt.communication.database_api import DatabaseApiClient
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.records import MOST_ITEMS, PageQuery, Records
+from dt.data.database.registry_records import RegistryRecords
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.utils.config import Settings
-from dt.utils.dataclasses import CameraFrame
+from dt.utils.dataclasses import CameraFrame, Plant
 from dt.utils.exceptions import RefusedRequestError, RemoteServiceError
 from dt.utils.secrets import ensure_token
 
@@ -25,6 +26,10 @@ class FrameSource(Protocol):
 
     def picture(self, sha256: str) -> bytes | None:
         """Return a JPEG; None when it is gone."""
+        ...
+
+    def zone_of(self, plant_id: str) -> str | None:
+        """Return the zone of a plant; None when nobody knows the plant."""
         ...
 
 
@@ -48,12 +53,17 @@ class ServiceFrames:
                 return None
             raise
 
+    def zone_of(self, plant_id: str) -> str | None:
+        """Ask for the plants."""
+        return _zone_of(plant_id, self._client.plants())
+
 
 class StoredFrames:
     """Reads the database's own files, which nobody else has open."""
 
     def __init__(self, file: SQLiteFile, files: FrameFiles) -> None:
         self._records = Records(file)
+        self._registry = RegistryRecords(file)
         self._files = files
 
     def frames(self, filters: Mapping[str, str], since: float | None, until: float | None) -> list[CameraFrame]:
@@ -71,6 +81,10 @@ class StoredFrames:
     def picture(self, sha256: str) -> bytes | None:
         """Read a picture."""
         return self._files.read(sha256)
+
+    def zone_of(self, plant_id: str) -> str | None:
+        """Read the plants."""
+        return _zone_of(plant_id, self._registry.plants())
 
 
 @contextmanager
@@ -94,3 +108,7 @@ def open_frames(settings: Settings) -> Iterator[FrameSource]:
 
 def _span(since: float | None, until: float | None) -> dict[str, Any]:
     return {name: value for name, value in (("since", since), ("until", until)) if value is not None}
+
+
+def _zone_of(plant_id: str, plants: Iterable[Plant]) -> str | None:
+    return next((plant.zone_id for plant in plants if plant.plant_id == plant_id), None)

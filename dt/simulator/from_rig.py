@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dt.plant.species import species_of
+from dt.simulator.replay import Replay
 from dt.simulator.spec import (
     AirSpec,
     BoxSpec,
@@ -18,6 +19,7 @@ from dt.simulator.spec import (
     RelaySpec,
     ReservoirSpec,
     SiteSpec,
+    WeatherSpec,
     ZoneSpec,
 )
 from dt.utils.dataclasses import Plant
@@ -29,14 +31,18 @@ OUTPUT_KINDS = frozenset({"pump", "fan", "heater", "relay", *LAMPS})
 _SAUCER_SHARE, _RIM_SHARE = 0.15, 0.10  # of the pot's volume
 
 
-def box_spec(rig: Rig, seed: int = 1) -> BoxSpec:
-    """Return the box that a rig describes; ConfigError names the entry that no box can have."""
+def box_spec(rig: Rig, seed: int = 1, weather: Replay | None = None) -> BoxSpec:
+    """Return the box that a rig describes, in synthetic weather or in one that is replayed around all its zones.
+
+    ConfigError names the entry that no box can have.
+    """
+    around = WeatherSpec() if weather is None else weather
     devices = [actuator for actuator in rig.actuators if actuator.kind in OUTPUT_KINDS]
     pumps = [actuator for actuator in devices if actuator.kind == "pump"]
     lamps = [_lamp(actuator) for actuator in devices if actuator.kind in LAMPS]
     try:
         return BoxSpec(
-            zones=tuple(_zone(zone, _count_in(zone, rig.plants.values())) for zone in rig.zones.values()),
+            zones=tuple(_zone(zone, _count_in(zone, rig.plants.values()), around) for zone in rig.zones.values()),
             pots=tuple(_pot(plant) for plant in rig.plants.values()),
             reservoirs=_reservoirs(pumps),
             pumps=tuple(_pump(actuator) for actuator in pumps),
@@ -55,7 +61,7 @@ def timer_lamp_id(zone_id: str) -> str:
     return f"{zone_id}/lamp"
 
 
-def _zone(zone: Zone, pots: int) -> ZoneSpec:
+def _zone(zone: Zone, pots: int, weather: WeatherSpec | Replay) -> ZoneSpec:
     """A box grows with the pots that it holds: volume and walls by their number, the window with them."""
     size, one = max(1, pots), AirSpec()
     face = math.pow(size, 2.0 / 3.0)
@@ -69,7 +75,7 @@ def _zone(zone: Zone, pots: int) -> ZoneSpec:
         cold_wall_m2=one.cold_wall_m2 * face,
     )
     site = SiteSpec(latitude_deg=zone.latitude, longitude_deg=zone.longitude, timezone=zone.timezone)
-    return ZoneSpec(zone_id=zone.zone_id, site=site, air=air)
+    return ZoneSpec(zone_id=zone.zone_id, site=site, air=air, weather=weather)
 
 
 def _count_in(zone: Zone, plants: Iterable[Plant]) -> int:

@@ -17,7 +17,7 @@ from dt.utils.quantities import Quantity, Unit
 
 _DAY_S = 86_400.0
 _LAST_WATERING_DAYS = (3.0, 2.0, 1.2, 0.5)  # tried in this order until one fits
-_WATERINGS_EVERY_DAYS = (3.5, 2.2, 4.1, 2.9)  # of the first pot, the second, ...
+_WATERINGS_EVERY_DAYS = (3.5, 3.1, 2.2, 2.7)  # of the first pot, the second, ...
 _HOME_AT_H = 18.4
 _FILLED_SHARE = 0.8  # of the way from target to upper limit
 _MARGIN_VWC = 0.006

@@ -15,6 +15,7 @@ from dt.simulator.board import BoxWire
 from dt.simulator.box import Box
 from dt.simulator.fault_pages import add_fault_pages
 from dt.simulator.from_rig import box_spec
+from dt.simulator.replay import load_weather
 from dt.simulator.rig_watch import RigWatch
 from dt.simulator.scenario import Scenario, load_scenario
 from dt.simulator.wiring import wiring
@@ -49,7 +50,8 @@ class SimulatorService(Service):
         self._stop = threading.Event()
         scenario = load_scenario(settings.sim_scenario) if settings.sim_scenario else Scenario()
         seed = _SEED if scenario.seed is None else scenario.seed
-        self.box = box or Box(box_spec(self._rig, seed), clock.wall() - _SETTLES_S)
+        weather = load_weather(settings.sim_weather) if settings.sim_weather else None
+        self.box = box or Box(box_spec(self._rig, seed, weather), clock.wall() - _SETTLES_S)
         self._is_given = box is not None
         self.wire = BoxWire(self.box, clock, wiring(self._rig), is_one_process=self._is_given)
         self._scenario = scenario

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def absolute(name: str, value: object, start_s: float) -> object:
     Raises MessageError when it begins like a span and is none.
     """
     if not isinstance(value, str):
-        return value.timestamp() if hasattr(value, "timestamp") else value
+        return value.timestamp() if isinstance(value, datetime) else value
     match = _SPAN.fullmatch(value.strip())
     if match is not None:
         return start_s + float(match[1]) * _UNITS_S[match[2]]

@@ -48,6 +48,7 @@ class WeatherSpec:
     cloud_cover: float = 0.40
     cloudy_days: float = 0.30
     passing_clouds: float = 0.14
+    broken_clouds: float = 0.35  # of the sun that gaps between clouds let through or take, from minute to minute
 
 
 OUTDOORS = WeatherSpec(
@@ -176,6 +177,7 @@ class LampSpec:
     lux: float = 7000.0
     lux_per_w_m2: float = 300.0
     heat_w: float = 12.0
+    radiant_share: float = 0.5  # of its heat that warms surfaces instead of air (Katzin et al. 2021)
     warm_up_s: float = 90.0
     on_h: float = 16.0
     off_h: float = 21.0

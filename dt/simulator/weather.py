@@ -73,6 +73,7 @@ class _Synthetic:
         self._latitude = math.radians(site.latitude_deg)
         self._longitude_s = site.longitude_deg / 360.0 * _DAY_S
         self._clouds = SmoothNoise(seed, "clouds", 3.0 * 3600)
+        self._gaps = SmoothNoise(seed, "gaps", 420.0)
         self._cloudy_days = SmoothNoise(seed, "cloudy days", 1.4 * _DAY_S)
         self._spell = SmoothNoise(seed, "spell", 2.5 * _DAY_S)
         self._draught = SmoothNoise(seed, "draught", 2.0 * 3600)
@@ -120,4 +121,10 @@ class _Synthetic:
         clear = _SOLAR_CONSTANT * height * math.exp(-0.057 / height)
         cover = spec.cloud_cover + spec.cloudy_days * self._cloudy_days.at(time_s)
         cover = min(1.0, max(0.0, cover + spec.passing_clouds * self._clouds.at(time_s)))
-        return clear * (1.0 - 0.75 * math.pow(cover, 3.4))
+        through = 1.0 - 0.75 * math.pow(cover, 3.4)
+        broken = 4.0 * cover * (1.0 - cover)  # no gaps in a clear sky, nor in an overcast one
+        return (
+            clear
+            * through
+            * max(0.3, 1.0 + spec.broken_clouds * broken * self._gaps.at(time_s) * (1.0 - 0.5 * through))
+        )

@@ -66,25 +66,27 @@ class ZoneBox:
         self.see_light(0.0, sun, now_s)
         self._see_dryness()
 
-    def see_light(self, dt_s: float, sun_w_m2: float, time_s: float) -> float:
-        """Let lamps follow their plugs; return the heat that they give (W)."""
+    def see_light(self, dt_s: float, sun_w_m2: float, time_s: float) -> tuple[float, float]:
+        """Let lamps follow their plugs; return the heat that they give to the air and to surfaces (W)."""
         sun = sun_w_m2 * self.spec.air.window_share
         self.daylight_lux = sun * SUNLIGHT_LUX_PER_W_M2
-        heat_w, lux, short_wave = 0.0, self.daylight_lux, sun
+        heat_w, radiant_w, lux, short_wave = 0.0, 0.0, self.daylight_lux, sun
         for lamp in self.lamps:
             output = lamp.step(dt_s, self.weather.local_hour(time_s))
             if output:
                 lux += output * lamp.spec.lux
                 short_wave += output * lamp.spec.lux / lamp.spec.lux_per_w_m2
                 heat_w += output * lamp.spec.heat_w
+                radiant_w += output * lamp.spec.heat_w * lamp.spec.radiant_share
         self.light_lux, self.short_wave_w_m2 = lux, short_wave
-        return heat_w
+        return heat_w - radiant_w, radiant_w
 
     def warm(self, dt_s: float, time_s: float) -> None:
         """Let light and warmth of one step pass, with the weather at its middle."""
         air = self.spec.air
         sun, outside_degc, self._outside_g_m3 = self.weather.at(time_s)
-        heat_w = self.see_light(dt_s, sun, time_s) - self.latent_w
+        lamps_w, radiant_w = self.see_light(dt_s, sun, time_s)
+        heat_w = lamps_w - self.latent_w
         for heater in self.heaters:
             heat_w += heater.step(dt_s)
         self._rate = self._exchange_per_s()
@@ -93,7 +95,7 @@ class ZoneBox:
         balance = (outwards_w_k * outside_degc + air.surface_w_k * self.mass_degc + heat_w) / total_w_k
         share = -math.expm1(-dt_s * total_w_k / self._air_j_k)
         self.air_degc += (balance - self.air_degc) * share
-        sunny_w = sun * air.window_share * air.sunlit_m2 * air.absorbed_share
+        sunny_w = sun * air.window_share * air.sunlit_m2 * air.absorbed_share + radiant_w
         target = self.air_degc + sunny_w / air.surface_w_k
         self.mass_degc += (target - self.mass_degc) * -math.expm1(-dt_s * air.surface_w_k / air.mass_j_k)
         self._wall_degc = 0.5 * (self.air_degc + outside_degc)

@@ -44,6 +44,13 @@ class Config(StrEnum):
     DATABASE_URL = "DATABASE_URL"
     MQTT_URL = "MQTT_URL"
     MQTT_PREFIX = "MQTT_PREFIX"
+    MQTT_USERNAME = "MQTT_USERNAME"
+    MQTT_PASSWORD = "MQTT_PASSWORD"  # noqa: S105 - the setting's name
+    MQTT_CAFILE = "MQTT_CAFILE"
+    MQTT_CERTFILE = "MQTT_CERTFILE"
+    MQTT_KEYFILE = "MQTT_KEYFILE"
+    MQTT_DISCOVERY_PREFIX = "MQTT_DISCOVERY_PREFIX"
+    MIRROR_KAFKA_URL = "MIRROR_KAFKA_URL"
     FLASK_DASHBOARD_URL = "FLASK_DASHBOARD_URL"
     FLASK_DB_URL = "FLASK_DB_URL"
     FLASK_AI_URL = "FLASK_AI_URL"
@@ -59,6 +66,7 @@ class Config(StrEnum):
     RIG_FILE = "RIG_FILE"
     WIRE_SOCKET = "WIRE_SOCKET"
     SIM_SCENARIO = "SIM_SCENARIO"
+    SIM_WEATHER = "SIM_WEATHER"
     OUTBOX_DROP = "OUTBOX_DROP"
     OUTBOX_RECORDS = "OUTBOX_RECORDS"
     OUTBOX_MB = "OUTBOX_MB"
@@ -75,7 +83,15 @@ class Config(StrEnum):
     TIMEZONE = "TIMEZONE"
 
 
-SECRETS = frozenset({Config.KAFKA_SASL_PASSWORD, Config.INFLUX_TOKEN, Config.DT_TOKEN, Config.DT_PASSWORD_HASH})
+SECRETS = frozenset(
+    {
+        Config.KAFKA_SASL_PASSWORD,
+        Config.INFLUX_TOKEN,
+        Config.MQTT_PASSWORD,
+        Config.DT_TOKEN,
+        Config.DT_PASSWORD_HASH,
+    }
+)
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -105,6 +121,13 @@ class Settings(BaseSettings):
     database_url: str = ""
     mqtt_url: str = ""
     mqtt_prefix: str = Field("plant-twin", pattern=r"^[^+#\s]+$")
+    mqtt_username: str = ""
+    mqtt_password: str = ""
+    mqtt_cafile: str = ""
+    mqtt_certfile: str = ""
+    mqtt_keyfile: str = ""
+    mqtt_discovery_prefix: str = Field("", pattern=r"^[^+#\s]*$")
+    mirror_kafka_url: str = Field("", pattern=r"^$|^[^\s:,]+:\d+(,[^\s:,]+:\d+)*$")
     flask_dashboard_url: str = "http://127.0.0.1:5000"
     flask_db_url: str = "http://127.0.0.1:5001"
     flask_ai_url: str = "http://127.0.0.1:5002"
@@ -120,6 +143,7 @@ class Settings(BaseSettings):
     rig_file: Path = Path("rig.toml")
     wire_socket: Path | None = None
     sim_scenario: Path | None = None
+    sim_weather: Path | None = None
     outbox_drop: Literal["oldest", "newest", "pictures"] = "pictures"
     outbox_records: int = Field(1_000_000, ge=1000, le=100_000_000)
     outbox_mb: int = Field(512, ge=4, le=1_000_000)
@@ -153,15 +177,17 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value.rstrip("/")
 
-    @field_validator("kafka_url")
+    @field_validator("kafka_url", "mirror_kafka_url")
     @classmethod
     def _has_real_ports(cls, value: str) -> str:
-        if not all(0 < int(server.rpartition(":")[2]) <= 65535 for server in value.split(",")):
+        if value and not all(0 < int(server.rpartition(":")[2]) <= 65535 for server in value.split(",")):
             msg = "must be HOST:PORT with a port from 1 to 65535, several joined by commas"
             raise ValueError(msg)
         return value
 
-    @field_validator("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
+    @field_validator(
+        "kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile", "mqtt_cafile", "mqtt_certfile", "mqtt_keyfile"
+    )
     @classmethod
     def _is_file(cls, value: str) -> str:
         if value and not Path(value).is_file():

@@ -7,11 +7,15 @@ import os
 import sys
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-import structlog
+if TYPE_CHECKING:
+    import structlog
 
+_PLAIN = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
+_FLAGS = frozenset({"exc_info", "stack_info", "stacklevel"})
 _ROOT = "dt"
 _KEEP_DAYS = 14
 _lock = threading.RLock()
@@ -26,26 +30,50 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     if name == "__main__" and (spec := getattr(sys.modules[name], "__spec__", None)) is not None:
         name = spec.name  # of a module that is run with -m
     full = name if name == _ROOT or name.startswith(f"{_ROOT}.") else f"{_ROOT}.{name}"
-    return cast(structlog.stdlib.BoundLogger, _LazyLogger(full))
+    return cast("structlog.stdlib.BoundLogger", _LazyLogger(full))
 
 
 class _LazyLogger:
-    """Binds to the configured handlers at the first line that is written."""
+    """Opens the configured handlers at the first line; structlog is loaded by the first that binds values."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._bound: Any = None
 
     def __getattr__(self, attribute: str) -> Any:
+        _ensure_configured()
+        # Nobody can have bound a value to the context while structlog, 15 MB of a small machine, is not even loaded.
+        if attribute in _PLAIN and "structlog" not in sys.modules:
+            return partial(self._write, attribute)
+        return getattr(self._structured(), attribute)
+
+    def _write(self, method: str, event: str, *arguments: Any, **more: Any) -> None:
+        if more.keys() <= _FLAGS:
+            getattr(logging.getLogger(self._name), method)(event, *arguments, **more)
+        else:
+            getattr(self._structured(), method)(event, *arguments, **more)
+
+    def _structured(self) -> Any:
         if self._bound is None:
-            _ensure_configured()
-            self._bound = structlog.wrap_logger(
-                logging.getLogger(self._name),
-                processors=_PROCESSORS,
-                wrapper_class=structlog.stdlib.BoundLogger,
-                context_class=dict,
-            )
-        return getattr(self._bound, attribute)
+            self._bound = _structured(self._name)
+        return self._bound
+
+
+def _structured(name: str) -> Any:
+    import structlog
+
+    return structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            _append_context,
+            structlog.stdlib.render_to_log_kwargs,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        context_class=dict,
+    )
 
 
 def configure_logging(log_dir: Path | None = None, level: str | None = None, stream: TextIO | None = None) -> None:
@@ -130,10 +158,3 @@ def _append_context(_logger: Any, _method: str, event: structlog.typing.EventDic
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _TIME = "%Y-%m-%dT%H:%M:%S%z"
-_PROCESSORS: list[Any] = [
-    structlog.stdlib.filter_by_level,
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.PositionalArgumentsFormatter(),
-    _append_context,
-    structlog.stdlib.render_to_log_kwargs,
-]

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ["camera_spec", "kinds.options", "kinds.seesaw", "kinds.light_intensity"]
+MODULES = ["camera_spec", "mocks.host", "kinds.options", "kinds.seesaw", "kinds.light_intensity"]
 
 
 @pytest.mark.parametrize("name", MODULES)

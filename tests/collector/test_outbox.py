@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dt.collector.outbox import Drop, Limits, Outbox
+from dt.collector.outbox import Drop, Limits, Loss, Outbox, OutboxClosedError
 from dt.communication.memory import MemoryMessaging
 from dt.communication.messaging import Outgoing
 from dt.communication.topics import Topics
-from dt.utils.clock import SystemClock
-from dt.utils.exceptions import MessageTooLargeError, MessagingError
+from dt.utils.clock import ManualClock, SystemClock
+from dt.utils.exceptions import ConfigError, MessageTooLargeError, MessagingError
 
 TOPIC = Topics.TEMPERATURE.raw
 Eventually = Callable[[Callable[[], object], str], None]
@@ -131,3 +135,304 @@ def test_stopping_publishes_what_waits(log: FlakyLog, tmp_path: Path) -> None:
     outbox.stop()
 
     assert log.values() == [b"last"]
+
+
+@pytest.fixture
+def open_outbox(log: FlakyLog, tmp_path: Path) -> Iterator[Callable[..., Outbox]]:
+    """Return a way to open outboxes of one folder; they are stopped afterwards."""
+    opened: list[Outbox] = []
+
+    def make(**more: Any) -> Outbox:
+        given = {"clock": SystemClock(), "folder": tmp_path, **more}
+        opened.append(Outbox(log, given.pop("clock"), given.pop("folder"), **given))
+        opened[-1].start()
+        return opened[-1]
+
+    yield make
+    for outbox in opened:
+        outbox.stop()
+
+
+def test_what_was_not_published_waits_for_the_next_run(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """A clean end keeps the backlog; the next run publishes it before its own records."""
+    log.is_away.set()
+    first = open_outbox()
+    for text in "abc":
+        first.put(record(text))
+    first.stop()
+
+    log.is_away.clear()
+    second = open_outbox()
+    second.put(record("d"))
+
+    eventually(lambda: log.values() == [b"a", b"b", b"c", b"d"], "all arrived, the old ones first")
+    assert second.is_drained
+
+
+def test_a_second_process_is_refused_the_same_outbox(open_outbox: Callable[..., Outbox]) -> None:
+    """Two collectors on one DATA_DIR would each publish what the other keeps."""
+    open_outbox()
+
+    with pytest.raises(ConfigError, match="another process has the outbox"):
+        open_outbox()
+
+
+def test_putting_never_takes_longer_than_a_stalled_disk_allows(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """While the disk stalls a record waits in memory; it is written when the disk moves again."""
+    is_stalled, goes_on = threading.Event(), threading.Event()
+
+    def stall() -> None:
+        if is_stalled.is_set():
+            goes_on.wait(20)
+
+    log.is_away.set()
+    outbox = open_outbox(disk_check=stall)
+    is_stalled.set()
+    outbox.put(record("first"))  # the writer is stuck with this one
+    began = time.monotonic()
+    outbox.put(record("second"))
+    took_s = time.monotonic() - began
+
+    assert took_s < 0.2  # 20 ms on an idle machine
+    assert outbox.health()["in_memory"] == 2
+    goes_on.set()
+    eventually(lambda: outbox.health()["in_memory"] == 0, "the disk has both")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_an_ill_disk_is_told_and_left_when_it_is_well(
+    number: int, log: FlakyLog, open_outbox: Callable[..., Outbox], clock: ManualClock, eventually: Eventually
+) -> None:
+    """Full, read-only or failing: memory serves meanwhile, records arrive, and the disk is used again afterwards."""
+    is_ill = threading.Event()
+
+    def check() -> None:
+        if is_ill.is_set():
+            raise OSError(number, os.strerror(number))
+
+    log.is_away.set()
+    outbox = open_outbox(disk_check=check, clock=clock)
+    is_ill.set()
+    outbox.put(record("in memory"))
+    eventually(lambda: os.strerror(number) in outbox.disk_why, "health says what the disk says")
+    log.is_away.clear()
+
+    def arrived() -> bool:
+        clock.advance(0.5)
+        return log.values() == [b"in memory"]
+
+    eventually(arrived, "it arrived all the same")
+    log.is_away.set()
+    outbox.put(record("after"))
+    is_ill.clear()
+
+    def is_well() -> bool:
+        clock.advance(5.0)
+        return not outbox.disk_why and outbox.health()["in_memory"] == 0
+
+    eventually(is_well, "the disk is used again")
+
+
+def test_a_collector_starts_on_a_disk_that_is_ill(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], clock: ManualClock, eventually: Eventually
+) -> None:
+    """Numbers given out in memory find their place behind what the disk turns out to hold."""
+    log.is_away.set()
+    first = open_outbox(clock=clock)
+    first.put(record("old"))
+    first.stop()
+    is_ill = threading.Event()
+    is_ill.set()
+
+    def check() -> None:
+        if is_ill.is_set():
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    second = open_outbox(disk_check=check, clock=clock)
+    second.put(record("new"))
+    is_ill.clear()
+
+    def is_well() -> bool:
+        clock.advance(5.0)
+        return not second.disk_why
+
+    eventually(is_well, "the disk is used")
+    log.is_away.clear()
+
+    def arrived() -> bool:
+        clock.advance(5.0)
+        return log.values() == [b"old", b"new"]
+
+    eventually(arrived, "both arrived, in order")
+
+
+def test_a_corrupt_file_is_moved_aside_and_what_can_be_read_is_saved(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], tmp_path: Path, eventually: Eventually
+) -> None:
+    """It is never deleted; the collector starts on a new one, with the records that the old one still gave."""
+    log.is_away.set()
+    first = open_outbox()
+    first.put_batch([record(f"{number:04d}" + "." * 500) for number in range(400)])
+    first.stop()
+    file = tmp_path / "outbox.db"
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2 // 1024 * 1024
+    content[middle : middle + 4096] = b"\xff" * 4096
+    file.write_bytes(content)
+
+    second = open_outbox()
+    log.is_away.clear()
+    second.put(record("new"))
+
+    eventually(lambda: b"new" in log.values() and len(log.values()) > 300, "the new one arrived, and what was saved")
+    aside = tmp_path / "outbox.db.corrupt-1"
+    assert aside.exists()
+    assert second.health()["moved_aside"] == [aside.name]
+
+
+def test_a_file_that_is_no_database_is_moved_aside(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], tmp_path: Path, eventually: Eventually
+) -> None:
+    """Garbage in the place of the file does not keep the collector from working."""
+    (tmp_path / "outbox.db").write_bytes(b"garbage " * 1000)
+
+    outbox = open_outbox()
+    outbox.put(record("a"))
+
+    eventually(lambda: log.values() == [b"a"], "the record arrived")
+    assert outbox.disk_why == ""
+    assert (tmp_path / "outbox.db.corrupt-1").read_bytes().startswith(b"garbage")
+
+
+def test_pictures_go_first_when_that_is_wished(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """The oldest picture, though a reading is older still."""
+    log.is_away.set()
+    lost: list[Outgoing] = []
+    outbox = open_outbox(limits=Limits(bytes=120_000, drop=Drop.PICTURES))
+    outbox.listen(lambda records, why: lost.extend(records) if why is Loss.FULL else None)
+    for text in ("reading", "1" * 50_000, "2" * 50_000, "3" * 50_000):
+        outbox.put(record(text))
+
+    eventually(lambda: [each.value for each in lost] == [b"1" * 50_000], "the oldest picture was dropped")
+
+
+def test_the_newest_go_when_that_is_wished(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """What is there stays."""
+    log.is_away.set()
+    outbox = open_outbox(limits=Limits(records=2, drop=Drop.NEWEST))
+    for text in "abcd":
+        outbox.put(record(text))
+    eventually(lambda: outbox.dropped == 2, "two were dropped")
+
+    log.is_away.clear()
+
+    eventually(lambda: log.values() == [b"a", b"b"], "the oldest arrived")
+
+
+def test_marked_records_are_rewritten_while_they_wait(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """On disk and in memory, those with a mark alone."""
+    log.is_away.set()
+    first = open_outbox()
+    first.put(record("old"), "mark 1")
+    first.stop()
+    second = open_outbox()
+    second.put(record("new"), "mark 2")
+    second.put(record("plain"))
+
+    second.rewrite(lambda each, mark: Outgoing(each.topic, (each.value or b"") + mark.encode(), each.key))
+    log.is_away.clear()
+
+    eventually(lambda: log.values() == [b"oldmark 1", b"newmark 2", b"plain"], "both were rewritten")
+
+
+def test_only_the_newest_of_what_is_worth_no_more_is_published(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """Health of an hour ago is not kept: one report per key goes out, and before the backlog is through."""
+    log.is_away.set()
+    outbox = open_outbox()
+    for text in "abc":
+        outbox.put_latest(Outgoing(Topics.HEALTH, text.encode(), "collector/x"))
+
+    log.is_away.clear()
+
+    eventually(lambda: [each.value for each in log.read_all(Topics.HEALTH)] == [b"c"], "the newest arrived alone")
+
+
+def test_what_a_volatile_log_took_is_sent_again_after_an_unclean_end(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually, tmp_path: Path
+) -> None:
+    """A log in memory dies with the process: what it got lately is published anew, unless the end was a clean one."""
+    first = open_outbox(keep_sent_s=60.0)
+    first.put(record("a"))
+    eventually(lambda: log.values() == [b"a"], "it was published")
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for part in ("outbox.db", "outbox.db-wal"):
+        (killed / part).write_bytes((tmp_path / part).read_bytes())
+    first.stop()
+
+    open_outbox(keep_sent_s=60.0).stop()
+    assert log.values() == [b"a"]
+    open_outbox(folder=killed, keep_sent_s=60.0)
+
+    eventually(lambda: log.values() == [b"a", b"a"], "it was published again")
+
+
+def test_notes_outlive_the_process(open_outbox: Callable[..., Outbox]) -> None:
+    """A later run reads what an earlier one noted."""
+    first = open_outbox()
+    first.note("boot", "one")
+    first.note("boot", "two")
+    first.stop()
+
+    assert open_outbox().noted()["boot"] == "two"
+
+
+def test_a_forked_child_does_not_touch_the_parents_outbox(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """It has no writer and no right to the file."""
+    outbox = open_outbox()
+    child = os.fork()
+    if child == 0:
+        try:
+            outbox.put(record("child"))
+        except OutboxClosedError:
+            os._exit(3)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 3
+    outbox.put(record("parent"))
+    eventually(lambda: log.values() == [b"parent"], "the parent goes on")
+
+
+def test_closed_outbox_refuses_records(open_outbox: Callable[..., Outbox]) -> None:
+    """Nothing is taken that would silently be lost."""
+    outbox = open_outbox()
+    outbox.stop()
+
+    with pytest.raises(OutboxClosedError):
+        outbox.put(record("late"))
+
+
+def test_at_most_one_sync_in_ten_seconds(log: FlakyLog, open_outbox: Callable[..., Outbox], clock: ManualClock) -> None:
+    """Ten minutes without a broker, two records a second: sixty syncs at most; with a broker none."""
+    log.is_away.set()
+    outbox = open_outbox(clock=clock)
+    for _ in range(1200):
+        outbox.put(record("x" * 300))
+        clock.advance(0.5)
+
+    assert 50 <= outbox.syncs <= 60

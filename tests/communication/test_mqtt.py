@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from dt.communication.memory import MemoryMessaging
-from dt.communication.mqtt import MqttAddress, create_service, mqtt_address, mqtt_topic
-from dt.utils.clock import ManualClock
+from dt.communication.mqtt import create_service, mqtt_topic
+from dt.communication.mqtt_connection import MqttAddress, mqtt_address
+from dt.communication.topics import Topics
+from dt.utils.clock import ManualClock, SystemClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorData
 from dt.utils.exceptions import ConfigError
@@ -70,3 +75,20 @@ def test_bridge_without_an_address_is_refused(
     """It exists only where MQTT_URL is set."""
     with pytest.raises(ConfigError, match="MQTT_URL: is not set"):
         create_service(settings, messaging, clock)
+
+
+def test_a_log_in_memory_does_not_wait_for_ever_for_an_mqtt_broker(
+    settings: Settings, messaging: MemoryMessaging, eventually: Callable[..., None]
+) -> None:
+    """It would stand still for everybody: beyond a bound the oldest go, and are counted."""
+    away = settings.model_copy(update={"mqtt_url": "mqtt://127.0.0.1:9"})
+    bridge = create_service(away, messaging, SystemClock(), most_held_back=50)
+    bridge.start()
+    for number in range(200):
+        message = replace(reading("box", "basil"), timestamp=float(number))
+        messaging.publish(Topics.SOIL_MOISTURE.processed, message, key="box")
+
+    eventually(lambda: bridge.health()["dropped"] > 0, "some are dropped")
+    eventually(lambda: bridge.health()["lag"] <= 50, "the rest waits")
+    assert "no MQTT broker at 127.0.0.1:9" in (bridge.ready() or "")
+    bridge.stop()

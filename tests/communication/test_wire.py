@@ -16,6 +16,9 @@ import pytest
 from dt.communication.wire import (
     PROTOCOL_VERSION,
     Direction,
+    Ending,
+    HostState,
+    Link,
     NoAcknowledgeError,
     Pull,
     WireAwayError,
@@ -330,3 +333,39 @@ def test_picture_travels_whole(client: WireClient) -> None:
 
     assert jpeg[:3] == b"\xff\xd8\xff"
     assert jpeg[-2:] == b"\xff\xd9"
+
+
+def test_a_bus_that_hangs_is_a_time_out_and_delays_its_own_calls_alone(
+    board: BoxWire, client: WireClient, clock: ManualClock
+) -> None:
+    """Error 110 as on Linux, also over the socket; pins and pictures are answered meanwhile."""
+    board.order({"fault": "F9", "target": "seesaw-soil", "mode": "hang", "hang_s": 0.5})
+    errors: list[OSError] = []
+
+    def look() -> None:
+        try:
+            client.i2c(0x36, b"", 0)
+        except OSError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    answers_meanwhile = [client.pin_read(PUMP_PIN) is False, bool(client.pulses(4, 1000, 81)), thread.is_alive()]
+    thread.join(5.0)
+
+    assert answers_meanwhile == [True, True, True]
+    assert [error.errno for error in errors] == [110]
+
+
+def test_what_befalls_the_host_travels(board: BoxWire, client: WireClient) -> None:
+    """Nothing by default; an end is told once."""
+    fine = client.host()
+    board.order({"fault": "F15", "target": "host", "mode": "slow", "what": "broker", "delay_s": 3})
+    board.order({"fault": "F16", "target": "host", "mode": "daylight_saving", "hours": -1})
+    board.desk._is_one_process = False
+    board.order({"fault": "F17", "target": "host", "mode": "kill"})
+    told, again = client.host(), client.host()
+
+    assert fine == HostState()
+    assert (told.broker, told.database, told.delay_s, told.clock_shift_s) == (Link.SLOW, Link.UP, 3.0, -3600.0)
+    assert (told.ending, again.ending) == (Ending.KILL, Ending.NONE)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.conftest import wait_until
-from tests.faults.field import Field
+from tests.faults.fault_rows import FaultRows
+from tests.faults.field import Field, Past
 from tests.faults.sensor_faults import LATER, ORDERS, RIG, RUNS_S
 
 
 @pytest.fixture(scope="session")
-def sensor_field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
-    """Return a field that ran for a few seconds with every fault of a sensor."""
+def fault_rows() -> FaultRows:
+    """Return where tests note what they saw of a fault."""
+    return FaultRows()
+
+
+@pytest.fixture(scope="session")
+def sensor_field(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    """Return what came of a field that ran for a few seconds with every fault of a sensor."""
     with Field(tmp_path_factory.mktemp("field"), RIG) as field:
         box = field.simulator.box
         box.pour("mint", box.now_s, 250.0)
@@ -24,5 +29,7 @@ def sensor_field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
         for fault, target, parameters in LATER:
             wait_until(lambda target=target: field.seen(target).readings, f"{target} was read")  # type: ignore[misc]
             field.order(fault, target, **parameters)
-        wait_until(lambda: field.clock.monotonic() - began > RUNS_S, "the field ran", 2 * RUNS_S)
-        yield field
+        wait_until(lambda: field.clock.monotonic() - began > RUNS_S and field.looks() >= 3, "the field ran", 30.0)
+        for _fault, target, _parameters in LATER:
+            wait_until(lambda target=target: field.seen(target).misses >= 2, f"{target} was refused")  # type: ignore[misc]
+        return Past(field.rig, {s.sensor_id: field.seen(s.sensor_id) for s in field.rig.sensors})

@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -97,6 +97,18 @@ class Seen:
         return list(dict.fromkeys(f"{quality.verdict}: {quality.why}" for quality in ill))
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What came of a field that is over."""
+
+    rig: Rig
+    sensors: Mapping[str, Seen]
+
+    def seen(self, sensor_id: str) -> Seen:
+        """Return what came of a sensor."""
+        return self.sensors[sensor_id]
+
+
 class Field:
     """Everything between chip and processed reading, in real time; faults are ordered by REST."""
 
@@ -145,6 +157,11 @@ class Field:
         (self.manager.open if is_stepped else self.manager.start)()
         self._closers += [hardware.close, self.manager.close if is_stepped else self.manager.stop]
         return self.manager
+
+    def looks(self) -> int:
+        """Return how often the sensor that was looked at least was looked at."""
+        assert self.manager is not None
+        return min(health.reads + health.failures for _sensor_id, health in self.manager.sensors())
 
     def step(self, seconds: float) -> None:
         """Let time pass, read what is due, and let what was read go on its way."""

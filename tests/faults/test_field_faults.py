@@ -15,7 +15,7 @@ from dt.utils.clock import ManualClock
 from dt.utils.dataclasses import HealthStatus, SensorDescriptor, Verdict
 from dt.utils.exceptions import SensorError
 from dt.utils.quantities import Quantity
-from tests.faults.field import Field, LeapingClock, Seen, spread
+from tests.faults.field import LeapingClock, Past, Seen, spread
 from tests.faults.sensor_faults import HEALTHY, RUNS_S
 
 
@@ -25,7 +25,7 @@ def middle(seen: Seen) -> float:
 
 
 @pytest.mark.parametrize("sensor_id", HEALTHY)
-def test_no_fault_stops_a_healthy_sensor(sensor_field: Field, sensor_id: str) -> None:
+def test_no_fault_stops_a_healthy_sensor(sensor_field: Past, sensor_id: str) -> None:
     """Beside twenty-five faulty ones, some of them hanging their bus, each healthy sensor kept its cadence."""
     seen = sensor_field.seen(sensor_id)
     [declared] = [s for s in sensor_field.rig.sensors if s.sensor_id == sensor_id]
@@ -36,7 +36,7 @@ def test_no_fault_stops_a_healthy_sensor(sensor_field: Field, sensor_id: str) ->
     assert seen.health["status"] == "ok"
 
 
-def test_f01_garbage_counts_never_reach_the_median(sensor_field: Field) -> None:
+def test_f01_garbage_counts_never_reach_the_median(sensor_field: Past) -> None:
     """65535 is refused look by look; the reading is made of what is left."""
     seen = sensor_field.seen("soil-f1")
 
@@ -44,7 +44,7 @@ def test_f01_garbage_counts_never_reach_the_median(sensor_field: Field) -> None:
     assert max(seen.values) < 1024
 
 
-def test_f02_stuck_temperature_is_refused_and_the_moisture_goes_on(sensor_field: Field) -> None:
+def test_f02_stuck_temperature_is_refused_and_the_moisture_goes_on(sensor_field: Past) -> None:
     """16383 degC is no temperature; the other quantity of the same chip is not touched."""
     degc, moisture = sensor_field.seen("soil-f2-degc"), sensor_field.seen("soil-f2")
 
@@ -54,7 +54,7 @@ def test_f02_stuck_temperature_is_refused_and_the_moisture_goes_on(sensor_field:
     assert middle(moisture) == pytest.approx(middle(sensor_field.seen("soil")), abs=12)
 
 
-def test_f03_twenty_instead_of_six_hundred_is_refused(sensor_field: Field) -> None:
+def test_f03_twenty_instead_of_six_hundred_is_refused(sensor_field: Past) -> None:
     """Fewer counts than air has are no measurement."""
     seen = sensor_field.seen("soil-f3")
 
@@ -62,7 +62,7 @@ def test_f03_twenty_instead_of_six_hundred_is_refused(sensor_field: Field) -> No
     assert "counts must lie from 200 to 1023, and were 20" in seen.whys[0]
 
 
-def test_f04_a_wrong_checksum_is_tried_again(sensor_field: Field) -> None:
+def test_f04_a_wrong_checksum_is_tried_again(sensor_field: Past) -> None:
     """A frame with a wrong bit is refused, the next good one is published; never an old value for a new one."""
     seen = sensor_field.seen("air-f4-temperature")
 
@@ -73,7 +73,7 @@ def test_f04_a_wrong_checksum_is_tried_again(sensor_field: Field) -> None:
     ] * len(seen.readings)
 
 
-def test_f05_a_halved_value_with_a_valid_checksum_is_refused(sensor_field: Field) -> None:
+def test_f05_a_halved_value_with_a_valid_checksum_is_refused(sensor_field: Past) -> None:
     """Air does not jump by 11 K between two looks: what does is refused until it stays."""
     seen = sensor_field.seen("air-f5-temperature")
 
@@ -82,7 +82,7 @@ def test_f05_a_halved_value_with_a_valid_checksum_is_refused(sensor_field: Field
     assert "air does not jump so" in seen.whys[0]
 
 
-def test_f06_a_dead_dht22_is_said_to_be(sensor_field: Field) -> None:
+def test_f06_a_dead_dht22_is_said_to_be(sensor_field: Past) -> None:
     """A frame that breaks off is an error with the driver's own words; after three the sensor counts as failed."""
     seen = sensor_field.seen("air-f6-temperature")
 
@@ -115,7 +115,7 @@ def test_f06_a_power_pin_revives_a_dead_dht22() -> None:
     assert board.desk.active(board.box.now_s) == []
 
 
-def test_f07_an_all_zero_frame_is_no_measurement(sensor_field: Field) -> None:
+def test_f07_an_all_zero_frame_is_no_measurement(sensor_field: Past) -> None:
     """Its checksum is valid, and 0 degC at 0 % is not what air has."""
     for quantity in ("temperature", "humidity"):
         seen = sensor_field.seen(f"air-f7-{quantity}")
@@ -123,7 +123,7 @@ def test_f07_an_all_zero_frame_is_no_measurement(sensor_field: Field) -> None:
         assert "all-zero frame" in seen.whys[0]
 
 
-def test_f08_saturated_light_is_flagged(sensor_field: Field) -> None:
+def test_f08_saturated_light_is_flagged(sensor_field: Past) -> None:
     """The sensor looks again with the least sensitivity, and says when that is not enough either."""
     seen = sensor_field.seen("light-f8")
 
@@ -140,7 +140,7 @@ def test_f08_saturated_light_is_flagged(sensor_field: Field) -> None:
         ("soil-f9-clash", "counts must lie from 200 to 1023"),
     ],
 )
-def test_f09_a_bus_fault_fails_its_own_sensor_alone(sensor_field: Field, sensor_id: str, why: str) -> None:
+def test_f09_a_bus_fault_fails_its_own_sensor_alone(sensor_field: Past, sensor_id: str, why: str) -> None:
     """No acknowledge, a bus that hangs, two chips at one address: refused, tried again with back-off, said."""
     seen = sensor_field.seen(sensor_id)
 
@@ -149,7 +149,7 @@ def test_f09_a_bus_fault_fails_its_own_sensor_alone(sensor_field: Field, sensor_
     assert why in seen.whys[0]
 
 
-def test_f10_a_probe_in_the_air_is_flagged(sensor_field: Field) -> None:
+def test_f10_a_probe_in_the_air_is_flagged(sensor_field: Past) -> None:
     """Counts as in air are published, and doubted."""
     seen = sensor_field.seen("soil-f10-out")
 
@@ -157,7 +157,7 @@ def test_f10_a_probe_in_the_air_is_flagged(sensor_field: Field) -> None:
     assert seen.doubts == ["suspect: fewer than 320 counts, as in air: is the probe still in the soil?"]
 
 
-def test_f10_gap_move_and_drift_are_published_as_measured(sensor_field: Field) -> None:
+def test_f10_gap_move_and_drift_are_published_as_measured(sensor_field: Past) -> None:
     """No single look shows them: the collector passes on what the chip says, and what others say stays right."""
     soil, mint = middle(sensor_field.seen("soil")), middle(sensor_field.seen("soil-mint"))
 
@@ -168,7 +168,7 @@ def test_f10_gap_move_and_drift_are_published_as_measured(sensor_field: Field) -
         assert sensor_field.seen(sensor_id).misses == 0
 
 
-def test_f11_a_failing_element_is_published_as_measured(sensor_field: Field) -> None:
+def test_f11_a_failing_element_is_published_as_measured(sensor_field: Past) -> None:
     """Stuck, jumping and noisy values lie in the range; a rare spike is taken by the median of three looks."""
     soil = sensor_field.seen("soil")
 
@@ -178,14 +178,14 @@ def test_f11_a_failing_element_is_published_as_measured(sensor_field: Field) -> 
     assert middle(sensor_field.seen("soil-f11-spike")) == pytest.approx(middle(soil), abs=12)
 
 
-def test_f12_a_warm_probe_reads_wetter(sensor_field: Field) -> None:
+def test_f12_a_warm_probe_reads_wetter(sensor_field: Past) -> None:
     """The swing of the sun's warmth looks like a watering, and no single look tells them apart."""
     warm, soil = middle(sensor_field.seen("soil-f12")), middle(sensor_field.seen("soil"))
 
     assert warm == pytest.approx(soil + 64, abs=15)
 
 
-def test_two_faults_on_one_sensor_add_up(sensor_field: Field) -> None:
+def test_two_faults_on_one_sensor_add_up(sensor_field: Past) -> None:
     """Garbage counts and a deaf chip at once: what is published is right, what is not is said."""
     seen = sensor_field.seen("soil-f1-f9")
 
@@ -195,7 +195,7 @@ def test_two_faults_on_one_sensor_add_up(sensor_field: Field) -> None:
 
 
 @pytest.mark.parametrize("mode", ["dark", "blurred", "blocked"])
-def test_f18_a_bad_picture_is_published_and_flagged(sensor_field: Field, mode: str) -> None:
+def test_f18_a_bad_picture_is_published_and_flagged(sensor_field: Past, mode: str) -> None:
     """The picture is kept, with a word that says what is wrong with it."""
     frames = sensor_field.seen(f"camera-{mode}").frames
 
@@ -203,7 +203,7 @@ def test_f18_a_bad_picture_is_published_and_flagged(sensor_field: Field, mode: s
     assert {frame.flags for frame in frames} == {(mode,)}
 
 
-def test_f18_a_camera_that_is_gone_fails_alone(sensor_field: Field) -> None:
+def test_f18_a_camera_that_is_gone_fails_alone(sensor_field: Past) -> None:
     """No picture, and the health page says why."""
     seen = sensor_field.seen("camera-gone")
 

@@ -12,8 +12,10 @@ from dt.collector.binding import Binding
 from dt.utils.clock import ManualClock
 from dt.utils.dataclasses import SensorData, SensorDescriptor, Verdict
 from tests.conftest import wait_until
+from tests.faults.fault_rows import FaultRows, injected
 from tests.faults.field import START, Field, probe, zones
 
+WAITED = "read on, kept the readings in the outbox, published all of them in order afterwards"
 RIG = zones("basil") + probe("soil", 0x36, every_s=5.0)
 
 
@@ -37,6 +39,11 @@ def field(lived: Field) -> Iterator[Field]:
     lived.arrived()
 
 
+def field_names(field: Field) -> list[str]:
+    """Return the sensors of the rig."""
+    return [sensor.sensor_id for sensor in field.rig.sensors]
+
+
 def sequences(field: Field) -> list[int]:
     """Return the numbers of the readings that the log has, in its order."""
     return [reading.sequence for reading in field.seen("soil").readings]
@@ -57,7 +64,7 @@ def is_contiguous(numbers: list[int]) -> bool:
     return all(later == former + 1 for former, later in itertools.pairwise(numbers))
 
 
-def test_f15_a_broker_that_is_away_loses_nothing(field: Field) -> None:
+def test_f15_a_broker_that_is_away_loses_nothing(field: Field, fault_rows: FaultRows) -> None:
     """Reading goes on; what waits is said, and arrives in order, once, when the broker is back."""
     before = len(sequences(field))
     fault_id = field.order("F15", "host", what="broker", mode="away")
@@ -67,6 +74,7 @@ def test_f15_a_broker_that_is_away_loses_nothing(field: Field) -> None:
     field.step(2.0)
     field.arrived()
 
+    fault_rows.add("F15", "mode away, what broker", WAITED, f"health: {health['waiting']} wait; log: {health['log']}")
     assert meanwhile <= before + 1  # the fault is heard of within a second
     assert int(str(health["waiting"])) >= 7
     assert health["log"] == "no broker answers"
@@ -75,8 +83,10 @@ def test_f15_a_broker_that_is_away_loses_nothing(field: Field) -> None:
     assert field.seen("soil").misses == 0
 
 
-@pytest.mark.parametrize(("mode", "said"), [("slow", "ok"), ("half_open", "half-open")])
-def test_f15_a_slow_network_delays_publishing_alone(field: Field, mode: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "said"), [pytest.param("slow", "ok", marks=pytest.mark.slow), ("half_open", "half-open")]
+)
+def test_f15_a_slow_network_delays_publishing_alone(field: Field, fault_rows: FaultRows, mode: str, said: str) -> None:
     """The sensors keep their cadence while a call to the broker hangs; half-open, each hangs until its time-out."""
     before = len(sequences(field))
     fault_id = field.order("F15", "host", what="network", mode=mode, delay_s=3.0)
@@ -86,12 +96,13 @@ def test_f15_a_slow_network_delays_publishing_alone(field: Field, mode: str, sai
     field.step(5.0)
     field.arrived()
 
+    fault_rows.add("F15", f"mode {mode}, what network", WAITED, f"health: log: {health['log']}")
     assert said in str(health["log"])
     assert len(sequences(field)) >= before + 7
     assert is_contiguous(in_order(field, before))
 
 
-def test_f15_a_database_that_is_away_delays_binding_alone(field: Field) -> None:
+def test_f15_a_database_that_is_away_delays_binding_alone(field: Field, fault_rows: FaultRows) -> None:
     """Which sensors the database does not know yet is said; they are bound when it is back."""
     bound: list[str] = []
 
@@ -118,6 +129,8 @@ def test_f15_a_database_that_is_away_delays_binding_alone(field: Field) -> None:
 
     wait_until(is_bound, "the sensor is bound")
     binding.stop()
+    did = "bound the sensor when the database was back; reading and publishing went on"
+    fault_rows.add("F15", "mode away, what database", did, f"health: binding: unbound {', '.join(field_names(field))}")
     assert meanwhile == ([], ["soil"])
     assert misses == 0
 
@@ -126,12 +139,12 @@ def test_f15_a_database_that_is_away_delays_binding_alone(field: Field) -> None:
     ("parameters", "year", "why"),
     [
         ({"mode": "jump", "year": 2000}, 2000, "the reading's time is before 2015"),
-        ({"mode": "jump", "year": 2049}, 2049, "s ahead of its arrival"),
-        ({"mode": "daylight_saving", "hours": 1}, None, "s ahead of its arrival"),
+        pytest.param({"mode": "jump", "year": 2049}, 2049, "s ahead of its arrival", marks=pytest.mark.slow),
+        pytest.param({"mode": "daylight_saving", "hours": 1}, None, "s ahead of its arrival", marks=pytest.mark.slow),
     ],
 )
 def test_f16_a_clock_that_jumps_neither_floods_nor_starves(
-    field: Field, parameters: dict[str, object], year: int | None, why: str
+    field: Field, fault_rows: FaultRows, parameters: dict[str, object], year: int | None, why: str
 ) -> None:
     """The cadence is the monotonic clock's; readings of the wrong time are stored, and judged bad."""
     before, began = len(sequences(field)), field.clock.wall()
@@ -145,6 +158,10 @@ def test_f16_a_clock_that_jumps_neither_floods_nor_starves(
 
     seen = field.seen("soil")
     moved = [reading for reading in seen.processed[before:] if abs(reading.timestamp - shift_s - began) < 120.0]
+    quality = moved[0].quality
+    assert quality is not None
+    did = "kept its cadence by the monotonic clock, published with the machine's own time"
+    fault_rows.add("F16", injected(parameters), did, f"quality: {quality.verdict}: {quality.why}")
     assert 5 <= len(moved) <= 7
     assert {reading.quality.verdict for reading in moved if reading.quality} == {Verdict.BAD}
     assert all(reading.quality and why in reading.quality.why for reading in moved)
@@ -154,8 +171,8 @@ def test_f16_a_clock_that_jumps_neither_floods_nor_starves(
     assert seen.processed[-1].quality.verdict is Verdict.GOOD
 
 
-@pytest.mark.parametrize("mode", ["duplicates", "out_of_order"])
-def test_f16_disturbed_records_come_out_once_and_in_order(field: Field, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["duplicates", pytest.param("out_of_order", marks=pytest.mark.slow)])
+def test_f16_disturbed_records_come_out_once_and_in_order(field: Field, fault_rows: FaultRows, mode: str) -> None:
     """The log has them twice or late; each is one reading all the same, by sensor and time."""
     before = len(field.seen("soil").readings)
     fault_id = field.order("F16", "host", mode=mode, share=0.5)
@@ -169,6 +186,9 @@ def test_f16_disturbed_records_come_out_once_and_in_order(field: Field, mode: st
 
     numbers = [reading.sequence for reading in readings]
     is_disturbed = len(set(numbers)) < len(numbers) if mode == "duplicates" else numbers != sorted(numbers)
+    did = "published each record once; on the way some came twice or late"
+    stored = f"{len(unique(readings))} readings of the {len(readings)} records that came, in order of their time"
+    fault_rows.add("F16", f"mode {mode}", did, f"each reading once: {stored}")
     assert is_disturbed
     assert is_contiguous([reading.sequence for reading in unique(readings)])
     assert len(unique(readings)) >= 12
@@ -182,9 +202,13 @@ def is_well(field: Field) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("mode", "why"), [("disk_full", "No space left on device"), ("read_only", "Read-only file system")]
+    ("mode", "why"),
+    [
+        ("disk_full", "No space left on device"),
+        pytest.param("read_only", "Read-only file system", marks=pytest.mark.slow),
+    ],
 )
-def test_f17_an_ill_disk_is_said_and_memory_helps_out(field: Field, mode: str, why: str) -> None:
+def test_f17_an_ill_disk_is_said_and_memory_helps_out(field: Field, fault_rows: FaultRows, mode: str, why: str) -> None:
     """Readings wait in memory while the disk takes none; nothing is lost, and the disk is used again when it can be."""
     before = len(sequences(field))
     away = field.order("F15", "host", mode="away")
@@ -198,6 +222,9 @@ def test_f17_an_ill_disk_is_said_and_memory_helps_out(field: Field, mode: str, w
     field.step(2.0)
     field.arrived()
 
+    did = "kept readings in memory, and wrote them to the disk when it took them again; none was lost"
+    disk = str(health["disk"]).replace(str(field.settings.data_dir), "DATA_DIR")
+    fault_rows.add("F17", f"mode {mode}", did, f"health: disk: {disk}")
     assert why in str(health["disk"])
     assert int(str(health["in_memory"])) >= 5
     assert is_contiguous(in_order(field, before))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
+import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,41 +20,13 @@ from dt.communication.topics import Topics
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import Origin, SensorData
+from dt.utils.exceptions import ConfigError
 from dt.utils.quantities import Quantity, Unit
+from tests.integration.mosquitto import Mosquitto, make_certificates
 
 pytestmark = pytest.mark.integration
 
 Eventually = Callable[..., None]
-
-
-class Mosquitto:
-    """A broker on a free port that can be stopped and started again."""
-
-    def __init__(self, program: str, folder: Path) -> None:
-        self._program = program
-        self._config = folder / "mosquitto.conf"
-        self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
-
-    def start(self) -> None:
-        """Start, and return when it listens."""
-        command = [self._program, "-c", str(self._config)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def listens(self) -> bool:
-        """Return whether it takes connections."""
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self) -> None:
-        """End the process."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(5)
-            self._process = None
 
 
 class Listener:
@@ -73,6 +43,10 @@ class Listener:
         self._client.on_message = self._on_message
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
+
+    def texts(self, topic: str) -> list[bytes]:
+        """Return the payloads heard under a topic."""
+        return [payload for name, payload in self.heard if name == topic]
 
     def values(self, topic: str) -> list[float]:
         """Return the values heard under a topic."""
@@ -93,12 +67,7 @@ class Listener:
 @pytest.fixture
 def mosquitto(tmp_path: Path, eventually: Eventually) -> Iterator[Mosquitto]:
     """Return a running Mosquitto."""
-    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if program is None:
-        if os.environ.get("DT_REQUIRE_SERVERS") == "1":
-            pytest.fail("mosquitto is missing; on Debian: apt install mosquitto")
-        pytest.skip("mosquitto is not installed")
-    server = Mosquitto(program, tmp_path)
+    server = Mosquitto(tmp_path)
     server.start()
     eventually(server.listens, "mosquitto listens")
     yield server
@@ -209,8 +178,8 @@ def test_last_will_says_offline_when_the_bridge_dies(
     """A connection that breaks without a word is announced by the broker."""
     status = "green/house/status"
     eventually(lambda: (status, b"online") in listener.heard)
-    client = bridge._client
-    assert client is not None
+    assert bridge._connection is not None
+    client = bridge._connection._client
 
     client.loop_stop()
     connection = client.socket()
@@ -239,3 +208,79 @@ def test_readings_of_an_outage_arrive_afterwards_in_order(
     assert values == sorted(values)
     eventually(lambda: bridge.metrics.get_sample_value("dt_mqtt_readings_total") == 4)
     client.close()
+
+
+@contextmanager
+def running(server: Mosquitto, settings: Settings, messaging: MemoryMessaging, **changes: Any) -> Iterator[MqttBridge]:
+    """Run a bridge with settings of its own."""
+    update = {"mqtt_url": server.url, "mqtt_prefix": "green/house", **changes}
+    service = create_service(settings.model_copy(update=update), messaging, SystemClock())
+    service.start()
+    yield service
+    service.stop()
+
+
+def test_wrong_password_is_named_and_the_right_one_gets_in(
+    tmp_path: Path, settings: Settings, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """What is held back meanwhile is not lost: the group has committed nothing."""
+    server = Mosquitto(tmp_path, users={"ada": "right"})
+    server.start()
+    eventually(server.listens)
+    login = {"mqtt_username": "ada"}
+    with running(server, settings, messaging, **login, mqtt_password="wrong") as bridge:
+        eventually(lambda: "refuses: Not authorized" in (bridge.ready() or ""), "the refusal is told")
+        send(messaging, 0.1)
+
+    with running(server, settings, messaging, **login, mqtt_password="right") as bridge:
+        eventually(lambda: bridge.metrics.get_sample_value("dt_mqtt_readings_total") == 1, "the reading is out")
+        assert bridge.ready() is None
+    server.stop()
+
+
+@pytest.mark.filterwarnings(r"ignore:unclosed .ssl\.SSLSocket:ResourceWarning")  # paho leaves a failed handshake open
+def test_tls_checks_the_brokers_certificate(
+    tmp_path: Path, settings: Settings, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """A broker that a strange authority vouches for gets nothing, and the health says why."""
+    ours, strange = make_certificates(tmp_path / "ours"), make_certificates(tmp_path / "strange")
+    server = Mosquitto(tmp_path, tls=ours)
+    server.start()
+    eventually(server.listens)
+    with running(server, settings, messaging, mqtt_cafile=str(strange.ca)) as bridge:
+        eventually(lambda: "is not trusted" in (bridge.ready() or ""), "the certificate is refused")
+        send(messaging, 0.1)
+    client = {"mqtt_certfile": str(ours.client), "mqtt_keyfile": str(ours.client_key)}
+
+    with running(server, settings, messaging, mqtt_cafile=str(ours.ca), **client) as bridge:
+        eventually(lambda: bridge.metrics.get_sample_value("dt_mqtt_readings_total") == 1, "the reading is out")
+    server.stop()
+
+
+def test_home_assistant_is_told_once_of_each_topic(
+    mosquitto: Mosquitto, settings: Settings, messaging: MemoryMessaging, listener: Listener, eventually: Eventually
+) -> None:
+    """The announcement is retained and leads to the readings, in the unit that Home Assistant knows."""
+    with running(mosquitto, settings, messaging, mqtt_discovery_prefix="green/house/ha") as bridge:
+        eventually(lambda: bridge.ready() is None)
+        for value in (0.31, 0.32):
+            send(messaging, value)
+        eventually(lambda: listener.values(SOIL) == [0.31, 0.32])
+
+    [config] = [
+        json.loads(text) for text in listener.texts("green/house/ha/sensor/green_house/box_basil_soil_moisture/config")
+    ]
+    assert (config["state_topic"], config["device_class"], config["unit_of_measurement"]) == (SOIL, "moisture", "%")
+    assert config["availability_topic"] == "green/house/status"
+
+
+def test_settings_that_contradict_each_other_are_refused(settings: Settings, messaging: MemoryMessaging) -> None:
+    """Before anything is opened, in one line that names the variable."""
+    for url, changes, name in (
+        ("mqtt://h", {"mqtt_cafile": "/dev/null"}, "MQTT_URL"),
+        ("mqtts://h", {"mqtt_cafile": "/dev/null"}, "MQTT_CAFILE"),
+        ("mqtts://h", {"mqtt_keyfile": "/dev/null"}, "MQTT_KEYFILE"),
+        ("mqtts://h", {"mqtt_certfile": "/dev/null"}, "MQTT_CERTFILE"),
+    ):
+        with pytest.raises(ConfigError, match=f"^{name}: "):
+            create_service(settings.model_copy(update={"mqtt_url": url, **changes}), messaging, SystemClock())

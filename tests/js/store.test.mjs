@@ -100,6 +100,18 @@ test("open alerts come worst first, resolved ones not at all", () => {
   assert.equal(store.alerts().length, 3);
 });
 
+test("a thirsty neighbour is seen whichever plant is shown, an archived plant's old alert is not", () => {
+  const store = filled();
+  const alert = (alert_id, plant_id) => store.acceptAlert({ alert_id, severity: "warning", state: "open", timestamp: 5, plant_id, correlation_id: "c" });
+  store.setPlants([...(store.plants ?? []), { plant_id: "neighbour", zone_id: "box" }, { plant_id: "old", zone_id: "box", archived: true }]);
+
+  alert("n", "neighbour");
+  alert("o", "old");
+
+  assert.deepEqual(store.openAlerts().map((one) => one.alert_id), ["n"]);
+  assert.deepEqual(store.alerts(), []);
+});
+
 test("an older step of an alert does not undo a later one", () => {
   const store = filled();
   store.acceptAlert({ alert_id: "a", state: "resolved", timestamp: 10, plant_id: "basil", correlation_id: "c" });

@@ -12,7 +12,6 @@ import pytest
 from dt.operations.checkup import Check, Finding, Patient
 from dt.operations.doctor import examine, is_healthy
 from dt.operations.doctor_machine import (
-    check_disk,
     check_folders,
     check_hardware,
     check_java,
@@ -21,7 +20,7 @@ from dt.operations.doctor_machine import (
     check_rig,
     java_version,
 )
-from dt.operations.doctor_stack import check_broker, check_database, check_ports, check_wire
+from dt.operations.doctor_stack import check_database, check_kafka, check_ports, check_wire
 from dt.operations.plan import SERVICES, free_port
 from dt.utils.config import Settings, load_settings
 
@@ -56,13 +55,6 @@ def test_a_folder_that_cannot_be_made_fails_with_the_settings_name(settings: Set
     assert check.finding is Finding.FAILED
     assert "DATA_DIR" in check.detail
     assert "DATA_DIR" in check.remedy
-
-
-def test_disk_space_is_looked_for_where_the_folder_will_be(settings: Settings, tmp_path: Path) -> None:
-    """Also before DATA_DIR exists."""
-    check = check_disk(patient_of(settings, data_dir=tmp_path / "not" / "yet"))
-
-    assert "GiB free" in check.detail
 
 
 @pytest.mark.parametrize(
@@ -128,7 +120,7 @@ def test_free_ports_are_fine(settings: Settings) -> None:
     assert check_ports(patient_of(settings)).finding is Finding.OK
 
 
-@pytest.mark.parametrize("check", [check_broker, check_database, check_wire])
+@pytest.mark.parametrize("check", [check_kafka, check_database, check_wire])
 def test_a_stack_that_does_not_run_fails_with_the_way_to_start_it(
     settings: Settings, check: Callable[[Patient], Check]
 ) -> None:
@@ -141,7 +133,7 @@ def test_a_stack_that_does_not_run_fails_with_the_way_to_start_it(
 
 def test_messaging_in_memory_needs_no_broker(settings: Settings) -> None:
     """The demo runs without one."""
-    assert check_broker(patient_of(settings)).finding is Finding.SKIPPED
+    assert check_kafka(patient_of(settings)).finding is Finding.SKIPPED
 
 
 def test_wrong_settings_end_the_examination(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,16 @@ def test_a_dry_run_ends_with_the_profiles_own_make_target(profile: str) -> None:
     assert "would run: make" in done.stdout
 
 
+@pytest.mark.usefixtures("_on_debian")
+def test_the_profile_of_a_pi_brings_its_packages_on_any_machine() -> None:
+    """Tools for bus, pins and camera, and what compiles RPi.GPIO; the other profiles do without the Pi's."""
+    pi, dev = setup("--dry-run", "--profile", "rpi").stdout, setup("--dry-run", "--profile", "dev").stdout
+
+    for package in ("gpiod", "rpicam-apps", "python3-picamera2"):
+        assert package in pi
+        assert package not in dev
+
+
 @pytest.mark.parametrize("arguments", [["--profile"], ["--profile", "garden"], ["--fast"]])
 def test_wrong_use_exits_2(arguments: list[str]) -> None:
     """The message points at --help."""

@@ -17,6 +17,7 @@ from dt.communication.memory import MemoryMessaging
 from dt.data.database.app import DatabaseService, create_service
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.records import Records
+from dt.data.database.registry_records import RegistryRecords
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.operations.timelapse import TimelapseError, TimelapseRequest, fitted, make_timelapse, stamp, time_words
 from dt.operations.timelapse_files import writer_for
@@ -25,7 +26,7 @@ from dt.simulator.board import BoxWire, box_spec, wiring
 from dt.simulator.box import Box
 from dt.utils.clock import ManualClock, SystemClock
 from dt.utils.config import Settings
-from dt.utils.dataclasses import CameraFrame
+from dt.utils.dataclasses import CameraFrame, Plant
 from dt.utils.exceptions import MessageError
 from dt.utils.rig import load_rig
 
@@ -202,6 +203,27 @@ def test_a_plant_with_two_cameras_needs_to_be_told_which(
             TimelapseRequest(out=tmp_path / "x.gif", plant_id="basil"),
             StoredFrames(file, FrameFiles(stored.data_dir / "frames")),
         )
+    file.close()
+
+
+def test_a_plant_without_a_camera_of_its_own_is_seen_by_its_zones(
+    album: Path, looks: list[tuple[float, bytes]], tmp_path: Path
+) -> None:
+    """Three pots under one camera in the lid; a zone's camera that watches another plant alone is none of theirs."""
+    shutil.copytree(album, tmp_path / "data")
+    file = SQLiteFile(tmp_path / "data" / "plant_twin.db")
+    source = StoredFrames(file, FrameFiles(tmp_path / "data" / "frames"))
+    for plant_id in ("basil", "mint"):
+        RegistryRecords(file).put_plant(Plant(plant_id=plant_id, zone_id="box"), NOON)
+    mint = TimelapseRequest(out=tmp_path / "mint.gif", plant_id="mint", width=64)
+    with pytest.raises(TimelapseError, match="there are no pictures of plant mint; there are some of camera camera"):
+        make_timelapse(mint, source)
+
+    [first, *_] = source.frames({}, None, None)
+    lid = {**first.to_dict(), "sensor_id": "lid", "plant_id": None}
+    Records(file).keep([CameraFrame.from_dict({**lid, "timestamp": NOON + at}) for at in range(3)])
+
+    assert make_timelapse(mint, source).frames == 3
     file.close()
 
 

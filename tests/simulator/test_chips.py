@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageStat
 
 from dt.communication.wire_calls import NoAcknowledgeError
+from dt.plant.species import species_of
 from dt.simulator.box import Box
 from dt.simulator.chips import camera
 from dt.simulator.chips.bh1750 import Bh1750Chip
@@ -299,6 +300,12 @@ def brightness(picture: Image.Image, part: tuple[int, int, int, int] | None = No
     return float(ImageStat.Stat((picture.crop(part) if part else picture).convert("L")).mean[0])
 
 
+def green_of(picture: Image.Image) -> int:
+    """Return how many pixels are green."""
+    bands = (band.tobytes() for band in picture.split())
+    return sum(g > 1.15 * r and g > 1.25 * b for r, g, b in zip(*bands, strict=True))
+
+
 def test_picture_is_a_jpeg_of_fitting_size() -> None:
     """640 by 480, tens of kilobytes, far below the 700 kB that a record may have."""
     jpeg = camera.draw(box(lamp=1.0), ZONE, PLANT)
@@ -332,9 +339,35 @@ def test_thirsty_plant_covers_less() -> None:
     def green(vwc: float) -> int:
         a_box = box(vwc, lamp=1.0)
         a_box.advance(NOON + 8 * 3600)
-        return sum(
-            g > 1.25 * r and g > 1.25 * b
-            for r, g, b in zip(*(band.tobytes() for band in picture_of(a_box).split()), strict=True)
-        )
+        return green_of(picture_of(a_box))
 
     assert green(0.13) < 0.7 * green(0.45)
+
+
+def test_camera_of_a_zone_shows_all_its_pots() -> None:
+    """Three pots side by side show three times; a camera above one plant shows that one alone."""
+    names = ("Ocimum basilicum", "Solanum lycopersicum", "Lactuca sativa")
+    pots = tuple(PotSpec(plant_id=name, species=species_of(name)) for name in names)
+    a_box = Box(BoxSpec(pots=pots, pumps=()), NOON)
+
+    pictures = [
+        Image.open(io.BytesIO(camera.draw(a_box, ZONE, plant))).convert("RGB") for plant in (None, names[0], names[2])
+    ]
+
+    cells = [(0, 0, 320, 240), (320, 0, 640, 240), (160, 240, 480, 480)]
+    greens = [green_of(pictures[0].crop(cell)) for cell in cells]
+    assert all(green > 1500 for green in greens)
+    assert green_of(pictures[0].crop((0, 240, 150, 480))) == 0
+    assert brightness(pictures[2]) > brightness(pictures[1])  # lettuce is lighter than basil
+    assert all(green_of(picture) > 2.0 * max(greens) for picture in pictures[1:])
+
+
+def test_dead_plant_is_no_longer_green() -> None:
+    """What died of thirst is brown."""
+    a_box = box(vwc=0.4, lamp=1.0)
+    alive = green_of(picture_of(a_box))
+    a_box.pots[PLANT].growth.damage = 1.0
+    a_box.pots[PLANT].growth.turgor = 0.0
+
+    assert alive > 5000
+    assert green_of(picture_of(a_box)) < 0.02 * alive

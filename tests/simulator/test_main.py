@@ -41,6 +41,19 @@ def test_truth_is_served_for_evaluation(service: SimulatorService, own_port: Set
     assert 0.0 < truth["pots"]["basil"]["soil"]["vwc"] < 0.75
 
 
+def test_weather_of_a_file_is_replayed_around_the_box(own_port: Settings, clock: ManualClock) -> None:
+    """SIM_WEATHER names the file; a box in a cellar of 5 degrees is cold and dark but for its lamp."""
+    path = own_port.data_dir.parent / "cellar.csv"
+    rows = "".join(f"{day * 86_400.0},5.0,80,0\n" for day in range(3))
+    path.write_text(f"time,temperature_degc,humidity_pct,radiation_w_m2\n{rows}", "utf-8")
+
+    box = create_service(own_port.model_copy(update={"sim_weather": path}), clock).box
+    box.advance(clock.wall())
+
+    assert 4.0 < box.zones["box"].air_degc < 10.0
+    assert box.zones["box"].daylight_lux == 0.0
+
+
 def test_wire_reaches_the_same_box(service: SimulatorService, own_port: Settings, clock: ManualClock) -> None:
     """A second of pump over the socket shows in the truth."""
     client = WireClient(own_port.wire_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -124,6 +125,26 @@ def test_water_is_neither_made_nor_lost(spec: BoxSpec, doings: list[tuple[str, f
     assert now["held"] + now["lost"] == pytest.approx(at_first + now["gained"], rel=1e-9)
     assert all(can.content_ml >= 0.0 for can in box.reservoirs.values())
     assert all(0.0 < zone.humidity_pct <= 100.0 for zone in box.zones.values())
+
+
+@settings(max_examples=25)
+@given(specs(), steps, st.lists(st.floats(0.05, 900.0), min_size=1, max_size=5), st.data())
+def test_looks_in_between_change_no_bit(
+    spec: BoxSpec, doings: list[tuple[str, float, float]], paces: list[float], data: Any
+) -> None:
+    """Whatever is done and whatever is wrong: the same inputs give the same bytes, however time was cut into pieces."""
+    rarely, often = Box(spec, START), Box(spec, START)
+
+    for count, (what, amount, seconds) in enumerate(doings):
+        before = json.dumps(rarely.snapshot())
+        act(rarely, what, amount, data)
+        if json.dumps(rarely.snapshot()) != before:
+            often.restore(json.loads(json.dumps(rarely.snapshot())))
+        until = rarely.now_s + min(seconds, 300.0)
+        rarely.advance(until)
+        while until - often.now_s > 1e-3:
+            often.advance(min(until, often.now_s + paces[count % len(paces)]))
+        assert json.dumps(often.state()) == json.dumps(rarely.state())
 
 
 @pytest.mark.slow

@@ -13,7 +13,12 @@ HELP = "check everything that usually goes wrong, with a remedy for each failure
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own arguments."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with one for each check")
+    parser.add_argument(
+        "--try-pin",
+        metavar="PIN",
+        help="drive a pin with nothing on it (GPIO26) high, kill the process that does, and tell what becomes of it",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,12 +27,12 @@ def run(args: argparse.Namespace) -> int:
     from dt.operations.doctor import examine, is_healthy
 
     found: list[Check] = []
-    for check in examine():
+    for check in examine(trial_pin=args.try_pin):
         found.append(check)
         if not args.json:
-            print(f"{check.finding:8} {check.name:10} {check.detail}", flush=True)
+            print(f"{check.finding:8} {check.name:11} {check.detail}", flush=True)
             if check.remedy:
-                print(f"{'':19} -> {check.remedy}", flush=True)
+                print(f"{'':20} -> {check.remedy}", flush=True)
     if args.json:
         print_json({"is_healthy": is_healthy(found), "checks": [asdict(check) for check in found]})
     return SUCCESS if is_healthy(found) else FAILURE

@@ -25,11 +25,21 @@ _PLACE = "dt.collector.kinds"
 class KindSpec:
     """One row of the table: where the class is, and which options its rows in `rig.toml` may have.
 
-    Options are names, or names with the rules for their values.
+    Options are names, or names with the rules for their values; `options_check` names who checks them together.
     """
 
     place: str
     options: Collection[str] | Mapping[str, Rule] = frozenset()
+    options_check: str = ""
+
+
+_MQTT_OPTIONS = frozenset(
+    {"topic", "json", "unit", "scale", "offset", "time", "timezone", "stale_after_s", "availability", "offline"}
+)
+
+
+def _mqtt(name: str) -> KindSpec:
+    return KindSpec(f"{_PLACE}.mqtt:{name}", _MQTT_OPTIONS, f"{_PLACE}.mqtt_options:check_options")
 
 
 # Where the probe sits in the soil: 0 top layer to 1 bottom layer. A simulated box puts it there.
@@ -62,6 +72,11 @@ KINDS: Mapping[tuple[str, Quantity], KindSpec] = {
             "sharp_above": number(0.0, 10.0),
         },
     ),
+    ("mqtt", Quantity.TEMPERATURE): _mqtt("MqttTemperature"),
+    ("mqtt", Quantity.HUMIDITY): _mqtt("MqttHumidity"),
+    ("mqtt", Quantity.SOIL_MOISTURE): _mqtt("MqttSoilMoisture"),
+    ("mqtt", Quantity.SOIL_TEMPERATURE): _mqtt("MqttSoilTemperature"),
+    ("mqtt", Quantity.LIGHT_INTENSITY): _mqtt("MqttLight"),
 }
 
 
@@ -69,7 +84,7 @@ def find_kind(descriptor: SensorDescriptor) -> EntryPoint:
     """Return where the class of a sensor is, without loading it; raises `ConfigError` for an unknown kind or option."""
     spec = KINDS.get((descriptor.kind, descriptor.data_type))
     if spec is not None:
-        _check_options(descriptor, spec)
+        _check_each_option(descriptor, spec)
         return EntryPoint(descriptor.kind, spec.place, GROUP)
     names = {descriptor.kind, f"{descriptor.kind}.{descriptor.data_type}"}
     found = [point for point in entry_points(group=GROUP) if point.name in names]
@@ -81,6 +96,13 @@ def find_kind(descriptor: SensorDescriptor) -> EntryPoint:
         )
         raise ConfigError(msg)
     return max(found, key=lambda point: len(point.name))
+
+
+def check_options(descriptor: SensorDescriptor) -> None:
+    """Let the kind look at its options' values, where it has a check; raises `ConfigError`."""
+    spec = KINDS.get((descriptor.kind, descriptor.data_type))
+    if spec is not None and spec.options_check:
+        EntryPoint(descriptor.kind, spec.options_check, GROUP).load()(descriptor)
 
 
 def load_kind(descriptor: SensorDescriptor) -> type[Sensor]:
@@ -97,7 +119,7 @@ def load_kind(descriptor: SensorDescriptor) -> type[Sensor]:
     return kind
 
 
-def _check_options(descriptor: SensorDescriptor, spec: KindSpec) -> None:
+def _check_each_option(descriptor: SensorDescriptor, spec: KindSpec) -> None:
     for name, value in descriptor.options.items():
         if name not in spec.options:
             known = f"; it has {', '.join(sorted(spec.options))}" if spec.options else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -66,6 +66,10 @@ class Hardware(Protocol):
         """Return a camera by its name (`camera0`, `usb0`) and its sensor's options; raises `ConfigError`."""
         ...
 
+    def mqtt(self) -> MqttSource:
+        """Return the one MQTT client; raises `SensorError` where no usable broker is set."""
+        ...
+
     def shared(self, key: str, make: ChipMaker) -> object:
         """Return the chip that was opened under this key, or open it; several sensors may sit on one chip."""
         ...
@@ -95,6 +99,16 @@ class Switch(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An MQTT message as it came in: `at` in epoch seconds, and how long before that it may have been sent."""
+
+    payload: bytes
+    at: float
+    may_have_waited_s: float = 0.0
+    is_retained: bool = False
+
+
 class Camera(Protocol):
     """Something that takes pictures."""
 
@@ -104,6 +118,27 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Let go of the camera; the next picture opens it anew."""
+        ...
+
+
+class MqttSource(Protocol):
+    """Where sensors that are MQTT devices hear their messages."""
+
+    @property
+    def why_not(self) -> str:
+        """Return why nothing can come at present; empty while the broker is there."""
+        ...
+
+    def listen(self, topic: str, hear: Callable[[Arrival], None]) -> None:
+        """Hear every message of a topic from now on."""
+        ...
+
+    def start(self) -> None:
+        """Connect, unless that was done: by now everybody listens who wants what the broker kept."""
+        ...
+
+    def count(self, topic: str, what: str) -> None:
+        """Count what became of a message, for `GET /health`."""
         ...
 
 
@@ -121,6 +156,11 @@ class Sensor(ABC):
     @abstractmethod
     def open(cls, descriptor: SensorDescriptor, hardware: Hardware) -> Sensor:
         """Open the chip that the descriptor names; raises `SensorError`."""
+
+    @property
+    def pause_s(self) -> float:
+        """How long after a look's begin, or after a miss, this sensor is not looked at again."""
+        return self.rest_s
 
     @property
     def topic(self) -> Topics:
@@ -152,6 +192,13 @@ class Sensor(ABC):
     def outgoing(self, raw: RawReading, stamp: Stamp) -> Outgoing:
         """Return the record that carries a look to the raw topic."""
         return outgoing(self.topic.raw, self.process_data(raw, stamp), self.descriptor.zone_id)
+
+    def earlier(self) -> Sequence[RawReading]:
+        """Return, once, readings of earlier times that came in before the last look's, oldest first."""
+        return ()
+
+    def interrupt(self) -> None:  # noqa: B027 - most looks take no time
+        """End a look that waits for something; called from another thread, when the manager stops."""
 
     def close(self) -> None:  # noqa: B027 - most chips have nothing to let go
         """Let go of the chip."""

@@ -37,7 +37,7 @@ class Sht31:
         self._looked_s = float("-inf")
         self._last: Air | None = None
         with chip_errors(self._name):
-            self._driver = SHT31D(bus, address)
+            self._driver: Any = SHT31D(bus, address)
 
     def look(self) -> Air:
         """Return temperature and humidity, 31 ms for two conversions; raises `SensorError` also for a wrong CRC."""

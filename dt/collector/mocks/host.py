@@ -14,10 +14,10 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from dt.communication.messaging import MessagingService, Outgoing, Record, Start, Subscription, Transformer
+from dt.communication.messaging import MessagingService, Outgoing, Record
 from dt.communication.wire import Disk, Ending, HostState, Link, Wire
 from dt.utils.clock import Clock
 from dt.utils.codec import Message
@@ -85,11 +85,12 @@ class Host:
         """Return what befalls it; when the box says that it ends, it does, a little later, on a thread of its own."""
         if self._clock.monotonic() - self._asked_s < _ASKS_EVERY_S:
             return self._state
-        with self._lock:
-            now_s = self._clock.monotonic()
-            if now_s - self._asked_s >= _ASKS_EVERY_S:
-                self._asked_s = now_s
+        if self._lock.acquire(blocking=False):  # nobody waits for a box that is slow to answer another
+            try:
+                self._asked_s = self._clock.monotonic()
                 self._ask()
+            finally:
+                self._lock.release()
         return self._state
 
     def _ask(self) -> None:
@@ -99,7 +100,7 @@ class Host:
             log.debug("the box says nothing of this machine: %s", error)
             return
         if state != self._state:
-            log.warning("the simulated box lets this machine have: %s", state)
+            log.warning("the simulated box has this machine suffer: %s", _in_words(state))
         self._state = state
         if state.ending is not Ending.NONE and not self._is_ending:
             self._is_ending = True
@@ -112,6 +113,16 @@ class Host:
             for lose in self.power_cut:
                 lose()
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _in_words(state: HostState) -> str:
+    """Return what is not as it should be.
+
+    >>> _in_words(HostState(broker=Link.AWAY, delay_s=2.0)), _in_words(HostState())
+    ('broker away, delay_s 2.0', 'nothing')
+    """
+    fine = asdict(_FINE)
+    return ", ".join(f"{name} {value}" for name, value in asdict(state).items() if value != fine[name]) or "nothing"
 
 
 class HostClock:
@@ -155,6 +166,8 @@ class HostNetwork:
     def __init__(self, host: Host, messaging: MessagingService, clock: Clock) -> None:
         self._host = host
         self._messaging = messaging
+        self.subscribe = messaging.subscribe  # what arrives is not disturbed
+        self.transform = messaging.transform
         self._clock = clock
         self._dice = random.Random(1)
         self._late: list[Outgoing] = []
@@ -191,30 +204,6 @@ class HostNetwork:
         if not self._passed().out_of_order:
             self._send_late()
         self._messaging.flush(timeout_s)
-
-    def subscribe(
-        self,
-        topics: Sequence[str],
-        group: str,
-        handler: Callable[[Sequence[Record]], None],
-        *,
-        start: Start = Start.EARLIEST,
-        max_batch: int = 1000,
-    ) -> Subscription:
-        """Subscribe; what arrives is not disturbed."""
-        return self._messaging.subscribe(topics, group, handler, start=start, max_batch=max_batch)
-
-    def transform(
-        self,
-        topics: Sequence[str],
-        group: str,
-        transformer: Transformer,
-        *,
-        state_topic: str | None = None,
-        max_batch: int = 1000,
-    ) -> Subscription:
-        """Transform; what arrives is not disturbed."""
-        return self._messaging.transform(topics, group, transformer, state_topic=state_topic, max_batch=max_batch)
 
     def read_all(self, topic: str) -> list[Record]:
         """Read a topic, when the network lets it."""

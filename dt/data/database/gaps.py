@@ -20,6 +20,8 @@ _SAME_CADENCE = 0.15  # relative: retries move single readings within their slot
 _SHORT_RUN = 10  # too few readings to show another cadence than the known ones
 _GRID_RUNS = 50
 
+_KEPT = "-kept-"  # of the boot under which a device's retained values come: they belong to no slot
+
 _UNSAID = "nobody said why"
 _BETWEEN = "nothing came between two starts of the collector"
 _AT_THE_END = "nothing has arrived since"
@@ -92,7 +94,7 @@ def gap_report(runs: Sequence[Run], known: Known, query: GapQuery, now: float) -
     """Return the account of a range; `runs` as `Storage.runs` gives them."""
     inside = [run for run in runs if query.since <= run.first_at < query.until]
     received = sum(run.count for run in inside)
-    holes = list(_holes(runs, known, now))
+    holes = list(_holes([run for run in runs if _KEPT not in run.boot_id], known, now))
     intervals = [cut for hole in holes for part in _said(hole, known.notices) if (cut := _cut(part, query)) is not None]
     lost = sum(interval.lost for interval in intervals)
     return GapReport(

@@ -1,4 +1,4 @@
-"""The camera above the pot: a drawn picture, lit by daylight or lamp, dark at night."""
+"""The camera in the lid: a drawn picture of one pot or of all of a zone, by daylight or lamp, dark at night."""
 
 # ruff: noqa: S311 - noise of a simulation, no secret
 
@@ -12,94 +12,85 @@ from functools import lru_cache
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from dt.simulator.box import Box
+from dt.simulator.chips.leaves import Colour, blend, draw_plant, lighter
 from dt.simulator.pot import Pot
 from dt.simulator.zone import ZoneBox
 
 WIDTH, HEIGHT = 640, 480
-_CENTRE = (320, 240)
-_POT_RADIUS, _SOIL_RADIUS = 205, 178
 _DRY_SOIL, _WET_SOIL = (146, 112, 82), (58, 40, 28)
 _DAYLIGHT, _LAMP = (1.0, 1.0, 0.97), (1.0, 0.86, 1.0)
-_LEAVES = 17
 _FULL_LIGHT_LUX = 2500.0
 _QUALITY = 86
+_FILLS = 0.427  # a pot's share of the picture's height, as radius
+_RIM, _WALL = 10.0, 27.0  # of a pot that fills the picture
+
+Circle = tuple[float, float, float]  # centre and radius in pixels
 
 
 def draw(box: Box, zone_id: str, plant_id: str | None = None) -> bytes:
-    """Return the JPEG that a camera above a plant, or a zone's first, would take now, well below 700 kB."""
+    """Return the JPEG that a camera above a plant, or above all of a zone, would take now, well below 700 kB."""
     noise = random.Random(f"{box.spec.seed}:{box.now_s:.3f}")
-    pots = [
-        pot
-        for pot in box.pots.values()
-        if pot.plant_id == plant_id or (plant_id is None and pot.zone is box.zones[zone_id])
-    ]
+    zone = box.zones[zone_id]
+    pots = [box.pots[plant_id]] if plant_id is not None else [pot for pot in box.pots.values() if pot.zone is zone]
     scene = _table().copy()
-    for pot in pots[:1]:
-        _draw_soil(scene, pot, box.spec.seed)
-        _draw_leaves(scene, pot, box.spec.seed)
-    picture = _expose(scene, box.zones[zone_id], noise)
+    places = _places([pot.spec.volume_ml for pot in pots])
+    for pot, place in zip(pots, places, strict=True):
+        _draw_pot(scene, pot, place, box.spec.seed)
+    for pot, place in zip(pots, places, strict=True):  # leaves may reach over a neighbour's rim
+        draw_plant(scene, pot, place, box.spec.seed)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=_QUALITY)
+    _expose(scene, zone, noise).save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()
+
+
+def _places(volumes_ml: list[float]) -> list[Circle]:
+    """Pots side by side, in as many rows as make them largest, each as wide as its volume makes it."""
+    if not volumes_ml:
+        return []
+    count = len(volumes_ml)
+    columns = max(range(1, count + 1), key=lambda c: min(WIDTH / c, HEIGHT / math.ceil(count / c)))
+    rows = math.ceil(count / columns)
+    cell = min(WIDTH / columns, HEIGHT / rows)
+    largest = max(volumes_ml)
+    found = []
+    for index, volume_ml in enumerate(volumes_ml):
+        row, column = divmod(index, columns)
+        in_row = min(columns, count - row * columns)
+        x = WIDTH * (column + 0.5) / in_row
+        found.append((x, HEIGHT * (row + 0.5) / rows, cell * _FILLS * math.pow(volume_ml / largest, 1.0 / 3.0)))
+    return found
 
 
 @lru_cache(maxsize=1)
 def _table() -> Image.Image:
-    """The table and the pot's rim, drawn once."""
+    """The table, drawn once."""
     grain = random.Random("table")
     table = Image.new("RGB", (WIDTH, HEIGHT), (186, 178, 166))
     pen = ImageDraw.Draw(table)
     for y in range(0, HEIGHT, 3):
         shade = grain.randint(-7, 7)
         pen.line([(0, y), (WIDTH, y)], fill=(186 + shade, 178 + shade, 166 + shade), width=3)
-    _disc(pen, (_CENTRE[0] + 10, _CENTRE[1] + 14), _POT_RADIUS + 6, (120, 112, 104))
-    _disc(pen, _CENTRE, _POT_RADIUS, (184, 98, 66))
-    _disc(pen, _CENTRE, _POT_RADIUS - 10, (150, 76, 50))
     return table.filter(ImageFilter.GaussianBlur(1.2))
 
 
-def _draw_soil(scene: Image.Image, pot: Pot, seed: int) -> None:
-    wet = min(1.0, max(0.0, (pot.soil.vwc_top - 0.10) / 0.40))
-    colour = _blend(_DRY_SOIL, _WET_SOIL, wet)
+def _draw_pot(scene: Image.Image, pot: Pot, place: Circle, seed: int) -> None:
+    x, y, radius = place
+    scale = radius / (_FILLS * HEIGHT)
     pen = ImageDraw.Draw(scene)
-    _disc(pen, _CENTRE, _SOIL_RADIUS, colour)
-    crumbs = random.Random(f"{seed}:crumbs")
-    for _ in range(900):
-        angle, part = crumbs.uniform(0.0, math.tau), math.sqrt(crumbs.random())
-        x = _CENTRE[0] + part * (_SOIL_RADIUS - 4) * math.cos(angle)
-        y = _CENTRE[1] + part * (_SOIL_RADIUS - 4) * math.sin(angle)
-        shade = crumbs.randint(-26, 22)
-        _disc(pen, (x, y), crumbs.uniform(0.8, 3.2), _lighter(colour, shade))
+    _disc(pen, (x + 10 * scale, y + 14 * scale), radius + 6 * scale, (120, 112, 104))
+    _disc(pen, (x, y), radius, (184, 98, 66))
+    _disc(pen, (x, y), radius - _RIM * scale, (150, 76, 50))
+    colour = blend(_DRY_SOIL, _WET_SOIL, min(1.0, max(0.0, (pot.soil.vwc_top - 0.10) / 0.40)))
+    soil_radius = radius - _WALL * scale
+    _disc(pen, (x, y), soil_radius, colour)
+    crumbs = random.Random(f"{seed}:{pot.plant_id}:crumbs")
+    for _ in range(round(900 * scale)):
+        angle, part = crumbs.uniform(0.0, math.tau), math.sqrt(crumbs.random()) * (soil_radius - 4 * scale)
+        spot = (x + part * math.cos(angle), y + part * math.sin(angle))
+        _disc(pen, spot, crumbs.uniform(0.8, 3.2) * max(0.6, scale), lighter(colour, crumbs.randint(-26, 22)))
     if pot.soil.pond_ml > 5.0:
-        _disc(pen, (_CENTRE[0] + 60, _CENTRE[1] - 40), min(70.0, 14.0 + pot.soil.pond_ml / 4.0), (88, 84, 84))
-
-
-def _draw_leaves(scene: Image.Image, pot: Pot, seed: int) -> None:
-    """A rosette; leaves hang, and so look shorter and duller, as water stress grows."""
-    turgor = 0.55 + 0.45 * pot.growth.turgor
-    growth = random.Random(f"{seed}:leaves")
-    pen = ImageDraw.Draw(scene)
-    for index in range(_LEAVES):
-        angle = index * math.pi * (3.0 - math.sqrt(5.0)) + growth.uniform(-0.12, 0.12)  # the golden angle
-        length = (188.0 - 6.6 * index) * growth.uniform(0.9, 1.08) * turgor
-        green = _blend((150, 148, 62), (52, 122 + 4 * index, 50), turgor)
-        _draw_leaf(pen, angle, length, length * growth.uniform(0.26, 0.32), green)
-
-
-def _draw_leaf(
-    pen: ImageDraw.ImageDraw, angle: float, length: float, width: float, colour: tuple[int, int, int]
-) -> None:
-    def place(along: float, across: float) -> tuple[float, float]:
-        cosine, sine = math.cos(angle), math.sin(angle)
-        return _CENTRE[0] + along * cosine - across * sine, _CENTRE[1] + along * sine + across * cosine
-
-    steps = [i / 12.0 for i in range(13)]
-    edge = [place(8.0 + s * length, width * math.sin(math.pi * math.pow(s, 0.8))) for s in steps]
-    edge += [place(8.0 + s * length, -width * math.sin(math.pi * math.pow(s, 0.8))) for s in reversed(steps)]
-    shadow = [(x + 4.0, y + 6.0) for x, y in edge]
-    pen.polygon(shadow, fill=_lighter(colour, -62))
-    pen.polygon(edge, fill=colour, outline=_lighter(colour, -24))
-    pen.line([place(4.0, 0.0), place(8.0 + 0.93 * length, 0.0)], fill=_lighter(colour, 34), width=2)
+        puddle = min(70.0, 14.0 + pot.soil.pond_ml / 4.0) * scale
+        _disc(pen, (x + 60 * scale, y - 40 * scale), puddle, (88, 84, 84))
 
 
 def _expose(scene: Image.Image, zone: ZoneBox, noise: random.Random) -> Image.Image:
@@ -128,19 +119,6 @@ def _spread(amplitude: int) -> list[int]:
     return [128 + round((level - 127.5) / 127.5 * amplitude) for level in range(256)]
 
 
-def _disc(pen: ImageDraw.ImageDraw, centre: tuple[float, float], radius: float, colour: tuple[int, int, int]) -> None:
+def _disc(pen: ImageDraw.ImageDraw, centre: tuple[float, float], radius: float, colour: Colour) -> None:
     x, y = centre
     pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour)
-
-
-def _blend(a: tuple[int, int, int], b: tuple[int, int, int], part: float) -> tuple[int, int, int]:
-    return (
-        round(a[0] + (b[0] - a[0]) * part),
-        round(a[1] + (b[1] - a[1]) * part),
-        round(a[2] + (b[2] - a[2]) * part),
-    )
-
-
-def _lighter(colour: tuple[int, int, int], by: int) -> tuple[int, int, int]:
-    red, green, blue = (max(0, min(255, part + by)) for part in colour)
-    return red, green, blue

@@ -30,17 +30,20 @@ class Defects:
     def __init__(self, box: Box, desk: FaultDesk) -> None:
         self._box = box
         self._desk = desk
-        self._defective: set[str] = set()
+        self._defective: dict[str, list[Fault]] = {}
 
     def settle(self, now_s: float) -> None:
         """Make the box's devices as defective as they should be now."""
         faults = [fault for fault in self._desk.active(now_s) if fault.fault in ("F13", "F14")]
         if not faults and not self._defective:
             return
-        ill = {fault.target for fault in faults if fault.target in self._box.devices}
-        for actuator_id in ill | self._defective:
-            self._set(actuator_id, [fault for fault in faults if fault.target == actuator_id])
-        self._defective = ill
+        by_target: dict[str, list[Fault]] = {actuator_id: [] for actuator_id in self._defective}
+        for fault in faults:
+            by_target.setdefault(fault.target, []).append(fault)
+        for actuator_id, own in by_target.items():
+            if own != self._defective.get(actuator_id):
+                self._set(actuator_id, own)
+        self._defective = {actuator_id: own for actuator_id, own in by_target.items() if own}
 
     def _set(self, actuator_id: str, faults: Sequence[Fault]) -> None:
         device = self._box.devices.get(actuator_id)
@@ -48,15 +51,10 @@ class Defects:
             pump = PumpDefect()
             for fault in faults:
                 pump = replace(pump, **_PUMP_DEFECTS[fault.word("mode")])  # type: ignore[arg-type]
-            _assign(device, pump)
+            device.defect = pump
         elif isinstance(device, Heater):
-            _assign(device, HeaterDefect(stuck_on=bool(faults)))
+            device.defect = HeaterDefect(stuck_on=bool(faults))
         elif isinstance(device, Fan):
-            _assign(device, FanDefect(blocked=1.0 if faults else 0.0))
+            device.defect = FanDefect(blocked=1.0 if faults else 0.0)
         elif isinstance(device, Lamp):
-            _assign(device, LampDefect(dead=bool(faults)))
-
-
-def _assign(device: Pump | Heater | Fan | Lamp, defect: PumpDefect | HeaterDefect | FanDefect | LampDefect) -> None:
-    if device.defect != defect:
-        device.defect = defect
+            device.defect = LampDefect(dead=bool(faults))

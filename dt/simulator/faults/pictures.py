@@ -35,7 +35,7 @@ def faulty_picture(jpeg: bytes, faults: Sequence[Fault], camera: int) -> bytes:
 
 
 def _dark(picture: Image.Image) -> Image.Image:
-    return picture.point(lambda level: round(level * _DARKNESS))
+    return picture.point([round(level * _DARKNESS) for level in range(256)] * len(picture.getbands()))
 
 
 def _blurred(picture: Image.Image) -> Image.Image:

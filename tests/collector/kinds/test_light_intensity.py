@@ -35,10 +35,14 @@ def opened(still: BoxWire, lux: float, **options: Any) -> LightSensor:
     return LightSensor.open(descriptor, SimulatedHardware(still))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
-        {"resolution": "low", "measurement_time": 31},
+        {},
+        {"resolution": "high"},
+        {"resolution": "low"},
+        {"resolution": "mid", "measurement_time": 31},
         {"resolution": "high", "measurement_time": 138},
     ],
     ids=str,
@@ -69,7 +73,8 @@ def test_beyond_the_range_it_looks_again_less_sensitively(still: BoxWire) -> Non
 @pytest.mark.parametrize(
     ("lux", "options", "end"),
     [
-        (60_000.0, {"auto_range": False, "resolution": "low"}, 54_612.5),
+        pytest.param(60_000.0, {"auto_range": False, "resolution": "low"}, 54_612.5, marks=pytest.mark.slow),
+        pytest.param(30_000.0, {"auto_range": False, "resolution": "high"}, 27_306.25, marks=pytest.mark.slow),
         (150_000.0, {}, 121_557.0),
     ],
 )
@@ -84,6 +89,7 @@ def test_the_end_of_the_range_is_said(still: BoxWire, lux: float, options: dict[
     assert (reading.quality.verdict, reading.quality.check) == (Verdict.SUSPECT, "saturation")
 
 
+@pytest.mark.slow
 def test_a_chip_that_lost_its_power_is_set_up_at_the_next_look(still: BoxWire) -> None:
     """Measurement time and mode are said at every look."""
     sensor = opened(still, 5_000.0, resolution="mid", measurement_time=31)

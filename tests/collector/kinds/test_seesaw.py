@@ -112,6 +112,7 @@ def test_stuck_temperatures_are_rejected_before_the_median(hardware: SimulatedHa
         sensor.read_sensor()
 
 
+@pytest.mark.slow
 def test_a_probe_that_vanishes_fails_alone_and_comes_back(hardware: SimulatedHardware, wire: BadWire) -> None:
     """Three pots on one bus: one is pulled out, the others are read on; plugged in again it opens anew."""
     sensors = [SoilMoistureSensor.open(probe(Quantity.SOIL_MOISTURE, a), hardware) for a in (0x36, 0x37, 0x38)]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from dt.communication.database_api import DatabaseApiClient
 from dt.communication.frames import frame_headers
 from dt.communication.memory import MemoryMessaging
 from dt.communication.topics import Topics
@@ -17,6 +18,7 @@ from dt.data.database.app import DatabaseService, create_service
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings, load_settings
 from dt.utils.dataclasses import CameraFrame, RegistryRecord
+from dt.utils.exceptions import RefusedRequestError
 from tests.data.readings import NOW, make_descriptor, make_reading
 
 Ask = Callable[..., requests.Response]
@@ -325,3 +327,23 @@ def test_registry_is_told_again_to_a_new_log(
     finally:
         again.stop()
         fresh.close()
+
+
+def test_pictures_are_found_by_plant_camera_and_time(
+    database: DatabaseService, client: DatabaseApiClient, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """Newest first, since <= timestamp < until; a client gets every page, and 404 for a picture that is not there."""
+    for at in range(25):
+        frame = CameraFrame(
+            sensor_id="top", zone_id="box", plant_id="basil" if at % 2 else "mint", timestamp=NOW + at,
+            correlation_id=f"c{at}", width=4, height=3, flags=("dark",) if at < 5 else (),
+        )  # fmt: skip
+        messaging.publish(Topics.CAMERA_IMAGE.processed, frame, key="box")
+    eventually(lambda: len(client.all_frames(limit=4)) == 25, "all are stored")
+
+    assert [f["timestamp"] - NOW for f in client.frames(plant_id="mint", since=NOW + 3, until=NOW + 8)] == [6.0, 4.0]
+    assert [f["timestamp"] - NOW for f in client.all_frames(limit=4, sensor_id="top")] == list(range(24, -1, -1))
+    assert client.frames(sensor_id="side") == []
+    assert client.frames(until=NOW + 1)[0]["flags"] == ["dark"]
+    with pytest.raises(RefusedRequestError, match="404: there is no picture"):
+        client.picture("0" * 64)

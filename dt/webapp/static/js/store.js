@@ -170,10 +170,12 @@ export class Store extends EventTarget {
     return this.#now - reading.timestamp > Math.max(3 * interval, 60);
   }
 
-  /** Alerts of the shown plant that a person still has to see, worst and newest first. @returns {Event_[]} */
+  /** Alerts that a person still has to see, of every plant that lives: worst and newest first. @returns {Event_[]} */
   openAlerts() {
     const rank = { critical: 0, warning: 1, info: 2 };
-    const open = this.#alertsHere().filter((alert) => alert.state !== "resolved");
+    const archived = new Set((this.plants ?? []).filter((plant) => plant.archived).map((plant) => plant.plant_id));
+    const seen = this.plant?.archived ? this.#alertsHere() : [...this.#alerts.values()].filter((alert) => !archived.has(alert.plant_id));
+    const open = seen.filter((alert) => alert.state !== "resolved");
     return open.sort((a, b) => (rank[a.severity] ?? 3) - (rank[b.severity] ?? 3) || b.timestamp - a.timestamp);
   }
 

@@ -1,0 +1,141 @@
+"""What must outlive the log in memory: the state of processing and ai, and each alert's last event, on disk.
+
+The log dies with the process, and with it what services find in it when they start. Before they do, it is given what
+stands here. Readings need no keeping: the collector's outbox sends again what an end without warning may have lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from dt.communication.messaging import MessagingService, Outgoing, Record, Start, Subscription
+from dt.communication.topics import Topics
+from dt.utils.dataclasses import AlertEvent
+from dt.utils.exceptions import DTError, MessageError
+from dt.utils.logger import get_logger
+
+GROUP = "solo_keeper"
+TOPICS = (Topics.STATE_PROCESSING, Topics.STATE_AI, Topics.ALERTS)
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS kept (
+    topic   TEXT NOT NULL,
+    id      TEXT NOT NULL, -- the record's key; of an alert what it is about
+    key     TEXT,
+    headers BLOB NOT NULL, -- msgpack
+    value   BLOB NOT NULL,
+    PRIMARY KEY (topic, id)
+) STRICT, WITHOUT ROWID
+"""
+_PUT = "INSERT OR REPLACE INTO kept (topic, id, key, headers, value) VALUES (?, ?, ?, ?, ?)"
+_DROP = "DELETE FROM kept WHERE topic = ? AND id = ?"
+
+log = get_logger(__name__)
+
+
+class KeptTopics:
+    """Follows a few topics of the log in memory and keeps the last record of each id."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._subscription: Subscription | None = None
+
+    def start(self, messaging: MessagingService) -> int:
+        """Give an empty log what was kept, follow it from there on, and return how many records that was."""
+        self._open()
+        kept = self._kept()
+        messaging.publish_batch(kept)
+        self._subscription = messaging.subscribe(TOPICS, GROUP, self._take, start=Start.LATEST)
+        return len(kept)
+
+    def lag(self) -> int:
+        """Return how many records are not kept yet."""
+        return 0 if self._subscription is None else self._subscription.lag()
+
+    def stop(self) -> None:
+        """Keep what the log still holds, and close the file."""
+        if self._subscription is not None:
+            self._subscription.stop()
+        with self._lock:
+            db, self._db = self._db, None
+            if db is not None:
+                db.close()
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = _opened(self._path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise DTError(f"{self._path} cannot be opened: {error}") from error
+            aside = self._path.with_suffix(".corrupt")
+            log.error("%s is unusable (%s) and is now %s; states begin anew", self._path, error, aside.name)  # noqa: TRY400 - one line for a person
+            self._path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            self._db = _opened(self._path)
+
+    def _kept(self) -> list[Outgoing]:
+        assert self._db is not None
+        rows = self._db.execute("SELECT topic, key, headers, value FROM kept ORDER BY topic, id").fetchall()
+        return [
+            Outgoing(topic, value, key, msgspec.msgpack.decode(headers, type=dict[str, bytes]))
+            for topic, key, headers, value in rows
+            if topic in TOPICS
+        ]
+
+    def _take(self, records: Sequence[Record]) -> None:
+        """Keep the last record of each id, in one transaction; raises a retriable error when the disk does not."""
+        latest: dict[tuple[str, str], Record] = {}
+        for record in records:
+            name = _id_of(record)
+            if name is not None:
+                latest[record.topic, name] = record
+        with self._lock:
+            if self._db is None:
+                return
+            try:
+                self._write(self._db, latest)
+            except sqlite3.Error as error:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                log.error("states are not kept, and a restart would forget them: %s: %s", self._path, error)  # noqa: TRY400 - the disk's word says it all
+
+    def _write(self, db: sqlite3.Connection, latest: dict[tuple[str, str], Record]) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        for (topic, name), record in latest.items():
+            if record.value is None:
+                db.execute(_DROP, (topic, name))
+            else:
+                headers = msgspec.msgpack.encode(dict(record.headers))
+                db.execute(_PUT, (topic, name, record.key, headers, record.value))
+        db.execute("COMMIT")
+
+
+def _id_of(record: Record) -> str | None:
+    if record.topic != Topics.ALERTS:
+        return record.key
+    try:
+        return AlertEvent.from_json(record.value or b"").key
+    except MessageError:  # the database makes a dead letter of it
+        return None
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")  # kill -9 loses nothing; the card is synced when the log is folded in
+        db.execute(_SCHEMA)
+        db.execute("SELECT 1 FROM kept LIMIT 1").fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db

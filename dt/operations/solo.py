@@ -1,0 +1,164 @@
+"""`dt solo`: the whole product in one process on a real rig, without a broker; the guard is a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from dt.communication.memory import MemoryMessaging
+from dt.operations.kept_topics import KeptTopics
+from dt.operations.one_process import OneProcess
+from dt.operations.plan import SERVICES, is_port_free
+from dt.utils.clock import Clock
+from dt.utils.config import Settings
+from dt.utils.exceptions import DTError
+from dt.utils.hardware import is_simulated
+from dt.utils.logger import get_logger
+from dt.utils.rig import load_rig
+from dt.utils.service import Service, stopping_on_signals
+
+if TYPE_CHECKING:
+    from dt.operations.mirror import Mirror
+
+FOLDER = "solo"  # under DATA_DIR
+_LOOKS_EVERY_S = 10.0
+_DRAINED_WITHIN_S = 1.5
+_MOST_HELD_BACK = 5_000  # readings that wait for an MQTT broker; more would stop the log in memory for everybody
+_KEEP_SENT_S = 300.0  # what was published within it is published again after an end without warning
+_KEPT_RECORDS, _KEPT_BYTES = 2_000, 4 * 1024 * 1024  # of a partition: who comes later reads the database
+_DRAINED = ("processing", "ai", "alerts", "database")  # in the order in which a reading passes them
+
+Say = Callable[[str], None]
+
+log = get_logger(__name__)
+
+
+class Solo:
+    """Assembled by its settings; opens nothing before `start`."""
+
+    def __init__(self, settings: Settings, clock: Clock, say: Say, stop: threading.Event) -> None:
+        from dt.collector.main import create_service as create_collector
+        from dt.controller.app import create_service as create_controller
+
+        self._settings = settings
+        self._clock = clock
+        self._say = say
+        self._stop = stop
+        self._messaging = MemoryMessaging(clock, kept_records=_KEPT_RECORDS, kept_bytes=_KEPT_BYTES)
+        self._process = OneProcess(settings, self._messaging, clock, load_rig(settings.rig_file))
+        # What is wrong in settings or rig file is said now, before anything runs.
+        self._collector: Service = create_collector(settings, self._messaging, clock, keep_sent_s=_KEEP_SENT_S)
+        self._controller: Service = create_controller(settings, self._messaging, clock)
+        self._bridge = self._made_bridge()
+        self._kept = KeptTopics(settings.data_dir / FOLDER / "topics.db")
+        self._mirror = self._made_mirror()
+
+    def start(self) -> None:
+        """Give the log what outlived the last one, then start what reads it, and last what fills it."""
+        self._require_free_ports()
+        kept = self._kept.start(self._messaging)
+        if kept:
+            self._say(f"{kept} states and alerts of the run before are taken up")
+        if self._mirror is not None:
+            self._process.run(self._mirror)
+            self._say(f"topics are mirrored to the Kafka at {self._settings.mirror_kafka_url}")
+        self._process.start_reading_side(self._say)
+        if self._bridge is not None:
+            self._process.run(self._bridge)
+            self._say("readings go out by MQTT")
+        self._process.run(self._collector)
+        self._process.run(self._controller)
+        where = f"the box at {self._settings.wire_path}" if is_simulated(self._settings) else "this Raspberry Pi"
+        self._say(f"sensors of {where} are read; actuators are behind their guard")
+
+    def live(self) -> None:
+        """Run until told to stop; say when a service begins or ends to wait for something."""
+        told: dict[str, str] = {}
+        while not self._clock.wait(self._stop, _LOOKS_EVERY_S):
+            for service in self._process.services:
+                why = service.ready() or ""
+                if why != told.get(service.name, ""):
+                    self._say(f"{service.name}: {why or 'is well'}")
+                told[service.name] = why
+
+    def stop(self) -> None:
+        """Outputs off first, then the sensors; what they gave is stored before the rest ends."""
+        self._controller.stop()
+        self._collector.stop()
+        if not self._is_drained():
+            log.warning("the log in memory was not stored to its end")
+        for service in reversed(self._process.services):
+            service.stop()
+        self._kept.stop()
+        self._process.stop()
+
+    def _made_bridge(self) -> Service | None:
+        if not self._settings.mqtt_url:
+            return None
+        from dt.communication.mqtt import create_service as create_bridge
+
+        return create_bridge(self._settings, self._messaging, self._clock, most_held_back=_MOST_HELD_BACK)
+
+    def _made_mirror(self) -> Mirror | None:
+        if not self._settings.mirror_kafka_url:
+            return None
+        from dt.operations.mirror import Mirror  # the Kafka client comes with it
+
+        return Mirror(self._settings, self._messaging, self._clock)
+
+    def _require_free_ports(self) -> None:
+        for spec in SERVICES:
+            port = spec.port(self._settings)
+            if not spec.needs_simulation and not is_port_free(self._settings.bind_host, port):
+                name = spec.url_setting.upper()
+                raise DTError(f"port {port} of the {spec.name} is taken by another program; {name} names another")
+
+    def _is_drained(self) -> bool:
+        """Wait until everything that was published has reached the database, the mirror and what is kept."""
+        lags: list[Callable[[], object]] = [
+            lambda service=service: service.health().get("lag", 0)  # type: ignore[misc]
+            for name in _DRAINED
+            for service in self._process.services
+            if service.name == name and service.is_started
+        ]
+        lags.append(self._kept.lag)
+        if self._mirror is not None:
+            lags.append(self._mirror.lag)
+        give_up = self._clock.monotonic() + _DRAINED_WITHIN_S
+        for lag in lags:
+            while lag():
+                if self._clock.monotonic() > give_up:
+                    return False
+                self._clock.wait(threading.Event(), 0.02)
+        return True
+
+
+@contextlib.contextmanager
+def solo_lock(settings: Settings) -> Iterator[None]:
+    """Hold DATA_DIR for this process; raises DTError while another `dt solo` has it."""
+    folder = settings.data_dir / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DTError(f"another dt solo runs on {settings.data_dir}: stop it first, or set DATA_DIR") from error
+        yield
+
+
+def run_solo(settings: Settings, clock: Clock, say: Say) -> int:
+    """Run until Ctrl-C or SIGTERM, and return the exit code; raises ConfigError for wrong settings."""
+    stop = threading.Event()
+    with stopping_on_signals(stop), solo_lock(settings):
+        solo = Solo(settings, clock, say, stop)
+        try:
+            solo.start()
+            say(f"Token for writing requests: {settings.data_dir / 'dt_token'}")
+            solo.live()
+        finally:
+            say("stopping ...")
+            solo.stop()
+    return 0

@@ -1,0 +1,102 @@
+"""The rig file while the collector runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dt.collector.main import check_kinds
+from dt.collector.rig_watch import RigWatch
+from dt.utils.clock import ManualClock
+from dt.utils.config import Settings
+from dt.utils.rig import Rig
+
+Eventually = Callable[[Callable[[], object], str], None]
+
+
+class Desk:
+    """A rig file, its watch, and what was followed."""
+
+    def __init__(self, path: Path, clock: ManualClock) -> None:
+        self.path = path
+        self.followed: list[Rig] = []
+        self.watch = RigWatch(path, check_kinds, self.followed.append, clock)
+
+
+@pytest.fixture
+def desk(settings: Settings, tmp_path: Path, clock: ManualClock) -> Iterator[Desk]:
+    """Return a watched copy of the repository's rig."""
+    path = tmp_path / "rig.toml"
+    path.write_text(settings.rig_file.read_text("utf-8"), "utf-8")
+    desk = Desk(path, clock)
+    desk.watch.start()
+    yield desk
+    desk.watch.stop()
+
+
+def test_a_changed_file_is_followed_when_asked_to_look(desk: Desk, eventually: Eventually) -> None:
+    """As SIGHUP does."""
+    text = desk.path.read_text("utf-8").replace("every_s = 2\n", "every_s = 4\n")
+    desk.path.write_text(text, "utf-8")
+
+    desk.watch.look_soon()
+
+    eventually(lambda: desk.followed, "the change was taken over")
+    [light] = [sensor for sensor in desk.followed[0].sensors if sensor.kind == "bh1750"]
+    assert light.read_interval == 4.0
+
+
+def test_a_change_is_noticed_unasked(desk: Desk, eventually: Eventually) -> None:
+    """Within two seconds, also when an editor puts a new file in the place of the old."""
+    new = desk.path.with_suffix(".new")
+    new.write_text(desk.path.read_text("utf-8").replace("every_s = 2\n", "every_s = 3\n"), "utf-8")
+    new.replace(desk.path)
+
+    eventually(lambda: desk.followed, "the change was taken over")
+
+
+def test_a_touched_file_changes_nothing(desk: Desk) -> None:
+    """Content counts, not its date."""
+    os.utime(desk.path)
+
+    assert desk.watch.look() is False
+    assert desk.followed == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("every_s = 2\n", "every_s = -2\n", "read_interval"),
+        ('kind = "bh1750"', 'kind = "bh1751"', "bh1751"),
+        ("[[sensors]]", "[[sensors", "line"),
+    ],
+)
+def test_a_bad_file_is_refused_and_the_old_rig_goes_on(desk: Desk, before: str, after: str, why: str) -> None:
+    """With its line; when it is mended the refusal is over, also when it is put back as it was."""
+    good = desk.path.read_text("utf-8")
+    desk.path.write_text(good.replace(before, after, 1), "utf-8")
+
+    assert desk.watch.look() is False
+    assert why in desk.watch.refusal
+    assert str(desk.path) in desk.watch.refusal
+    assert desk.watch.health()["refused"] == desk.watch.refusal
+    assert desk.followed == []
+    desk.path.write_text(good, "utf-8")
+    desk.watch.look(whatever_stat=True)
+    assert desk.watch.refusal == ""
+
+
+def test_a_file_that_is_gone_is_told(desk: Desk) -> None:
+    """The sensors are read on."""
+    text = desk.path.read_text("utf-8")
+    desk.path.unlink()
+
+    desk.watch.look()
+
+    assert "No such file" in desk.watch.refusal
+    desk.path.write_text(text, "utf-8")
+    desk.watch.look()
+    assert desk.watch.refusal == ""
