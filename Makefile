@@ -12,7 +12,7 @@ USE_POETRY ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge outage \
-  report-realism box-pictures system-camera install-dev install-rpi install-db \
+  report-realism report-quality box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
 
@@ -82,6 +82,9 @@ report-realism: $(call STAMP,dev) ## Compare simulated days with measured ones (
 
 box-pictures: $(call STAMP,dev) ## Draw the simulated box as its own camera sees it; writes notes/dt_box_*.jpg
 	@$(BIN)/python scripts/box_pictures.py $(ARGS)
+
+report-quality: $(call STAMP,dev) ## Measure the quality gates; writes build/figures/quality.json (ARGS="--data FOLDER")
+	@$(BIN)/python scripts/bench/quality.py $(ARGS)
 
 # --- Installation ----------------------------------------------------------------------------------------------------
 

@@ -103,7 +103,7 @@ def replay(
     _register(request, cells, registry)
     wait_until_announced(messaging, (sensor_id_of(request.plant_id, m) for m in request.mappings), clock)
     sender = _Sender(messaging, clock, request.speed)
-    for number, reading in enumerate(_readings(request, cells), 1):
+    for number, reading in enumerate(readings_of(request, cells), 1):
         sender.send(reading)
         progress(number, len(cells))
     sender.finish()
@@ -171,7 +171,8 @@ def _interval_s(times: Sequence[float]) -> float:
     return round(statistics.median(gaps), 3) if gaps else _DEFAULT_INTERVAL_S
 
 
-def _readings(request: ReplayRequest, cells: Sequence[Cell]) -> Iterator[SensorData]:
+def readings_of(request: ReplayRequest, cells: Sequence[Cell]) -> Iterator[SensorData]:
+    """Yield the readings that a file's cells stand for, in file order."""
     sequences = dict.fromkeys((mapping.column for mapping in request.mappings), 0)
     for cell in cells:
         mapping = cell.mapping

@@ -161,7 +161,8 @@ def seconds_of(index: pd.Index[Any]) -> pd.Index[float]:
 
 def _charted() -> list[Quantity]:
     first = (Quantity.SOIL_MOISTURE,)  # what the plant lives on stands on top
-    return [*first, *(q for q in QUANTITIES if q not in (*first, Quantity.CAMERA_IMAGE))]
+    same = (Quantity.TEMPERATURE_1H, Quantity.SOIL_MOISTURE_1H)  # as the readings that they are the mean of
+    return [*first, *(q for q in QUANTITIES if q not in (*first, *same, Quantity.CAMERA_IMAGE))]
 
 
 def _lines(client: DatabaseApiClient, plant: Plant, quantity: Quantity, since: float, until: float) -> Iterator[Line]:

@@ -10,6 +10,8 @@ _SLOPE = 17.27
 _OFFSET_C = 237.3
 _GAS_CONSTANT_VAPOUR = 461.5  # J kg-1 K-1 (WMO-No. 8)
 _ZERO_C_IN_K = 273.15
+_VAPOUR_TO_AIR = 0.621945  # ratio of molar masses (ASHRAE)
+_STANDARD_KPA = 101.325
 
 
 def saturation_vapour_pressure_kpa(temperature_c: float) -> float:
@@ -62,3 +64,13 @@ def absolute_humidity_g_m3(temperature_c: float, humidity_percent: float) -> flo
     """
     pascal = 1000.0 * vapour_pressure_kpa(temperature_c, humidity_percent)
     return 1000.0 * pascal / (_GAS_CONSTANT_VAPOUR * (temperature_c + _ZERO_C_IN_K))
+
+
+def humidity_ratio(temperature_c: float, humidity_percent: float, pressure_kpa: float = _STANDARD_KPA) -> float:
+    """Return kg of vapour per kg of dry air (ASHRAE Fundamentals 2017, ch. 1 eq. 20).
+
+    >>> round(humidity_ratio(20.0, 100.0), 4)
+    0.0147
+    """
+    vapour = vapour_pressure_kpa(temperature_c, humidity_percent)
+    return _VAPOUR_TO_AIR * vapour / (pressure_kpa - vapour)

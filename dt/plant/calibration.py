@@ -35,6 +35,11 @@ class Calibration:
         start, end = self.values[after - 1], self.values[after]
         return start + (end - start) * (count - low) / (high - low)
 
+    @property
+    def slope(self) -> float:
+        """Return the mean value of a count, from the first point to the last."""
+        return (self.values[-1] - self.values[0]) / (self.counts[-1] - self.counts[0])
+
     def covers(self, count: float) -> bool:
         """Return whether a count lies between the measured points."""
         return self.counts[0] <= count <= self.counts[-1]

@@ -37,13 +37,7 @@ class Message:
 
     def __post_init__(self) -> None:
         """Turn what is convertible into its type and refuse the rest, naming the field."""
-        for name, exact, nullable, convert in _checks_of(type(self)):
-            value: Any = getattr(self, name)
-            if value is None and nullable:
-                continue
-            if type(value) is exact and exact is not float and (exact is not str or _is_short(value)):
-                continue
-            object.__setattr__(self, name, convert(name, value))
+        _repair_of(type(self))(self)
         self.ensure_consistent()
 
     def ensure_consistent(self) -> None:
@@ -154,6 +148,37 @@ def _checks_of(cls: type[Message]) -> tuple[tuple[str, type | None, bool, Conver
     return tuple((name, *_check_of(hints[name])) for name, _required in _fields_of(cls))
 
 
+@_once_per_class
+def _repair_of(cls: type[Message]) -> Callable[[Message], None]:
+    """Return a function that converts the fields that need it: written out, for every message goes through it."""
+    lines = ["def repair(message):", "    pass"]
+    names: dict[str, Any] = {"put": object.__setattr__, "LATEST": LATEST_TIMESTAMP}
+    for index, (name, exact, nullable, convert) in enumerate(_checks_of(cls)):
+        needed = _needs_conversion(exact, f"type_{index}", is_time=convert is _timestamp)
+        there = "value is not None and " if nullable else ""
+        names.update({f"type_{index}": exact, f"convert_{index}": convert})
+        lines += [
+            f"    value = message.{name}",
+            f"    if {there}({needed}):",
+            f"        put(message, {name!r}, convert_{index}({name!r}, value))",
+        ]
+    exec("\n".join(lines), names)  # noqa: S102 - made of the names of dataclass fields alone
+    return cast(Callable[[Message], None], names["repair"])
+
+
+def _needs_conversion(exact: type | None, type_name: str, *, is_time: bool) -> str:
+    """Return the condition, as source, under which `value` is not what it should be."""
+    if exact is None:
+        return "True"
+    if is_time:
+        return "type(value) is not float or not 0.0 <= value <= LATEST or round(value * 1000.0) / 1000.0 != value"
+    if exact is float:
+        return "type(value) is not float or value - value != 0.0"  # infinities and NaN
+    if exact is str:
+        return f"type(value) is not str or len(value) > {LONGEST_TEXT}"
+    return f"type(value) is not {type_name}"
+
+
 def _check_of(hint: Any) -> tuple[type | None, bool, Converter]:
     if typing.get_origin(hint) in (types.UnionType, typing.Union) and type(None) in typing.get_args(hint):
         rest = [arg for arg in typing.get_args(hint) if arg is not type(None)]
@@ -180,10 +205,6 @@ def _converter_of(hint: Any) -> tuple[type | None, Converter]:
     if isinstance(hint, type) and issubclass(hint, Message):
         return hint, _nested(hint)
     return None, _structure(hint)
-
-
-def _is_short(text: Any) -> bool:
-    return len(text) <= LONGEST_TEXT
 
 
 def _number(name: str, value: Any) -> float:

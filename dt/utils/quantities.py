@@ -18,6 +18,10 @@ class Quantity(StrEnum):
     SOIL_TEMPERATURE = "soil_temperature"
     LIGHT_INTENSITY = "light_intensity"
     VPD = "vpd"
+    DEW_POINT = "dew_point"
+    DLI = "dli"
+    TEMPERATURE_1H = "temperature_1h"
+    SOIL_MOISTURE_1H = "soil_moisture_1h"
     CAMERA_IMAGE = "camera_image"
 
 
@@ -34,6 +38,7 @@ class Unit(StrEnum):
     KILOLUX = "klux"
     PPFD = "umol/m2/s"
     KILOPASCAL = "kPa"
+    DLI = "mol/m2/d"
     IMAGE = "image"
 
 
@@ -60,6 +65,18 @@ QUANTITIES: Mapping[Quantity, QuantitySpec] = {
     # Saturation at 80 degC is 47.4 kPa (FAO-56 eq. 11).
     Quantity.VPD: QuantitySpec(
         unit=Unit.KILOPASCAL, low=0.0, high=47.5, label="Vapour pressure deficit", is_derived=True
+    ),
+    # No air that a DHT22 can measure is damper than saturated; 2 % at -40 degC has its dew point near -65 degC.
+    Quantity.DEW_POINT: QuantitySpec(
+        unit=Unit.DEGREE_CELSIUS, low=-90.0, high=80.0, label="Dew point", is_derived=True
+    ),
+    # 3,000 umol m-2 s-1 for 24 h are 259 mol; a clear day at the equator has about 60.
+    Quantity.DLI: QuantitySpec(unit=Unit.DLI, low=0.0, high=260.0, label="Daily light integral", is_derived=True),
+    Quantity.TEMPERATURE_1H: QuantitySpec(
+        unit=Unit.DEGREE_CELSIUS, low=-40.0, high=80.0, label="Air temperature, mean of an hour", is_derived=True
+    ),
+    Quantity.SOIL_MOISTURE_1H: QuantitySpec(
+        unit=Unit.VWC, low=0.0, high=1.0, label="Soil moisture, mean of an hour", is_derived=True
     ),
     Quantity.CAMERA_IMAGE: QuantitySpec(unit=Unit.IMAGE, low=0.0, high=0.0, label="Camera"),
 }

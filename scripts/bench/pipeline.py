@@ -18,7 +18,7 @@ from dt.utils.quantities import QUANTITIES, Quantity
 
 _ZONES = ("north", "south", "east", "west", "roof", "cellar")
 _QUANTITIES = (Quantity.TEMPERATURE, Quantity.HUMIDITY, Quantity.LIGHT_INTENSITY, Quantity.SOIL_TEMPERATURE)
-_COUNT = "SELECT count(*) FROM readings JOIN series USING (series_id) WHERE data_type <> 'vpd'"
+_COUNT = "SELECT count(*) FROM readings JOIN series USING (series_id) WHERE sensor_id NOT LIKE '%/%'"  # none derived
 _VALUES = {Quantity.TEMPERATURE: 21.5, Quantity.HUMIDITY: 55.0, Quantity.LIGHT_INTENSITY: 5000.0}
 
 

@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from dt.collector.kinds.base_sensor import Sensor
 from dt.collector.kinds.options import Rule, flag, number, one_of, text, whole
+from dt.plant.light import LightSource
 from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import ConfigError
 from dt.utils.quantities import Quantity
@@ -51,7 +52,12 @@ KINDS: Mapping[tuple[str, Quantity], KindSpec] = {
     ("sht31", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.sht31:Sht31Humidity"),
     ("bh1750", Quantity.LIGHT_INTENSITY): KindSpec(
         f"{_PLACE}.light_intensity:LightSensor",
-        {"resolution": one_of("high", "mid", "low"), "measurement_time": whole(31, 254), "auto_range": flag},
+        {
+            "resolution": one_of("high", "mid", "low"),
+            "measurement_time": whole(31, 254),
+            "auto_range": flag,
+            "light_source": one_of(*LightSource),  # what processing makes photons of lux with
+        },
     ),
     ("seesaw", Quantity.SOIL_MOISTURE): KindSpec(f"{_PLACE}.soil_moisture:SoilMoistureSensor", _PROBE),
     ("seesaw", Quantity.SOIL_TEMPERATURE): KindSpec(f"{_PLACE}.soil_temperature:SoilTemperatureSensor", _PROBE),

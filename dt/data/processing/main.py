@@ -12,8 +12,10 @@ from dt.communication.process import run_process
 from dt.communication.topics import Topics, raw_topics
 from dt.data.processing.processor import Processor
 from dt.data.processing.sensor_book import SensorBook
+from dt.data.processing.sensor_watch import SensorWatch, WatchRounds
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
+from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.http_server import health_app, server_for
 from dt.utils.service import Service
 
@@ -41,11 +43,13 @@ class ProcessingService(Service):
             [Topics.REGISTRY], f"processing_registry_{self._settings.instance}", self._book.accept
         )
         self.closing("registry", registry.stop)
-        processor = Processor(self._book, self.clock, self._count)
+        watch = SensorWatch(self._registered)
+        processor = Processor(self._book, self.clock, self._count, timezone=self._settings.zone_name, watch=watch)
         self._subscription = self._messaging.transform(
             raw_topics(), GROUP, processor, state_topic=Topics.STATE_PROCESSING, max_batch=_READINGS_AT_ONCE
         )
         self.closing("raw topics", self._subscription.stop)
+        self.closing("sensor watch", WatchRounds(watch, self._messaging, self.clock, self._is_current).start())
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
     def ready(self) -> str | None:
@@ -63,6 +67,14 @@ class ProcessingService(Service):
         """Return how many sensors are known, and the log's own word."""
         lag = self._subscription.lag() if self._subscription is not None else 0
         return {"sensors": len(self._book), "lag": lag, "messaging": self._messaging.health()}
+
+    def _registered(self, sensor_id: str) -> SensorDescriptor | None:
+        entry = self._book.known(sensor_id)
+        return None if entry is None else entry.descriptor
+
+    def _is_current(self) -> bool:
+        """Return whether what is silent here is silent, and does not wait in the log."""
+        return self.ready() is None and self._subscription is not None and self._subscription.lag() == 0
 
     def _count(self, verdicts: Counter[str]) -> None:
         for verdict, number in verdicts.items():

@@ -11,15 +11,16 @@ from dt.communication.frames import frame_from_headers, frame_url, is_jpeg
 from dt.communication.messaging import Outgoing, Record, outgoing
 from dt.communication.topics import Topics
 from dt.data.processing.air_pairs import KEPT_CATCHING_UP, KEPT_LIVE
-from dt.data.processing.checks import Sample, judge
-from dt.data.processing.derived import DerivedAir
-from dt.data.processing.sensor_book import SensorBook, SensorEntry
+from dt.data.processing.arrival import Arrival
+from dt.data.processing.derived import AIR, HOURLY, local_days, of_the_air, of_the_hour, of_the_light, without
+from dt.data.processing.judging import LATE_AFTER_S, judged
+from dt.data.processing.sensor_book import SensorBook
+from dt.data.processing.sensor_watch import SensorWatch
+from dt.data.processing.zone_state import ZoneStates
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import CameraFrame, Origin, SensorData
 from dt.utils.exceptions import MessageError
-from dt.utils.quantities import NEEDS_CALIBRATION, QUANTITIES, Quantity, Unit, to_canonical
-
-LATE_AFTER_S = 60.0
+from dt.utils.quantities import QUANTITIES, Quantity
 
 _PROCESSED = {quantity: Topics.of(quantity).processed for quantity in QUANTITIES}
 _QUANTITY_OF = {
@@ -34,16 +35,26 @@ class Processor:
     """The `Transformer` of the raw topics; `count` hears how many readings had each verdict."""
 
     def __init__(
-        self, book: SensorBook, clock: Clock, count: Callable[[Counter[str]], None] = lambda _verdicts: None
+        self,
+        book: SensorBook,
+        clock: Clock,
+        count: Callable[[Counter[str]], None] = lambda _verdicts: None,
+        *,
+        timezone: str = "UTC",
+        watch: SensorWatch | None = None,
     ) -> None:
         self._book = book
         self._clock = clock
         self._count = count
-        self._air = DerivedAir()
+        self._watch = watch
+        self._day_of = local_days(timezone)
+        self._states = ZoneStates()
 
     def restore(self, state: Sequence[Record]) -> None:
         """Begin from the committed state, with the registry as it stands."""
-        self._air.restore(state)
+        self._states.restore(state)
+        if self._watch is not None:
+            self._watch.begin(self._states.last_heard(), self._clock.wall())
         self._book.refresh()
 
     def transform(self, records: Sequence[Record]) -> Sequence[Outgoing]:
@@ -55,61 +66,38 @@ class Processor:
             try:
                 if record.topic == _CAMERA_RAW:
                     outputs.append(_picture(record))
-                    continue
-                reading = self._judged(record)
+                else:
+                    outputs += self._processed(record, now, verdicts)
             except MessageError as error:
                 verdicts["unreadable"] += 1
                 outputs.append(letter_of(record, error, now))
-                continue
-            if reading.quality is not None:
-                verdicts[reading.quality.verdict] += 1
-            outputs.append(outgoing(_PROCESSED[reading.data_type], reading, reading.zone_id))
-            outputs += self._derived(reading, now)
         self._count(verdicts)
-        return outputs + self._air.changed()
+        return outputs + self._states.changed()
 
-    def _judged(self, record: Record) -> SensorData:
+    def _processed(self, record: Record, now: float, verdicts: Counter[str]) -> list[Outgoing]:
         raw = _reading(record)
         entry = self._book.find(raw.sensor_id)
-        value, unit, calibration = _converted(raw, entry)
-        sample = Sample(
-            raw.data_type,
-            value,
-            unit,
-            raw.value,
-            raw.timestamp,
-            record.timestamp,
-            entry is not None,
-            entry.calibration if entry is not None and calibration is not None else None,
-            raw.origin,
-            raw.quality,
-        )
-        return SensorData(
-            sensor_id=raw.sensor_id,
-            data_type=raw.data_type,
-            value=value,
-            unit=unit,
-            timestamp=raw.timestamp,
-            correlation_id=raw.correlation_id,
-            zone_id=raw.zone_id,
-            plant_id=raw.plant_id,
-            boot_id=raw.boot_id,
-            sequence=raw.sequence,
-            clock_synced=raw.clock_synced,
-            raw_value=raw.value if raw.raw_value is None else raw.raw_value,
-            quality=judge(sample),
-            calibration=calibration,
-            caused_by=raw.caused_by,
-            late=raw.origin is Origin.LIVE and record.timestamp - raw.timestamp > LATE_AFTER_S,
-            revision=raw.revision,
-            schema=raw.schema,
-            origin=raw.origin,
-        )
-
-    def _derived(self, reading: SensorData, now: float) -> list[Outgoing]:
-        is_live = reading.origin is Origin.LIVE and now - reading.timestamp <= LATE_AFTER_S
-        derived = self._air.accept(reading, KEPT_LIVE if is_live else KEPT_CATCHING_UP)
-        return [outgoing(_PROCESSED[new.data_type], new, new.zone_id) for new in derived]
+        zone = self._states.at(raw.zone_id)
+        result = judged(raw, record.timestamp, entry, zone)
+        if result is None:
+            verdicts["repeated"] += 1
+            return []
+        reading, quality = result.reading, result.quality
+        verdicts[quality.verdict] += 1
+        found = [reading]
+        if result.corrected is not None:
+            verdicts["corrected"] += 1
+            found += [result.corrected, *without(zone, result.corrected)]
+        if reading.data_type in AIR:
+            is_live = reading.origin is Origin.LIVE and now - reading.timestamp <= LATE_AFTER_S
+            found += of_the_air(zone, reading, quality, KEPT_LIVE if is_live else KEPT_CATCHING_UP)
+        elif reading.data_type is Quantity.LIGHT_INTENSITY and result.arrival is Arrival.NEXT:
+            found += of_the_light(zone, reading, quality, entry, result.cadence_s, self._day_of)
+        if reading.data_type in HOURLY and (result.arrival is Arrival.NEXT or result.arrival is Arrival.LATE):
+            found += of_the_hour(zone, reading, quality, result.cadence_s)
+        if self._watch is not None and result.arrival is Arrival.NEXT:
+            self._watch.hear(reading, result.cadence_s)
+        return [outgoing(_PROCESSED[new.data_type], new, new.zone_id) for new in found]
 
 
 def _reading(record: Record) -> SensorData:
@@ -119,15 +107,6 @@ def _reading(record: Record) -> SensorData:
     if reading.data_type is not _QUANTITY_OF[record.topic]:
         raise MessageError("data_type", f"is {reading.data_type} in a record of {record.topic}")
     return reading
-
-
-def _converted(raw: SensorData, entry: SensorEntry | None) -> tuple[float, Unit, int | None]:
-    """Return value, unit and the calibration's version; counts stay counts where no calibration reads them."""
-    if (raw.data_type, raw.unit) not in NEEDS_CALIBRATION:
-        return (*to_canonical(raw.data_type, raw.value, raw.unit), None)
-    if entry is None or entry.calibration is None:
-        return raw.value, raw.unit, None
-    return entry.calibration.apply(raw.value), QUANTITIES[raw.data_type].unit, entry.calibration.version
 
 
 def _picture(record: Record) -> Outgoing:

@@ -50,6 +50,10 @@ class SensorBook:
         entry = self._entries.get(sensor_id)
         return entry if entry is not None else self._look_for(sensor_id)
 
+    def known(self, sensor_id: str) -> SensorEntry | None:
+        """Return a sensor as far as it is known now, without looking for it."""
+        return self._entries.get(sensor_id)
+
     def refresh(self) -> None:
         """Read the whole registry; without a broker the book stays as it is."""
         self._refreshed_at = self._clock.monotonic()

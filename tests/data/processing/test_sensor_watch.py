@@ -1,0 +1,168 @@
+"""When somebody is told that a sensor is silent or cannot be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dt.communication.memory import MemoryMessaging
+from dt.communication.topics import Topics
+from dt.data.processing.sensor_watch import LastHeard, SensorWatch, WatchRounds
+from dt.utils.clock import ManualClock
+from dt.utils.dataclasses import AlertCondition, Quality, SensorDescriptor, Verdict
+from dt.utils.quantities import Quantity
+from tests.data.readings import NOW, make_descriptor, make_reading
+
+GOOD, DOUBT = Quality(verdict=Verdict.GOOD), Quality(verdict=Verdict.SUSPECT, check="stuck", why="20 for 3 h")
+SENSORS = {"air-t": make_descriptor(read_interval=10.0, name="Air")}
+Eventually = Callable[[Callable[[], object], str], None]
+
+
+def watching() -> SensorWatch:
+    """Return a watch that knows one sensor, read every ten seconds."""
+    return SensorWatch(SENSORS.get)
+
+
+def hear(
+    watch: SensorWatch, since: float, seconds: float, quality: Quality = GOOD, **more: object
+) -> list[AlertCondition]:
+    """Let readings come every ten seconds, and return all that was said meanwhile."""
+    said = []
+    for step in range(int(seconds / 10)):
+        watch.hear(make_reading(timestamp=since + 10 * step, quality=quality.to_dict(), **more), 10.0)
+        said += watch.conditions(since + 10 * step)
+    return said
+
+
+def active(said: list[AlertCondition]) -> list[tuple[str, bool]]:
+    """Return kind and state of what was said."""
+    return [(condition.key.partition(":")[0], condition.active) for condition in said]
+
+
+def test_sensor_that_falls_silent_is_told_after_ten_pauses_and_again_every_minute() -> None:
+    """A few misses are ordinary; who starts later hears of what is still so."""
+    watch = watching()
+    hear(watch, NOW, 100)
+
+    soon, late = watch.conditions(NOW + 150), watch.conditions(NOW + 200)
+    again = watch.conditions(NOW + 230), watch.conditions(NOW + 265)
+
+    assert soon == []
+    assert active(late) == [("sensor_silent", True)]
+    assert "Air (air-t) is silent for 110 s" in late[0].description
+    assert late[0].advice
+    assert late[0].zone_id == "box"
+    assert [len(said) for said in again] == [0, 1]
+
+
+def test_silence_ends_only_when_readings_keep_coming() -> None:
+    """One reading of a loose contact is no recovery."""
+    watch = watching()
+    hear(watch, NOW, 100)
+    watch.conditions(NOW + 300)
+
+    said = hear(watch, NOW + 310, 60)
+
+    ended = [condition for condition in said if not condition.active and condition.key.startswith("sensor_silent")]
+    assert [condition.timestamp for condition in ended] == [NOW + 340]
+
+
+def test_readings_that_are_doubted_for_long_are_told_with_the_reason() -> None:
+    """Ten minutes of doubt, and ten good minutes before all is well."""
+    watch = watching()
+    hear(watch, NOW, 700)
+
+    doubted = hear(watch, NOW + 700, 1000, DOUBT)
+    well = hear(watch, NOW + 1700, 1000)
+
+    first = next(condition for condition in doubted if condition.active)
+    assert first.key == "sensor_doubtful:air-t"
+    assert 600 <= first.timestamp - (NOW + 700) <= 750
+    assert "stuck, 20 for 3 h" in first.description
+    [end] = [condition for condition in well if not condition.active]
+    assert end.timestamp - (NOW + 1700) >= 600
+
+
+def test_short_doubt_says_nothing() -> None:
+    """Five minutes pass without a word."""
+    watch = watching()
+    hear(watch, NOW, 700)
+
+    said = hear(watch, NOW + 700, 300, DOUBT) + hear(watch, NOW + 1000, 1000)
+
+    assert not [condition for condition in said if condition.active]
+
+
+def test_history_and_late_readings_say_nothing() -> None:
+    """Only what is live and in time raises anything."""
+    watch = watching()
+
+    said = hear(watch, NOW, 2000, DOUBT, origin="backfill") + hear(watch, NOW, 2000, DOUBT, late=True)
+
+    assert not [condition for condition in said if condition.active]
+
+
+def test_sensor_that_nobody_registered_any_more_is_not_missed() -> None:
+    """Who takes a sensor out of the rig does not want to hear of it."""
+    watch = SensorWatch({}.get)
+    hear(watch, NOW, 100)
+
+    assert [c for c in watch.conditions(NOW + 5000) if c.active] == []
+
+
+def test_restart_of_the_stack_gives_the_collector_time() -> None:
+    """Silence counts from when this process took the sensor over, and then it is told."""
+    watch = watching()
+    watch.begin([LastHeard("air-t", Quantity.TEMPERATURE, "box", NOW - 90_000, 10.0)], NOW)
+
+    soon, late = watch.conditions(NOW + 50), watch.conditions(NOW + 150)
+
+    assert not [condition for condition in soon if condition.active]
+    assert active(late)[-1] == ("sensor_silent", True)
+
+
+def test_zone_that_went_to_another_process_is_not_missed_here() -> None:
+    """After a rebalance only the sensors of the own partitions are watched."""
+    watch = watching()
+    hear(watch, NOW, 100)
+
+    watch.begin([], NOW + 100)
+
+    assert watch.conditions(NOW + 5000) == []
+
+
+def test_clock_that_is_set_back_ends_no_patience() -> None:
+    """A wall clock that jumps back by a day neither tells nor forgets."""
+    watch = watching()
+    hear(watch, NOW, 700)
+    hear(watch, NOW + 700, 300, DOUBT)
+
+    said = watch.conditions(NOW - 86_400)
+
+    assert not [condition for condition in said if condition.active]
+
+
+def test_rounds_publish_for_the_plants_key_and_only_while_the_log_is_read(eventually: Eventually) -> None:
+    """Behind the log, silence means nothing."""
+    clock, current = ManualClock(), [False]
+    messaging = MemoryMessaging(clock)
+    descriptor: SensorDescriptor = make_descriptor("soil", "soil_moisture", plant_id="basil", read_interval=1.0)
+    watch = SensorWatch({"soil": descriptor}.get)
+    watch.hear(make_reading("soil", "soil_moisture", 0.3, plant_id="basil", timestamp=NOW - 500), 1.0)
+    rounds = WatchRounds(watch, messaging, clock, lambda: current[0])
+    stop = rounds.start()
+
+    clock.advance(30.0)
+    nothing = messaging.read_all(Topics.ALERT_CONDITIONS)
+    current[0] = True
+
+    def told() -> bool:
+        clock.advance(5.0)
+        return bool(messaging.read_all(Topics.ALERT_CONDITIONS))
+
+    eventually(told, "the condition is published")
+    stop()
+    record = messaging.read_all(Topics.ALERT_CONDITIONS)[0]
+    assert nothing == []
+    assert record.key == "basil"
+    assert AlertCondition.from_json(record.value or b"").key == "sensor_silent:soil"
+    messaging.close()
