@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -65,6 +67,13 @@ def messaging() -> Iterator[MemoryMessaging]:
 def eventually() -> Callable[[Callable[[], object], str], None]:
     """Return a wait for a condition: `eventually(lambda: x == 1, "x became 1")`, at most 10 s."""
     return wait_until
+
+
+def lacking(what: str) -> NoReturn:
+    """Skip a test for want of something, unless DT_REQUIRE_SERVERS=1 says that it has to be there."""
+    if os.environ.get("DT_REQUIRE_SERVERS") == "1":
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 def wait_until(condition: Callable[[], object], what: str = "the condition holds", within_s: float = 10.0) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +38,7 @@ from dt.utils.dataclasses import (
 )
 from dt.utils.quantities import QUANTITIES, Quantity
 from dt.webapp.app import create_service as create_webapp
+from tests.conftest import lacking
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -55,9 +55,7 @@ _SERIES = ".scatterlayer .trace path.js-line"
 def chromium() -> Iterator[Browser]:
     """Return a headless browser; the test is skipped where none is installed."""
     if not Path(CHROMIUM).exists():
-        if os.environ.get("DT_REQUIRE_SERVERS") == "1":
-            pytest.fail("chromium is not installed")
-        pytest.skip("chromium is not installed")
+        lacking("chromium is not installed")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
+from tests.conftest import lacking
 from tests.integration.broker import free_ports
 
 Eventually = Callable[..., None]
@@ -88,11 +87,7 @@ class Mosquitto:
 def program(name: str) -> str:
     """Return where a program is; skip without it, unless DT_REQUIRE_SERVERS=1 says that it has to be there."""
     found = shutil.which(name, path=_PATH)
-    if found is not None:
-        return found
-    if os.environ.get("DT_REQUIRE_SERVERS") == "1":
-        pytest.fail(f"{name} is missing; on Debian: apt install mosquitto mosquitto-clients openssl")
-    pytest.skip(f"{name} is not installed")
+    return found or lacking(f"{name} is missing; on Debian: apt install mosquitto mosquitto-clients openssl")
 
 
 def make_certificates(folder: Path) -> Certificates:

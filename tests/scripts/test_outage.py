@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import lacking
+
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "scripts" / "bench"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -38,7 +40,7 @@ def test_an_outage_syncs_the_disk_at_most_once_in_ten_seconds(tmp_path: Path) ->
     """Counted by strace over an hour of ten sensors at 5 s: every fsync and fdatasync that the process really does."""
     strace = shutil.which("strace")
     if strace is None:
-        pytest.skip("strace is not installed")
+        lacking("strace is not installed")
     trace = tmp_path / "trace"
     child = [sys.executable, str(BENCH / "outage_child.py"), str(tmp_path), "--start", "1000000", "--until", "1003600"]
     watch = [strace, "-f", "-qq", "-e", "trace=fsync,fdatasync,sync_file_range,msync,sync", "-o", str(trace), *child]

@@ -15,6 +15,7 @@ import pytest
 from dt.communication.kafka_topics import KafkaManager
 from dt.communication.topics import TOPIC_TABLE, Topics
 from dt.utils.config import Settings
+from tests.conftest import lacking
 from tests.integration.broker import Broker
 from tests.integration.conftest import broker, kafka_settings
 
@@ -99,7 +100,7 @@ def test_consumer_ends_by_itself_and_tells_topics_that_are_missing(kafka_setting
 def test_spark_averages_what_was_processed(broker: Broker) -> None:
     """Good readings of one minute become one line; suspect ones are left out."""
     if find_spec("pyspark") is None or shutil.which("java") is None:
-        pytest.skip("needs the spark group and Java")
+        lacking("needs the spark group and Java")
     settings = broker.settings(topic_prefix="spark.")
     with KafkaManager(settings, table=TOPIC_TABLE) as manager:
         manager.setup_kafka()
