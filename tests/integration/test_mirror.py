@@ -139,7 +139,8 @@ def test_what_a_bounded_outbox_drops_is_counted(broker: Broker, far: Settings, m
     numbers = [int(record.value or b"") for record in at_the_far_end(far, RAW)]
     assert numbers == sorted(numbers)
     assert numbers[-1] == 999
-    assert service.health()["dropped"] + len(numbers) == 1000
+    beats = len(messaging.read_all(Topics.HEALTH))  # of the mirror's own health, which are mirrored too
+    assert 1000 <= service.health()["dropped"] + len(numbers) <= 1000 + beats
 
 
 def test_solo_killed_while_the_broker_is_away_brings_every_reading_there(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,11 +89,9 @@ def pipeline(broker: Broker, kafka_settings: Settings, tmp_path: Path) -> Iterat
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return a file of fractions and temperatures, a row every ten minutes."""
+    """Return a file of a pot that dries, and of temperatures, a row every ten minutes."""
     path = tmp_path / "pot.csv"
-    rows = (
-        f"{FIRST + 600.0 * row:.3f},{0.5 + 0.4 * math.sin(row / 50):.4f},{20 + row % 7 / 10:.1f}" for row in range(ROWS)
-    )
+    rows = (f"{FIRST + 600.0 * row:.3f},{0.9 - 0.6 * row / ROWS:.4f},{20 + row % 7 / 10:.1f}" for row in range(ROWS))
     path.write_text("time,wet,warm\n" + "\n".join(rows) + "\n")
     return path
 
