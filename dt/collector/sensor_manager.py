@@ -138,10 +138,14 @@ class SensorManager:
                 self._enter(turn.successor(wanted[turn.sensor_id], now_s))
             for source in added:
                 self._enter(Turn.begun(source, now_s, self._numbers.pop(source.descriptor.sensor_id, 0)))
+            stepped = [turn for turn in changed if self._turns[turn.sensor_id].slots is not turn.slots]
+            begun = [self._turns[turn.sensor_id] for turn in stepped]
+            begun += [turn for s in added if (turn := self._turns[s.descriptor.sensor_id]).slots.first > 0]
             self._sources = list(sources)
         self._end_empty_lanes()
-        self._put([notice for turn in removed if (notice := self._open_gap(turn)) is not None])
+        self._put([notice for turn in removed + stepped if (notice := self._open_gap(turn)) is not None])
         now = self._clock.wall()
+        self._put([self._gaps.cadence(t.source.descriptor, t.slots.first, now) for t in begun])
         self._put([self._gaps.removed(t.sensor_id, t.source.descriptor.zone_id, now) for t in removed])
         self._note_life()
         return {

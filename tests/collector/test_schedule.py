@@ -291,7 +291,10 @@ def test_a_changed_rig_leaves_the_unchanged_alone(stand: Stand, eventually: Even
     assert len(numbers) == 3 + 6
     assert [each.sequence for each in stand.readings("comes")] == [0, 1, 2]
     assert [each.sequence for each in stand.readings("goes")] == [0, 1, 2, 3, 4, 5]
-    assert [notice.cause for notice in stand.notices("goes")] == [GapCause.REMOVED]
+    assert [notice.cause for notice in stand.notices("goes")] == [GapCause.REMOVED, GapCause.CADENCE]
+    [change] = stand.notices("changes")[:1]
+    assert (change.cause, change.first_sequence, change.step_s) == (GapCause.CADENCE, 3, 2.0)
+    assert change.since == stand.readings("changes")[3].timestamp
 
 
 def test_a_new_name_keeps_the_grid(stand: Stand) -> None:
