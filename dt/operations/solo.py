@@ -50,7 +50,7 @@ class Solo:
         self._messaging = MemoryMessaging(clock, kept_records=_KEPT_RECORDS, kept_bytes=_KEPT_BYTES)
         self._process = OneProcess(settings, self._messaging, clock, load_rig(settings.rig_file))
         # What is wrong in settings or rig file is said now, before anything runs.
-        self._collector: Service = create_collector(settings, self._messaging, clock, keep_sent_s=_KEEP_SENT_S)
+        self._collector = create_collector(settings, self._messaging, clock, keep_sent_s=_KEEP_SENT_S)
         self._controller: Service = create_controller(settings, self._messaging, clock)
         self._bridge = self._made_bridge()
         self._kept = KeptTopics(settings.data_dir / FOLDER / "topics.db")
@@ -83,6 +83,10 @@ class Solo:
                 if why != told.get(service.name, ""):
                     self._say(f"{service.name}: {why or 'is well'}")
                 told[service.name] = why
+
+    def look_at_rig(self) -> None:
+        """Read the rig file again now."""
+        self._collector.look_at_rig()
 
     def stop(self) -> None:
         """Outputs off first, then the sensors; what they gave is stored before the rest ends."""
@@ -152,8 +156,15 @@ def solo_lock(settings: Settings) -> Iterator[None]:
 def run_solo(settings: Settings, clock: Clock, say: Say) -> int:
     """Run until Ctrl-C or SIGTERM, and return the exit code; raises ConfigError for wrong settings."""
     stop = threading.Event()
-    with stopping_on_signals(stop), solo_lock(settings):
+    running: list[Solo] = []
+
+    def look_at_rig() -> None:
+        for solo in running:
+            solo.look_at_rig()
+
+    with stopping_on_signals(stop, look_at_rig), solo_lock(settings):
         solo = Solo(settings, clock, say, stop)
+        running.append(solo)
         try:
             solo.start()
             say(f"Token for writing requests: {settings.data_dir / 'dt_token'}")

@@ -97,6 +97,8 @@ def load_rig(path: Path) -> Rig:
         text = path.read_text("utf-8")
     except OSError as error:
         raise ConfigError(f"RIG_FILE: {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"RIG_FILE: {path}: must be UTF-8: {error.reason} at byte {error.start}") from error
     return parse_rig(text, path)
 
 
@@ -104,7 +106,9 @@ def parse_rig(text: str, path: Path = Path("rig.toml")) -> Rig:
     """Read a rig from its text, as `load_rig` does."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path}: values stand too deep within each other") from error
+    except ValueError as error:  # TOMLDecodeError is one, and so is a number of more than 4,300 digits
         raise ConfigError(f"{path}: {error}") from error
     reader = _Reader(path, text)
     zones = {

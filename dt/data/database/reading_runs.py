@@ -31,7 +31,8 @@ _BREAKS = """
 SELECT t, boot, number, origin, t0, boot0, number0, origin0 FROM (
     SELECT t, boot, number, origin, lag(t) OVER w AS t0, lag(boot) OVER w AS boot0, lag(number) OVER w AS number0,
         lag(origin) OVER w AS origin0 FROM ({rows}) WINDOW w AS (ORDER BY t)
-) WHERE boot0 IS NOT boot OR number <> number0 + 1 OR (t0 < :since AND t >= :since) OR (t0 < :until AND t >= :until){cut}
+) WHERE boot0 IS NOT boot OR number <> number0 + 1 OR (t0 < :since AND t >= :since) OR (t0 < :until AND t >= :until)
+    {cut}
 ORDER BY t
 """
 _LATEST = "SELECT t, boot, number, origin FROM ({rows}) ORDER BY t DESC LIMIT 1"
