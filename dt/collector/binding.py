@@ -56,7 +56,7 @@ class Binding:
         self._stop.set()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join(1.0)
+            self._thread.join(0.3)  # one that waits for an answer is left behind
 
     def health(self) -> dict[str, object]:
         """Return which sensors the database does not know yet, and which it refused."""

@@ -18,7 +18,7 @@ from dt.utils.exceptions import DTError
 from dt.utils.hardware import is_simulated
 from dt.utils.logger import get_logger
 from dt.utils.rig import load_rig
-from dt.utils.service import Service, stopping_on_signals
+from dt.utils.service import STOPS_WITHIN_S, Service, stopping_on_signals
 
 if TYPE_CHECKING:
     from dt.operations.mirror import Mirror
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FOLDER = "solo"  # under DATA_DIR
 _LOOKS_EVERY_S = 10.0
 _DRAINED_WITHIN_S = 1.5
+_THE_REST_NEEDS_S = 0.7  # of the time for stopping, when everything before has used up its own
 _MOST_HELD_BACK = 5_000  # readings that wait for an MQTT broker; more would stop the log in memory for everybody
 _KEEP_SENT_S = 300.0  # what was published within it is published again after an end without warning
 _KEPT_RECORDS, _KEPT_BYTES = 2_000, 4 * 1024 * 1024  # of a partition: who comes later reads the database
@@ -90,9 +91,10 @@ class Solo:
 
     def stop(self) -> None:
         """Outputs off first, then the sensors; what they gave is stored before the rest ends."""
+        deadline_s = self._clock.monotonic() + STOPS_WITHIN_S - _THE_REST_NEEDS_S
         self._controller.stop()
         self._collector.stop()
-        if not self._is_drained():
+        if not self._is_drained(deadline_s):
             log.warning("the log in memory was not stored to its end")
         for service in reversed(self._process.services):
             service.stop()
@@ -120,7 +122,7 @@ class Solo:
                 name = spec.url_setting.upper()
                 raise DTError(f"port {port} of the {spec.name} is taken by another program; {name} names another")
 
-    def _is_drained(self) -> bool:
+    def _is_drained(self, deadline_s: float) -> bool:
         """Wait until everything that was published has reached the database, the mirror and what is kept."""
         lags: list[Callable[[], object]] = [
             lambda service=service: service.health().get("lag", 0)  # type: ignore[misc]
@@ -131,7 +133,7 @@ class Solo:
         lags.append(self._kept.lag)
         if self._mirror is not None:
             lags.append(self._mirror.lag)
-        give_up = self._clock.monotonic() + _DRAINED_WITHIN_S
+        give_up = min(deadline_s, self._clock.monotonic() + _DRAINED_WITHIN_S)
         for lag in lags:
             while lag():
                 if self._clock.monotonic() > give_up:
