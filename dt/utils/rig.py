@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dt.utils.codec import Message
 from dt.utils.dataclasses import Plant, SensorDescriptor
 from dt.utils.exceptions import ConfigError, MessageError
+from dt.utils.ids import require_name
 
 _Entry = TypeVar("_Entry")
 # What every sensor has; further keys of its row are options that its kind defines.
@@ -150,7 +151,9 @@ class _Reader:
         if not isinstance(entries, dict):
             raise ConfigError(f"{self._path}: {section} must be tables such as [{section}.name]")
         return [
-            self._made(lambda name=name, entry=entry: make(name, _table(entry)), self._table_line(section, name))  # type: ignore[misc]
+            self._made(
+                lambda name=name, entry=entry: make(name, _named_table(name, entry)), self._table_line(section, name)
+            )  # type: ignore[misc]
             for name, entry in entries.items()
         ]
 
@@ -196,7 +199,13 @@ class _Reader:
 def _table(entry: object) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise MessageError("$", "must be a table")
+    require_name(entry.get("id"))
     return entry
+
+
+def _named_table(name: str, entry: object) -> dict[str, Any]:
+    require_name(name, "name")
+    return _table(entry)
 
 
 def _plant(name: str, entry: dict[str, Any], zones: Mapping[str, Zone]) -> dict[str, Any]:
