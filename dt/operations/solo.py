@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from dt.communication.health_beat import HealthBeat
 from dt.communication.memory import MemoryMessaging
 from dt.operations.kept_topics import KeptTopics
 from dt.operations.one_process import OneProcess
@@ -55,6 +56,7 @@ class Solo:
         self._controller: Service = create_controller(settings, self._messaging, clock)
         self._bridge = self._made_bridge()
         self._kept = KeptTopics(settings.data_dir / FOLDER / "topics.db")
+        self._keeper = _Keeper(self._kept, self._messaging, clock)
         self._mirror = self._made_mirror()
 
     def start(self) -> None:
@@ -63,6 +65,7 @@ class Solo:
         kept = self._kept.start(self._messaging)
         if kept:
             self._say(f"{kept} states and alerts of the run before are taken up")
+        self._process.run(self._keeper)
         if self._mirror is not None:
             self._process.run(self._mirror)
             self._say(f"topics are mirrored to the Kafka at {self._settings.mirror_kafka_url}")
@@ -142,12 +145,33 @@ class Solo:
         return True
 
 
+class _Keeper(Service):
+    """Tells on `dt.health`, as any service does, whether what must outlive the log is kept."""
+
+    def __init__(self, kept: KeptTopics, messaging: MemoryMessaging, clock: Clock) -> None:
+        super().__init__(FOLDER, clock)
+        self._kept = kept
+        self._messaging = messaging
+
+    def on_start(self) -> None:
+        """Begin to tell."""
+        self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
+
+    def ready(self) -> str | None:
+        """Return why states are not kept, if so."""
+        return super().ready() or self._kept.why or None
+
+
 @contextlib.contextmanager
 def solo_lock(settings: Settings) -> Iterator[None]:
     """Hold DATA_DIR for this process; raises DTError while another `dt solo` has it."""
     folder = settings.data_dir / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w", encoding="ascii") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock_file = (folder / "lock").open("w", encoding="ascii")
+    except OSError as error:
+        raise DTError(f"DATA_DIR: {folder} cannot be written: {error.strerror}") from error
+    with lock_file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
