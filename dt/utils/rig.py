@@ -151,9 +151,7 @@ class _Reader:
         if not isinstance(entries, dict):
             raise ConfigError(f"{self._path}: {section} must be tables such as [{section}.name]")
         return [
-            self._made(
-                lambda name=name, entry=entry: make(name, _named_table(name, entry)), self._table_line(section, name)
-            )  # type: ignore[misc]
+            self._made(lambda n=name, e=entry: make(n, _named(n, e)), self._table_line(section, name))  # type: ignore[misc]
             for name, entry in entries.items()
         ]
 
@@ -203,7 +201,7 @@ def _table(entry: object) -> dict[str, Any]:
     return entry
 
 
-def _named_table(name: str, entry: object) -> dict[str, Any]:
+def _named(name: str, entry: object) -> dict[str, Any]:
     require_name(name, "name")
     return _table(entry)
 

@@ -142,3 +142,12 @@ def test_a_file_that_goes_and_comes_back_is_well_again(desk: Desk) -> None:
     desk.watch.look()
 
     assert desk.watch.refusal == ""
+
+
+def test_a_signal_after_the_end_is_borne(settings: Settings, clock: ManualClock) -> None:
+    """The handler outlives the watch for a moment."""
+    watch = RigWatch(settings.rig_file, check_kinds, lambda _rig: None, clock)
+    watch.start()
+    watch.stop()
+
+    watch.look_soon()

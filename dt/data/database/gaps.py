@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from dt.data.database.storage import Run
 from dt.utils.codec import Message, Timestamp, require_text
@@ -114,7 +115,10 @@ def gap_report(runs: Sequence[Run], known: Known, query: GapQuery, now: float) -
     received = sum(run.count for run in inside)
     numbered = [run for run in runs if _KEPT not in run.boot_id]
     holes = list(_holes(numbered, known, now) if numbered else _never_heard(known, now))
-    intervals = [cut for hole in holes for part in _said(hole, known.notices) if (cut := _cut(part, query)) is not None]
+    told = _told(known.notices)
+    intervals = [
+        cut for hole in holes for part in _said(hole, told.get(hole.boot_id)) if (cut := _cut(part, query)) is not None
+    ]
     lost = sum(interval.lost for interval in intervals)
     return GapReport(
         expected=received + lost,
@@ -155,9 +159,10 @@ def _holes(runs: Sequence[Run], known: Known, now: float) -> Iterator[_Hole]:
         if not (run.is_live and following.is_live):
             continue
         if run.boot_id == following.boot_id:
-            yield from _within(runs[:index], following, known)
+            yield from _within(runs[max(0, index - _GRID_RUNS) : index], following, known)
         else:
-            yield from _between(runs[:index], runs[index:], known)
+            before, after = runs[max(0, index - _GRID_RUNS) : index], runs[index : index + _GRID_RUNS]
+            yield from _between(before, after, known)
     yield from _running_end(runs, known, now)
 
 
@@ -326,11 +331,31 @@ def _between_why(notices: Iterable[KeptNotice], boot_id: str) -> str:
     return next(found, _BETWEEN)
 
 
-def _said(hole: _Hole, notices: Sequence[KeptNotice]) -> Iterator[_Hole]:
+class _Told:
+    """The numbered notices of one boot, to be found by the numbers that they cover."""
+
+    def __init__(self, notices: Sequence[KeptNotice]) -> None:
+        self._notices = sorted(notices, key=lambda n: n.first or 0)
+        self._firsts = [n.first or 0 for n in self._notices]
+        self._reach = list(accumulate((n.last or 0 for n in self._notices), max))
+
+    def of(self, hole: _Hole) -> Sequence[KeptNotice]:
+        """Return those that may speak of a hole, by their first numbers."""
+        return self._notices[bisect_left(self._reach, hole.first) : bisect_right(self._firsts, hole.last)]
+
+
+def _told(notices: Iterable[KeptNotice]) -> dict[str, _Told]:
+    by_boot: dict[str, list[KeptNotice]] = {}
+    for notice in notices:
+        if notice.first is not None and notice.last is not None:
+            by_boot.setdefault(notice.boot_id, []).append(notice)
+    return {boot_id: _Told(own) for boot_id, own in by_boot.items()}
+
+
+def _said(hole: _Hole, told: _Told | None) -> Iterator[_Hole]:
     """Yield the parts of a hole by what notices say of them."""
     at = hole.first
-    own = [n for n in notices if n.boot_id == hole.boot_id and n.first is not None and n.last is not None]
-    for notice in sorted(own, key=lambda n: n.first or 0):
+    for notice in () if told is None else told.of(hole):
         first, last = max(at, notice.first or 0), min(hole.last, notice.last or 0)
         if last < first:
             continue
