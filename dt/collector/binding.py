@@ -56,11 +56,19 @@ class Binding:
         self._stop.set()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join(1.0)
+            self._thread.join(0.3)  # one that waits for an answer is left behind
 
     def health(self) -> dict[str, object]:
         """Return which sensors the database does not know yet, and which it refused."""
         return {"unbound": sorted(self._unbound), "refused": dict(self._refused)}
+
+    def trouble(self) -> str | None:
+        """Return which sensors the database refuses, and why the first of them; None while it refuses none."""
+        refused = dict(self._refused)
+        if not refused:
+            return None
+        first = min(refused)
+        return f"the database refuses {', '.join(sorted(refused))}: {refused[first]}"
 
     def _run(self) -> None:
         retry_s = _FIRST_RETRY_S

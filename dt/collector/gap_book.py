@@ -28,6 +28,7 @@ _WORDS = {
     GapCause.KILLED: "the collector was killed",
     GapCause.POWER_CUT: "the machine lost its power or was started anew",
     GapCause.REMOVED: "the sensor was taken out of the rig",
+    GapCause.CADENCE: "the cadence is another one from here on",
 }
 
 
@@ -100,6 +101,25 @@ class GapBook:
         """Return the notice that nothing is due of a sensor from now on."""
         now = self._clock.wall()
         return self._between(sensor_id, zone_id, (min(since, now), now), 0, GapCause.REMOVED)
+
+    def cadence(self, sensor: SensorDescriptor, first: int, since: float) -> Outgoing:
+        """Return the notice that from this number on, at this instant, a sensor keeps its present cadence."""
+        return _outgoing(
+            GapNotice(
+                sensor_id=sensor.sensor_id,
+                zone_id=sensor.zone_id,
+                boot_id=self._boot_id,
+                first_sequence=first,
+                last_sequence=first,
+                step_s=sensor.read_interval,
+                since=since,
+                until=since,
+                count=0,
+                cause=GapCause.CADENCE,
+                why=_WORDS[GapCause.CADENCE],
+                timestamp=self._clock.wall(),
+            )
+        )
 
     def between_boots(self, past: PastBoot, sensors: Sequence[SensorDescriptor], machine: str) -> list[Outgoing]:
         """Return what a start has to say of the time since the last sign of life of the run before."""

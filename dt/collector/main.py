@@ -112,7 +112,7 @@ class CollectorService(Service):
             self._watch.look_soon()
 
     def ready(self) -> str | None:
-        """Return which sensors give nothing, if any, and why a changed rig is not taken."""
+        """Return what is not well: the rig, the outbox's disk and log, sensors that give nothing or are not bound."""
         waits_for = super().ready()
         if waits_for is not None or self._manager is None or self._watch is None:
             return waits_for
@@ -120,8 +120,12 @@ class CollectorService(Service):
             return f"the changed rig is refused: {self._watch.refusal}"
         if self._manager.outbox.disk_why:
             return f"the outbox is in memory alone: {self._manager.outbox.disk_why}"
+        if log_why := self._manager.outbox.log_trouble():
+            return log_why
         failing = self._manager.failing()
-        return f"no values from {', '.join(failing)}" if failing else None
+        if failing:
+            return f"no values from {', '.join(failing)}"
+        return self._binding.trouble() if self._binding is not None else None
 
     def health(self) -> dict[str, object]:
         """Return every sensor's counts, what waits to be published, and what the database does not know yet."""

@@ -152,6 +152,14 @@ class Outbox:
         """Return why the disk is not used at present; empty when it is."""
         return self._shelf.why
 
+    def log_trouble(self) -> str | None:
+        """Return why the log takes nothing while records wait for it; None when it does, or nothing waits."""
+        why, waiting = self._sender.why, len(self)
+        if not why or not waiting:
+            return None
+        lost = f", {self.dropped} were dropped" if self.dropped else ""
+        return f"the log is away and {waiting} records wait{lost}: {why}"
+
     def health(self) -> dict[str, object]:
         """Return what waits, what was lost, and how disk and log do."""
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
@@ -49,14 +50,16 @@ class RigWatch:
         self.look_soon()
         if self._thread is not None:
             self._thread.join(2.0)
-            os.close(self._read_end)
-            os.close(self._write_end)
+            ends, self._read_end, self._write_end = (self._read_end, self._write_end), -1, -1
+            for end in ends:
+                os.close(end)
             self._thread = None
 
     def look_soon(self) -> None:
         """Have the file looked at now; takes no lock, so that a signal handler may call it."""
         if self._write_end >= 0:
-            os.write(self._write_end, b"!")
+            with contextlib.suppress(BlockingIOError):  # thousands of looks are asked for already
+                os.write(self._write_end, b"!")
 
     def look(self, *, whatever_stat: bool = False) -> bool:
         """Take the file over if its content changed; return whether it was."""
@@ -72,8 +75,16 @@ class RigWatch:
             rig = parse_rig(text, self._path)
             self._check(rig)
             self._follow(rig)
-        except (OSError, UnicodeDecodeError, ConfigError) as error:
+        except OSError as error:
+            self._stat = None  # the same file may come back
             self._refuse(str(error))
+            return False
+        except (UnicodeDecodeError, ConfigError) as error:
+            self._refuse(str(error))
+            return False
+        except Exception as error:  # the watch must outlive whatever a file makes its readers do
+            log.exception("the changed rig cannot be taken over")
+            self._refuse(f"{type(error).__name__}: {error}")
             return False
         log.info("%s is taken over: %d sensors", self._path, len(rig.sensors))
         self.refusal, self._refused_text, self._text = "", None, text

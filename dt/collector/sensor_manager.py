@@ -29,6 +29,7 @@ _ALIVE_EVERY_S = 10.0
 _TENDS_EVERY_S = 1.0
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 60.0
 _STOPS_WITHIN_S = 3.0
+_OUTBOX_NEEDS_S = 1.0  # of it, when chips hang and the log does too
 
 log = get_logger("dt.collector.sensor_manager")
 
@@ -82,9 +83,10 @@ class SensorManager:
         self._tender.start()
 
     def stop(self, within_s: float = _STOPS_WITHIN_S) -> None:
-        """End reading, then publish what waits; a chip that hangs longer than `within_s` is left behind."""
+        """End reading, then publish what waits; a chip that hangs is left behind so that all is over in `within_s`."""
         self._stop.set()
-        deadline_s = self._clock.monotonic() + within_s
+        end_s = self._clock.monotonic() + within_s
+        deadline_s = end_s - _OUTBOX_NEEDS_S
         with self._lock:
             lanes = list(self._lanes.values())
         for lane in lanes:
@@ -93,9 +95,9 @@ class SensorManager:
             if not lane.join(max(0.05, deadline_s - self._clock.monotonic())):
                 log.warning("%s hangs in its driver and is left behind", lane.name)
         if self._tender is not None:
-            self._tender.join(1.0)
+            self._tender.join(max(0.05, deadline_s - self._clock.monotonic()))
         self._is_running = False
-        self.close()
+        self.close(end_s - self._clock.monotonic())
 
     def open(self) -> None:
         """Open the outbox, say what happened since the run before, and schedule the sensors."""
@@ -113,12 +115,12 @@ class SensorManager:
                 self._enter(Turn.begun(source, now_s))
         self._note_life()
 
-    def close(self) -> None:
-        """Say what is missing at the end, note that it was one, and close the outbox."""
+    def close(self, within_s: float = _STOPS_WITHIN_S) -> None:
+        """Say what is missing at the end, note that it was one, and close the outbox; never in under half a second."""
         self._put([notice for turn in self._all() if (notice := self._open_gap(turn)) is not None])
         self._put(self._gaps.due(at_once=True))
         self._note_life(has_ended=True)
-        self.outbox.stop(1.5)
+        self.outbox.stop(max(0.25, within_s / 2))  # which its sender and its disk may take each
 
     def reload(self, sources: Sequence[SensorSource]) -> dict[str, list[str]]:
         """Take another rig: what is unchanged goes on undisturbed. Returns who was added, changed and removed."""
@@ -138,10 +140,14 @@ class SensorManager:
                 self._enter(turn.successor(wanted[turn.sensor_id], now_s))
             for source in added:
                 self._enter(Turn.begun(source, now_s, self._numbers.pop(source.descriptor.sensor_id, 0)))
+            stepped = [turn for turn in changed if self._turns[turn.sensor_id].slots is not turn.slots]
+            begun = [self._turns[turn.sensor_id] for turn in stepped]
+            begun += [turn for s in added if (turn := self._turns[s.descriptor.sensor_id]).slots.first > 0]
             self._sources = list(sources)
         self._end_empty_lanes()
-        self._put([notice for turn in removed if (notice := self._open_gap(turn)) is not None])
+        self._put([notice for turn in removed + stepped if (notice := self._open_gap(turn)) is not None])
         now = self._clock.wall()
+        self._put([self._gaps.cadence(t.source.descriptor, t.slots.first, now) for t in begun])
         self._put([self._gaps.removed(t.sensor_id, t.source.descriptor.zone_id, now) for t in removed])
         self._note_life()
         return {

@@ -17,7 +17,7 @@ import msgspec
 from dt.communication.messaging import MessagingService, Outgoing, Record, Start, Subscription
 from dt.communication.topics import Topics
 from dt.utils.dataclasses import AlertEvent
-from dt.utils.exceptions import DTError, MessageError
+from dt.utils.exceptions import MessageError
 from dt.utils.logger import get_logger
 
 GROUP = "solo_keeper"
@@ -46,25 +46,34 @@ class KeptTopics:
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._subscription: Subscription | None = None
+        self._waiting: dict[tuple[str, str], Record] = {}  # the last of each id that the disk has not taken
+        self._is_stopped = False
+        self.why = ""  # what is not kept, and why; empty while all is well
 
     def start(self, messaging: MessagingService) -> int:
         """Give an empty log what was kept, follow it from there on, and return how many records that was."""
-        self._open()
-        kept = self._kept()
+        kept: list[Outgoing] = []
+        try:
+            self._open()
+            kept = self._kept()
+        except (sqlite3.Error, OSError) as error:
+            self._ill(error)
         messaging.publish_batch(kept)
         self._subscription = messaging.subscribe(TOPICS, GROUP, self._take, start=Start.LATEST)
         return len(kept)
 
     def lag(self) -> int:
         """Return how many records are not kept yet."""
-        return 0 if self._subscription is None else self._subscription.lag()
+        return len(self._waiting) + (0 if self._subscription is None else self._subscription.lag())
 
     def stop(self) -> None:
         """Keep what the log still holds, and close the file."""
         if self._subscription is not None:
             self._subscription.stop()
         with self._lock:
+            self._keep()
             db, self._db = self._db, None
+            self._is_stopped = True
             if db is not None:
                 db.close()
 
@@ -73,8 +82,8 @@ class KeptTopics:
         try:
             self._db = _opened(self._path)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise DTError(f"{self._path} cannot be opened: {error}") from error
+            if isinstance(error, sqlite3.OperationalError):  # the disk's illness, not the file's
+                raise
             aside = self._path.with_suffix(".corrupt")
             log.error("%s is unusable (%s) and is now %s; states begin anew", self._path, error, aside.name)  # noqa: TRY400 - one line for a person
             self._path.replace(aside)
@@ -92,21 +101,41 @@ class KeptTopics:
         ]
 
     def _take(self, records: Sequence[Record]) -> None:
-        """Keep the last record of each id, in one transaction; raises a retriable error when the disk does not."""
-        latest: dict[tuple[str, str], Record] = {}
-        for record in records:
-            name = _id_of(record)
-            if name is not None:
-                latest[record.topic, name] = record
+        """Keep the last record of each id; what an ill disk does not take waits for the next records."""
         with self._lock:
+            for record in records:
+                name = _id_of(record)
+                if name is not None:
+                    self._waiting[record.topic, name] = record
+            if not self._is_stopped:
+                self._keep()
+
+    def _keep(self) -> None:
+        """Write what waits, in one transaction."""
+        if not self._waiting:
+            return
+        try:
             if self._db is None:
-                return
-            try:
-                self._write(self._db, latest)
-            except sqlite3.Error as error:
+                self._open()
+            assert self._db is not None
+            self._write(self._db, self._waiting)
+        except (sqlite3.Error, OSError) as error:
+            if self._db is not None:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
-                log.error("states are not kept, and a restart would forget them: %s: %s", self._path, error)  # noqa: TRY400 - the disk's word says it all
+            self._ill(error)
+            return
+        self._waiting = {}
+        if self.why:
+            log.warning("states are kept again: %s", self._path)
+        self.why = ""
+
+    def _ill(self, error: Exception) -> None:
+        """Say once what the disk does not take."""
+        why = f"states are not kept, and a restart would forget them: {self._path}: {error}"
+        if why != self.why:
+            log.error("%s", why)
+        self.why = why
 
     def _write(self, db: sqlite3.Connection, latest: dict[tuple[str, str], Record]) -> None:
         db.execute("BEGIN IMMEDIATE")

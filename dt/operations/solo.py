@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from dt.communication.health_beat import HealthBeat
 from dt.communication.memory import MemoryMessaging
 from dt.operations.kept_topics import KeptTopics
 from dt.operations.one_process import OneProcess
@@ -18,7 +19,7 @@ from dt.utils.exceptions import DTError
 from dt.utils.hardware import is_simulated
 from dt.utils.logger import get_logger
 from dt.utils.rig import load_rig
-from dt.utils.service import Service, stopping_on_signals
+from dt.utils.service import STOPS_WITHIN_S, Service, stopping_on_signals
 
 if TYPE_CHECKING:
     from dt.operations.mirror import Mirror
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FOLDER = "solo"  # under DATA_DIR
 _LOOKS_EVERY_S = 10.0
 _DRAINED_WITHIN_S = 1.5
+_THE_REST_NEEDS_S = 0.7  # of the time for stopping, when everything before has used up its own
 _MOST_HELD_BACK = 5_000  # readings that wait for an MQTT broker; more would stop the log in memory for everybody
 _KEEP_SENT_S = 300.0  # what was published within it is published again after an end without warning
 _KEPT_RECORDS, _KEPT_BYTES = 2_000, 4 * 1024 * 1024  # of a partition: who comes later reads the database
@@ -50,10 +52,11 @@ class Solo:
         self._messaging = MemoryMessaging(clock, kept_records=_KEPT_RECORDS, kept_bytes=_KEPT_BYTES)
         self._process = OneProcess(settings, self._messaging, clock, load_rig(settings.rig_file))
         # What is wrong in settings or rig file is said now, before anything runs.
-        self._collector: Service = create_collector(settings, self._messaging, clock, keep_sent_s=_KEEP_SENT_S)
+        self._collector = create_collector(settings, self._messaging, clock, keep_sent_s=_KEEP_SENT_S)
         self._controller: Service = create_controller(settings, self._messaging, clock)
         self._bridge = self._made_bridge()
         self._kept = KeptTopics(settings.data_dir / FOLDER / "topics.db")
+        self._keeper = _Keeper(self._kept, self._messaging, clock)
         self._mirror = self._made_mirror()
 
     def start(self) -> None:
@@ -62,6 +65,7 @@ class Solo:
         kept = self._kept.start(self._messaging)
         if kept:
             self._say(f"{kept} states and alerts of the run before are taken up")
+        self._process.run(self._keeper)
         if self._mirror is not None:
             self._process.run(self._mirror)
             self._say(f"topics are mirrored to the Kafka at {self._settings.mirror_kafka_url}")
@@ -84,11 +88,16 @@ class Solo:
                     self._say(f"{service.name}: {why or 'is well'}")
                 told[service.name] = why
 
+    def look_at_rig(self) -> None:
+        """Read the rig file again now."""
+        self._collector.look_at_rig()
+
     def stop(self) -> None:
         """Outputs off first, then the sensors; what they gave is stored before the rest ends."""
+        deadline_s = self._clock.monotonic() + STOPS_WITHIN_S - _THE_REST_NEEDS_S
         self._controller.stop()
         self._collector.stop()
-        if not self._is_drained():
+        if not self._is_drained(deadline_s):
             log.warning("the log in memory was not stored to its end")
         for service in reversed(self._process.services):
             service.stop()
@@ -116,7 +125,7 @@ class Solo:
                 name = spec.url_setting.upper()
                 raise DTError(f"port {port} of the {spec.name} is taken by another program; {name} names another")
 
-    def _is_drained(self) -> bool:
+    def _is_drained(self, deadline_s: float) -> bool:
         """Wait until everything that was published has reached the database, the mirror and what is kept."""
         lags: list[Callable[[], object]] = [
             lambda service=service: service.health().get("lag", 0)  # type: ignore[misc]
@@ -127,7 +136,7 @@ class Solo:
         lags.append(self._kept.lag)
         if self._mirror is not None:
             lags.append(self._mirror.lag)
-        give_up = self._clock.monotonic() + _DRAINED_WITHIN_S
+        give_up = min(deadline_s, self._clock.monotonic() + _DRAINED_WITHIN_S)
         for lag in lags:
             while lag():
                 if self._clock.monotonic() > give_up:
@@ -136,12 +145,33 @@ class Solo:
         return True
 
 
+class _Keeper(Service):
+    """Tells on `dt.health`, as any service does, whether what must outlive the log is kept."""
+
+    def __init__(self, kept: KeptTopics, messaging: MemoryMessaging, clock: Clock) -> None:
+        super().__init__(FOLDER, clock)
+        self._kept = kept
+        self._messaging = messaging
+
+    def on_start(self) -> None:
+        """Begin to tell."""
+        self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
+
+    def ready(self) -> str | None:
+        """Return why states are not kept, if so."""
+        return super().ready() or self._kept.why or None
+
+
 @contextlib.contextmanager
 def solo_lock(settings: Settings) -> Iterator[None]:
     """Hold DATA_DIR for this process; raises DTError while another `dt solo` has it."""
     folder = settings.data_dir / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w", encoding="ascii") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock_file = (folder / "lock").open("w", encoding="ascii")
+    except OSError as error:
+        raise DTError(f"DATA_DIR: {folder} cannot be written: {error.strerror}") from error
+    with lock_file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -152,8 +182,15 @@ def solo_lock(settings: Settings) -> Iterator[None]:
 def run_solo(settings: Settings, clock: Clock, say: Say) -> int:
     """Run until Ctrl-C or SIGTERM, and return the exit code; raises ConfigError for wrong settings."""
     stop = threading.Event()
-    with stopping_on_signals(stop), solo_lock(settings):
+    running: list[Solo] = []
+
+    def look_at_rig() -> None:
+        for solo in running:
+            solo.look_at_rig()
+
+    with stopping_on_signals(stop, look_at_rig), solo_lock(settings):
         solo = Solo(settings, clock, say, stop)
+        running.append(solo)
         try:
             solo.start()
             say(f"Token for writing requests: {settings.data_dir / 'dt_token'}")

@@ -51,6 +51,9 @@ class RigWatch:
         except ConfigError as error:
             self.refused = str(error)
             log.warning("the wiring stays as it was: %s", error)
+        except Exception as error:  # the watch must outlive whatever a file makes its readers do
+            self.refused = f"{type(error).__name__}: {error}"
+            log.exception("the wiring stays as it was")
         else:
             self.refused = ""
             log.info("the box is wired as %s says now", self._path)

@@ -338,7 +338,10 @@ class HealthReport(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapNotice(Message):
-    """Why readings of a sensor are missing: numbered within one boot, by time alone between two."""
+    """Why readings of a sensor are missing: numbered within one boot, by time alone between two.
+
+    With the cause `cadence` nothing is: from `first_sequence`, at `since`, readings are due every `step_s` seconds.
+    """
 
     sensor_id: str
     zone_id: str
@@ -351,6 +354,7 @@ class GapNotice(Message):
     timestamp: Timestamp
     first_sequence: int | None = None
     last_sequence: int | None = None
+    step_s: float | None = None
     schema: int = 1
     origin: Origin = Origin.LIVE
 
@@ -362,6 +366,8 @@ class GapNotice(Message):
             raise MessageError("until", f"must not be before since ({self.since}), and is {self.until}")
         if (self.first_sequence is None) != (self.last_sequence is None):
             raise MessageError("last_sequence", "must be there together with first_sequence, or neither")
+        if self.cause is GapCause.CADENCE and (self.first_sequence is None or self.step_s is None or self.step_s <= 0):
+            raise MessageError("step_s", "must be over 0, with first_sequence, when the cause is cadence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

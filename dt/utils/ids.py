@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
+from dt.utils.exceptions import MessageError
+
 _NAMESPACE = uuid.UUID("6d1a51c6-6a3c-5f0e-9a0e-3d5b4f6f7a10")
+
+
+def require_name(name: object, field: str = "id") -> None:
+    """Refuse a declared name that could not stand in a topic's key, a path and a line of a log; raises MessageError.
+
+    >>> require_name("air-t.2_b")
+    """
+    if isinstance(name, str) and (re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name) is None or not name.strip(".")):
+        raise MessageError(
+            field, f"must be 1 to 100 letters, digits, '.', '_' and '-', not only dots, and is {name!r:.120}"
+        )
 
 
 def new_correlation_id() -> str:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dt.utils.codec import Message
 from dt.utils.dataclasses import Plant, SensorDescriptor
 from dt.utils.exceptions import ConfigError, MessageError
+from dt.utils.ids import require_name
 
 _Entry = TypeVar("_Entry")
 # What every sensor has; further keys of its row are options that its kind defines.
@@ -97,6 +98,8 @@ def load_rig(path: Path) -> Rig:
         text = path.read_text("utf-8")
     except OSError as error:
         raise ConfigError(f"RIG_FILE: {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"RIG_FILE: {path}: must be UTF-8: {error.reason} at byte {error.start}") from error
     return parse_rig(text, path)
 
 
@@ -104,7 +107,9 @@ def parse_rig(text: str, path: Path = Path("rig.toml")) -> Rig:
     """Read a rig from its text, as `load_rig` does."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path}: values stand too deep within each other") from error
+    except ValueError as error:  # TOMLDecodeError is one, and so is a number of more than 4,300 digits
         raise ConfigError(f"{path}: {error}") from error
     reader = _Reader(path, text)
     zones = {
@@ -146,7 +151,7 @@ class _Reader:
         if not isinstance(entries, dict):
             raise ConfigError(f"{self._path}: {section} must be tables such as [{section}.name]")
         return [
-            self._made(lambda name=name, entry=entry: make(name, _table(entry)), self._table_line(section, name))  # type: ignore[misc]
+            self._made(lambda n=name, e=entry: make(n, _named(n, e)), self._table_line(section, name))  # type: ignore[misc]
             for name, entry in entries.items()
         ]
 
@@ -192,7 +197,13 @@ class _Reader:
 def _table(entry: object) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise MessageError("$", "must be a table")
+    require_name(entry.get("id"))
     return entry
+
+
+def _named(name: str, entry: object) -> dict[str, Any]:
+    require_name(name, "name")
+    return _table(entry)
 
 
 def _plant(name: str, entry: dict[str, Any], zones: Mapping[str, Zone]) -> dict[str, Any]:

@@ -124,14 +124,17 @@ def run_service(service: Service) -> int:
 
 
 class stopping_on_signals:  # noqa: N801 - used as a function
-    """Sets an event at SIGTERM or SIGINT; drivers that install handlers of their own meanwhile are overruled.
+    """Sets an event at SIGTERM or SIGINT; SIGHUP ends nothing, and `hung_up` is called in a thread.
+
+    Drivers that install handlers of their own meanwhile are overruled.
 
     The handler itself only writes to a pipe: it may interrupt this very thread inside the event's or the log's lock.
     """
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, hung_up: Callable[[], None] = lambda: None) -> None:
         self._stop = stop
         self._before: dict[int, object] = {}
+        self._hung_up = hung_up
         self._read_end, self._write_end = -1, -1
         self._watcher = threading.Thread(target=self._watch, name="signals", daemon=True)
 
@@ -141,6 +144,8 @@ class stopping_on_signals:  # noqa: N801 - used as a function
         self._watcher.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._on_signal)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else a service listens to it, or nohup ignores it
+            self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_signal)
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -157,5 +162,15 @@ class stopping_on_signals:  # noqa: N801 - used as a function
 
     def _watch(self) -> None:
         while (number := os.read(self._read_end, 1)) != _NOTHING:
+            if number[0] == signal.SIGHUP:
+                self._hang_up()
+                continue
             log.info("stopping on %s", signal.Signals(number[0]).name)
             self._stop.set()
+
+    def _hang_up(self) -> None:
+        log.info("SIGHUP: what can be read again is read again")
+        try:
+            self._hung_up()
+        except Exception:  # the signals after it must still be heard
+            log.exception("SIGHUP could not be followed")

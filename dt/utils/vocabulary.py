@@ -78,3 +78,4 @@ class GapCause(StrEnum):
     KILLED = "killed"
     POWER_CUT = "power_cut"  # or the machine was started anew
     REMOVED = "removed"  # from the rig: nothing is due
+    CADENCE = "cadence"  # nothing is missing: from here on another step is kept

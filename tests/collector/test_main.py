@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import requests
 
 from dt.collector.main import CollectorService, create_service
 from dt.communication.memory import MemoryMessaging
+from dt.communication.messaging import Outgoing
 from dt.communication.topics import Topics
 from dt.communication.wire import WireServer
 from dt.simulator.board import BoxWire, box_spec, wiring
@@ -18,7 +19,7 @@ from dt.simulator.box import Box
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorData, SensorDescriptor
-from dt.utils.exceptions import ConfigError
+from dt.utils.exceptions import ConfigError, ConflictError, MessagingError
 from dt.utils.rig import Rig, load_rig
 
 Eventually = Callable[[Callable[[], object], str], None]
@@ -30,8 +31,11 @@ class Registry:
 
     def __init__(self) -> None:
         self.known: list[str] = []
+        self.refuses = ""
 
     def bind_sensor(self, descriptor: SensorDescriptor) -> None:
+        if descriptor.sensor_id == self.refuses:
+            raise ConflictError(f"{descriptor.sensor_id} is registered with another zone_id")
         self.known.append(descriptor.sensor_id)
 
 
@@ -64,6 +68,37 @@ def service(
     service.start()
     yield service
     service.stop()
+
+
+class AwayLog(MemoryMessaging):
+    """A log that takes nothing at first."""
+
+    is_away = True
+
+    def publish_batch(self, batch: Sequence[Outgoing]) -> None:
+        if self.is_away:
+            raise MessagingError("no broker at 10.0.0.9")
+        super().publish_batch(batch)
+
+
+def test_a_log_that_is_away_and_a_refused_sensor_are_told(
+    own_port: Settings, board: BoxWire, registry: Registry, eventually: Eventually
+) -> None:
+    """Nothing is lost yet, but a person should know before the outbox is full."""
+    log = AwayLog()
+    registry.refuses = next(s.sensor_id for s in load_rig(own_port.rig_file).sensors)
+    service = create_service(own_port, log, SystemClock(), board, registry)
+    service.start()
+    try:
+        eventually(lambda: "the log is away" in str(service.report()["why"]), "the log is told")
+        assert service.report()["status"] == "degraded"
+        assert str(service.report()["why"]).endswith("no broker at 10.0.0.9")
+
+        log.is_away = False
+        eventually(lambda: f"refuses {registry.refuses}: " in str(service.ready()), "the refusal is told")
+    finally:
+        service.stop()
+        log.close()
 
 
 def count(messaging: MemoryMessaging, topic: Topics) -> int:

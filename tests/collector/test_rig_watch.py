@@ -100,3 +100,54 @@ def test_a_file_that_is_gone_is_told(desk: Desk) -> None:
     desk.path.write_text(text, "utf-8")
     desk.watch.look()
     assert desk.watch.refusal == ""
+
+
+@pytest.mark.parametrize("bad", ["x = " + "9" * 5000, "a = " + "[" * 3000 + "]" * 3000], ids=["digits", "depth"])
+def test_a_file_that_no_reader_bears_is_refused_and_the_watch_goes_on(
+    desk: Desk, eventually: Eventually, bad: str
+) -> None:
+    """Integers of more digits than Python takes, and lists deeper than it climbs."""
+    good = desk.path.read_text("utf-8")
+    desk.path.write_text(f"{bad}\n{good}", "utf-8")
+    desk.watch.look_soon()
+    eventually(lambda: desk.watch.refusal, "it was refused")
+
+    desk.path.write_text(good.replace("every_s = 2\n", "every_s = 4\n"), "utf-8")
+    desk.watch.look_soon()
+
+    eventually(lambda: desk.followed, "the change was taken over")
+    assert desk.watch.refusal == ""
+
+
+def test_whatever_a_follower_raises_the_watch_tells_it_and_goes_on(settings: Settings, clock: ManualClock) -> None:
+    """An unforeseen error is a refusal like any other."""
+
+    def follow(_rig: Rig) -> None:
+        raise KeyError("lane")
+
+    watch = RigWatch(settings.rig_file, check_kinds, follow, clock)
+
+    assert not watch.look()
+    assert watch.health()["refused"] == "KeyError: 'lane'"
+
+
+def test_a_file_that_goes_and_comes_back_is_well_again(desk: Desk) -> None:
+    """Moved away and back it has the same state as before: it is read all the same."""
+    aside = desk.path.with_suffix(".aside")
+    desk.path.rename(aside)
+    desk.watch.look()
+    assert desk.watch.refusal
+
+    aside.rename(desk.path)
+    desk.watch.look()
+
+    assert desk.watch.refusal == ""
+
+
+def test_a_signal_after_the_end_is_borne(settings: Settings, clock: ManualClock) -> None:
+    """The handler outlives the watch for a moment."""
+    watch = RigWatch(settings.rig_file, check_kinds, lambda _rig: None, clock)
+    watch.start()
+    watch.stop()
+
+    watch.look_soon()

@@ -291,7 +291,10 @@ def test_a_changed_rig_leaves_the_unchanged_alone(stand: Stand, eventually: Even
     assert len(numbers) == 3 + 6
     assert [each.sequence for each in stand.readings("comes")] == [0, 1, 2]
     assert [each.sequence for each in stand.readings("goes")] == [0, 1, 2, 3, 4, 5]
-    assert [notice.cause for notice in stand.notices("goes")] == [GapCause.REMOVED]
+    assert [notice.cause for notice in stand.notices("goes")] == [GapCause.REMOVED, GapCause.CADENCE]
+    [change] = stand.notices("changes")[:1]
+    assert (change.cause, change.first_sequence, change.step_s) == (GapCause.CADENCE, 3, 2.0)
+    assert change.since == stand.readings("changes")[3].timestamp
 
 
 def test_a_new_name_keeps_the_grid(stand: Stand) -> None:
@@ -317,6 +320,44 @@ def test_sensors_come_and_go_while_lanes_run(messaging: MemoryMessaging, eventua
     finally:
         manager.stop()
     assert not {"sensors a", "sensors b"} & threads()
+
+
+class StuckLog(MemoryMessaging):
+    """A log behind a half-open connection: what is published waits for an answer that never comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def publish_batch(self, batch: list[Outgoing]) -> None:  # type: ignore[override]
+        self.let_go.wait(20.0)
+        super().publish_batch(batch)
+
+
+def test_stopping_takes_its_time_once_however_much_hangs(tmp_path: Path, eventually: Eventually) -> None:
+    """Three chips hang in their drivers, and the log does too: the steps share one deadline."""
+    log = StuckLog()
+    hung = threading.Semaphore(0)
+
+    def hang() -> RawReading:
+        hung.release()
+        log.let_go.wait(20.0)
+        return RawReading(20.0)
+
+    clock = SystemClock()
+    sources = [source(name, look=hang) for name in ("a", "b", "c")] + [source("fine", every_s=0.05)]
+    manager = SensorManager(sources, Outbox(log, clock, tmp_path), clock)
+    manager.start()
+    eventually(lambda: len(manager.outbox) > 2, "readings wait")
+    assert all(hung.acquire(timeout=5.0) for _ in range(3))
+    try:
+        began_s = clock.monotonic()
+        manager.stop(within_s=1.5)
+        took_s = clock.monotonic() - began_s
+    finally:
+        log.let_go.set()
+    assert took_s < 1.5 + 0.7
+    eventually(lambda: not {"sensors a", "sensors b", "sensors c"} & threads(), "the threads end when they can")
 
 
 def threads() -> set[str]:

@@ -153,6 +153,37 @@ def test_a_file_that_is_no_database_is_moved_aside(tmp_path: Path) -> None:
     messaging.close()
 
 
+def test_states_that_the_disk_refuses_are_kept_when_it_is_well_again(
+    tmp_path: Path, clock: ManualClock, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Said once, shown, and tried again with the next records; nothing that waited is forgotten."""
+    path = tmp_path / "states" / "topics.db"
+    path.parent.write_text("a file where the folder should be", "utf-8")
+    messaging = MemoryMessaging(clock)
+    kept = KeptTopics(path)
+    assert kept.start(messaging) == 0
+    for number in range(5):
+        messaging.publish(Topics.STATE_AI, b"%d" % number, key="basil")
+        eventually(lambda: kept.why and kept.lag() == 1)
+    assert "states are not kept" in kept.why
+    assert kept.lag() == 1
+    assert len([record for record in caplog.records if "states are not kept" in record.message]) <= 2
+
+    path.parent.unlink()
+    messaging.publish(Topics.STATE_AI, b"fern's", key="fern")
+    eventually(lambda: kept.lag() == 0)
+    assert kept.why == ""
+    kept.stop()
+    messaging.close()
+
+    again = MemoryMessaging(clock)
+    kept = KeptTopics(path)
+    assert kept.start(again) == 2
+    assert {record.value for record in again.read_all(Topics.STATE_AI)} == {b"4", b"fern's"}
+    kept.stop()
+    again.close()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_killed_at_random_it_loses_no_reading_and_stores_none_twice(tmp_path: Path) -> None:

@@ -86,3 +86,18 @@ def test_a_missing_file_is_named() -> None:
     """The setting and the path."""
     with pytest.raises(ConfigError, match=r"RIG_FILE: nowhere\.toml"):
         load_rig(Path("nowhere.toml"))
+
+
+@pytest.mark.parametrize("name", ["a\\u0000b", "../../etc", "a b", "", "x" * 101, "..", "a\\nb"])
+def test_names_that_no_path_or_log_bears_are_refused(name: str) -> None:
+    """Of sensors, plants, zones and actuators alike, with the line."""
+    row = f'id = "{name}"\nkind = "bh1750"\nquantity = "light_intensity"\nzone = "shelf"\naddress = 0x23\nevery_s = 2\n'
+    pump = f'id = "{name}"\nkind = "pump"\nplant = "fern"\npin = "GPIO17"\n'
+    for text in (
+        f"{START}[[sensors]]\n{row}",
+        f"{START}[[actuators]]\n{pump}",
+        f'{START}[zones."{name}"]\n',
+        f'{START}[plants."{name}"]\nzone = "shelf"\n',
+    ):
+        with pytest.raises(ConfigError, match=r"rig.toml:\d+: (id|name): must be 1 to 100 letters"):
+            parse_rig(text)

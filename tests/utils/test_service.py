@@ -270,3 +270,21 @@ def test_a_deeply_nested_body_is_the_clients_fault(base_url: str) -> None:
 
     assert answer.status_code == 422
     assert answer.json()["field"] == "$"
+
+
+def test_sighup_reads_again_and_ends_nothing() -> None:
+    """Also twice, and when what it does fails."""
+    code = (
+        "import os, signal, threading\n"
+        "from dt.utils.service import stopping_on_signals\n"
+        "stop, heard = threading.Event(), threading.Semaphore(0)\n"
+        "def again():\n    heard.release()\n    raise ValueError('bad rig')\n"
+        "with stopping_on_signals(stop, again):\n"
+        "    for _ in range(2):\n"
+        "        os.kill(os.getpid(), signal.SIGHUP)\n        assert heard.acquire(timeout=5)\n"
+        "    assert not stop.is_set()\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n    assert stop.wait(5)\n"
+        "print('ended')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "ended"), done.stderr

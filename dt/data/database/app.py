@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
+
 from prometheus_client import Counter
 
 from dt.communication.health_beat import HealthBeat
@@ -19,6 +21,7 @@ from dt.data.database.registry_records import RegistryRecords
 from dt.data.database.routes import Store, add_routes
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
+from dt.data.database.stall import Stall
 from dt.data.database.trace import Traces
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
@@ -31,6 +34,7 @@ from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
 _THREADS = 8
+_KINDS = ("readings", "records", "pictures")  # in the order of the recorder's subscriptions
 
 log = get_logger(__name__)
 
@@ -43,6 +47,8 @@ class DatabaseService(Service):
         self._settings = settings
         self._messaging = messaging
         self._subscriptions: list[Subscription] = []
+        self._stalls: list[Stall] = []
+        self._counts: Counts[str] = Counts()
         self._server: HttpServer | None = None
         self._stored = Counter("dt_stored", "What was made durable, by kind", ["kind"], registry=self.metrics)
         self._thinned = Counter(
@@ -77,7 +83,10 @@ class DatabaseService(Service):
             return "a topic is no longer read"
         if not self._messaging.health().get("connected"):
             return "waits for the broker"
-        return None if all(s.is_assigned for s in self._subscriptions) else "waits for its partitions"
+        if not all(s.is_assigned for s in self._subscriptions):
+            return "waits for its partitions"
+        watched = zip(_KINDS, self._subscriptions, self._stalls, strict=True)
+        return next((why for kind, s, stall in watched if (why := stall.why(s.lag(), self._counts[kind]))), None)
 
     def health(self) -> dict[str, object]:
         """Return where things are kept, and the log's own word."""
@@ -109,6 +118,7 @@ class DatabaseService(Service):
 
     def _record(self, store: Store) -> None:
         recorder = Recorder(store.storage, store.records, store.pictures, self._count)
+        self._stalls = [Stall(self.clock) for _kind in _KINDS]
         self._subscriptions = recorder.subscribe(self._messaging)
         for subscription in self._subscriptions:
             self.closing("subscription", subscription.stop)
@@ -141,6 +151,7 @@ class DatabaseService(Service):
 
     def _count(self, kind: str, number: int) -> None:
         self._stored.labels(kind).inc(number)
+        self._counts[kind] += number
 
     def _count_thinned(self, thinned: Thinned) -> None:
         self._thinned.labels("records").inc(thinned.records)

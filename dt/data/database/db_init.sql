@@ -160,6 +160,16 @@ CREATE TABLE IF NOT EXISTS gap_notices (
 CREATE UNIQUE INDEX IF NOT EXISTS gap_notices_once
     ON gap_notices (sensor_id, boot_id, cause, coalesce(first_sequence, -since_ms));
 
+-- Where within a boot a sensor's cadence changed: numbers from there on are step_s apart.
+CREATE TABLE IF NOT EXISTS cadence_changes (
+    sensor_id      TEXT NOT NULL,
+    boot_id        TEXT NOT NULL,
+    first_sequence INTEGER NOT NULL,
+    since_ms       INTEGER NOT NULL,
+    step_s         REAL NOT NULL,
+    PRIMARY KEY (sensor_id, boot_id, first_sequence)
+) STRICT, WITHOUT ROWID;
+
 -- Which cadences a sensor has had: between two boots they alone say how many readings were due.
 CREATE TABLE IF NOT EXISTS cadences (
     sensor_id     TEXT NOT NULL,

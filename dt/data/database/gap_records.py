@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dt.data.database.gaps import GapQuery, GapReport, KeptNotice, Known, gap_report
+from dt.data.database.gaps import Change, GapQuery, GapReport, KeptNotice, Known, gap_report
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import Run, Storage
 from dt.utils.dataclasses import GapCause
@@ -15,6 +15,11 @@ WHERE sensor_id = ? AND (boot_id IN (SELECT value FROM json_each(?)) OR (until_m
 ORDER BY since_ms
 """
 _CADENCES = "SELECT read_interval FROM cadences WHERE sensor_id = ?"
+_CHANGES = """
+SELECT boot_id, first_sequence, since_ms / 1000.0, step_s FROM cadence_changes
+WHERE sensor_id = ? AND boot_id IN (SELECT value FROM json_each(?)) ORDER BY boot_id, first_sequence
+"""
+_BOUND = "SELECT updated_ms / 1000.0, body ->> '$.read_interval' FROM sensors WHERE sensor_id = ?"
 
 
 class Gaps:
@@ -36,8 +41,10 @@ class Gaps:
             places = (query.sensor_id, _json(boots), round(begin * 1000), round(query.until * 1000))
             notices = [_notice(*row) for row in db.execute(_NOTICES, places)]
             cadences = [interval_s for (interval_s,) in db.execute(_CADENCES, (query.sensor_id,))]
+            changes = [Change(*row) for row in db.execute(_CHANGES, (query.sensor_id, _json(boots)))]
+            bound = db.execute(_BOUND, (query.sensor_id,)).fetchone()
         late = self._storage.late(query.sensor_id, query.since, query.until)
-        return Known(notices=notices, cadences_s=cadences, late=late)
+        return Known(notices=notices, cadences_s=cadences, changes=changes, bound=bound, late=late)
 
 
 def _notice(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import msgspec
 
 from dt.data.database.storage import Run
 from dt.utils.dataclasses import Origin
+from dt.utils.exceptions import MessageError
 
+MOST_RUNS = 200_000  # of an answer: 60 MB; a sensor that misses every tenth reading has 52,000 in 30 d at 5 s
 _NEIGHBOURS = 100  # readings before the range: they show the cadence and where its slots began
 
 Row = tuple[int, str, int, str]  # timestamp in ms, boot, sequence, origin
@@ -30,6 +32,7 @@ SELECT t, boot, number, origin, t0, boot0, number0, origin0 FROM (
     SELECT t, boot, number, origin, lag(t) OVER w AS t0, lag(boot) OVER w AS boot0, lag(number) OVER w AS number0,
         lag(origin) OVER w AS origin0 FROM ({rows}) WINDOW w AS (ORDER BY t)
 ) WHERE boot0 IS NOT boot OR number <> number0 + 1 OR (t0 < :since AND t >= :since) OR (t0 < :until AND t >= :until)
+    {cut}
 ORDER BY t
 """
 _LATEST = "SELECT t, boot, number, origin FROM ({rows}) ORDER BY t DESC LIMIT 1"
@@ -42,8 +45,13 @@ SELECT count(*) FROM readings WHERE series_id IN (SELECT series_id FROM series W
 _END_OF_TIME_MS = 2**53
 
 
-def find_runs(db: sqlite3.Connection, sensor_id: str, since_ms: int, until_ms: int) -> list[Run]:
-    """Return the runs of a range, cut at its ends, with the last ones before it and the first reading after it."""
+def find_runs(
+    db: sqlite3.Connection, sensor_id: str, since_ms: int, until_ms: int, cuts: Sequence[int] = ()
+) -> list[Run]:
+    """Return the runs of a range, cut at its ends and before the numbers `cuts`.
+
+    With them come the last ones before it and the first reading after it. Raises MessageError for too many of them.
+    """
     rows = _rows_of(db, sensor_id)
     before = {"sensor": sensor_id, "begin": 0, "end": since_ms}
     [begin] = db.execute(_BEFORE.format(rows=rows, count=_NEIGHBOURS), before).fetchone()
@@ -55,15 +63,22 @@ def find_runs(db: sqlite3.Connection, sensor_id: str, since_ms: int, until_ms: i
         "end": until_ms if end is None else end + 1,
         "since": since_ms,
         "until": until_ms,
+        "cuts": msgspec.json.encode(cuts).decode(),
     }
-    breaks = db.execute(_BREAKS.format(rows=rows), places).fetchall()
-    if not breaks:
-        return []
-    if any(row[1] == row[5] and row[2] <= row[6] for row in breaks):
-        return _runs_out_of_order(db.execute(rows, places).fetchall(), since_ms, until_ms)
-    last = db.execute(_LATEST.format(rows=rows), places).fetchone()
-    ends = [row[4:] for row in breaks[1:]] + [last]
-    return [_run(first[:4], end) for first, end in zip(breaks, ends, strict=True)]
+    found: list[Run] = []
+    first: Row | None = None
+    is_in_order = True
+    cut = " OR number IN (SELECT value FROM json_each(:cuts))" if cuts else ""
+    for row in db.execute(_BREAKS.format(rows=rows, cut=cut), places):
+        if first is not None:
+            found.append(_run(first, row[4:]))
+            is_in_order = is_in_order and not (row[1] == row[5] and row[2] <= row[6])
+        first = row[:4]
+        if len(found) >= MOST_RUNS:
+            raise MessageError("since", f"has more than {MOST_RUNS} runs of readings after it; ask for a shorter range")
+    if first is not None:
+        found.append(_run(first, db.execute(_LATEST.format(rows=rows), places).fetchone()))
+    return found if is_in_order else _in_order(found, (since_ms / 1000, until_ms / 1000), set(cuts))
 
 
 def count_late(db: sqlite3.Connection, sensor_id: str, since_ms: int, until_ms: int) -> int:
@@ -87,33 +102,39 @@ def _rows_of(db: sqlite3.Connection, sensor_id: str) -> str:
     return _READINGS.format(series=wanted)
 
 
-def _runs_out_of_order(rows: Sequence[Row], since_ms: int, until_ms: int) -> list[Run]:
-    """Return runs where a clock was set back, or a reading stands under two times: by boot and sequence."""
-    begins: dict[str, int] = {}
-    for t, boot, _number, _origin in rows:
-        begins[boot] = min(begins.get(boot, t), t)
-    once = {(boot, number): (t, boot, number, origin) for t, boot, number, origin in rows}
-    ordered = sorted(once.values(), key=lambda row: (begins[row[1]], row[1], row[2]))
-    return list(_joined(ordered, since_ms, until_ms))
+def _in_order(runs: Sequence[Run], places: Sequence[float], cuts: Collection[int]) -> list[Run]:
+    """Return runs by boot and number where a clock was set back, or a reading stands under two times; each once."""
+    begins: dict[str, float] = {}
+    for run in runs:
+        begins[run.boot_id] = min(begins.get(run.boot_id, run.first_at), run.first_at)
+    found: list[Run] = []
+    for run in sorted(runs, key=lambda run: (begins[run.boot_id], run.boot_id, run.first_sequence, -run.count)):
+        before = found[-1] if found and found[-1].boot_id == run.boot_id else None
+        rest = run if before is None else _from(run, before.last_sequence + 1)
+        if rest is None:
+            continue
+        if before is not None and rest.first_sequence not in cuts and _goes_on(before, rest, places):
+            found[-1] = replace(before, last_sequence=rest.last_sequence, last_at=rest.last_at)
+        else:
+            found.append(rest)
+    return found
 
 
-def _joined(ordered: Sequence[Row], since_ms: int, until_ms: int) -> Iterable[Run]:
-    first = ordered[0]
-    for row, following in pairwise([*ordered, None]):
-        assert row is not None
-        goes_on = (
-            following is not None
-            and following[1] == row[1]
-            and following[2] == row[2] + 1
-            and _part(following[0], since_ms, until_ms) == _part(row[0], since_ms, until_ms)
-        )
-        if not goes_on:
-            yield _run(first, row)
-            first = following if following is not None else first
+def _from(run: Run, first: int) -> Run | None:
+    """Return what is left of a run from a number on."""
+    if first <= run.first_sequence:
+        return run
+    if first > run.last_sequence:
+        return None
+    share = (first - run.first_sequence) / (run.count - 1)
+    return replace(run, first_sequence=first, first_at=run.first_at + share * (run.last_at - run.first_at))
 
 
-def _part(t: int, since_ms: int, until_ms: int) -> int:
-    return (t >= since_ms) + (t >= until_ms)
+def _goes_on(run: Run, following: Run, places: Sequence[float]) -> bool:
+    """Return whether numbers go on, with no end of the range between."""
+    ends = (run.first_at, run.last_at, following.first_at, following.last_at)
+    parts = {sum(at >= place for place in places) for at in ends}
+    return following.first_sequence == run.last_sequence + 1 and len(parts) == 1
 
 
 def _run(first: Row, last: Row) -> Run:

@@ -12,7 +12,7 @@ import msgspec
 from dt.data.database.reading_rows import ADD_CAUSES, cause_rows
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.utils.codec import Message, Timestamp
-from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, GapNotice, Prediction
+from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, GapCause, GapNotice, Prediction
 from dt.utils.exceptions import MessageError
 
 MOST_ITEMS = 1000
@@ -185,6 +185,13 @@ def _keep_frame(db: sqlite3.Connection, frame: CameraFrame) -> None:
 
 def _keep_gap(db: sqlite3.Connection, notice: GapNotice) -> None:
     """Keep what is known of a gap; of one that grows the longest notice stays."""
+    if notice.cause is GapCause.CADENCE:
+        db.execute(
+            "INSERT OR REPLACE INTO cadence_changes (sensor_id, boot_id, first_sequence, since_ms, step_s)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (notice.sensor_id, notice.boot_id, notice.first_sequence, _ms(notice.since), notice.step_s),
+        )
+        return
     db.execute(
         "INSERT INTO gap_notices (sensor_id, boot_id, cause, first_sequence, last_sequence, since_ms, until_ms, why)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last_sequence = excluded.last_sequence,"

@@ -34,6 +34,7 @@ _RANGE = (
     " WHERE series_id = ? AND timestamp_ms >= ? AND timestamp_ms < ? ORDER BY timestamp_ms"
 )
 _NEWEST = f"SELECT {COLUMNS} FROM readings WHERE series_id = ? ORDER BY timestamp_ms DESC"  # noqa: S608 - a constant
+_CUTS = "SELECT DISTINCT first_sequence FROM cadence_changes WHERE sensor_id = ?"
 _BUCKETS = """
 SELECT timestamp_ms / :width, min(value), avg(value), max(value), count(*) FROM readings
 WHERE series_id IN (SELECT value FROM json_each(:series)) AND timestamp_ms >= :since AND timestamp_ms < :until
@@ -125,7 +126,8 @@ class SQLStorage:
     def runs(self, sensor_id: str, since: float, until: float) -> list[Run]:
         """Return a sensor's readings as runs, with the last before the range and the first after it."""
         with self._file.read() as db:
-            return find_runs(db, sensor_id, round(since * 1000), round(until * 1000))
+            cuts = [first for (first,) in db.execute(_CUTS, (sensor_id,))]
+            return find_runs(db, sensor_id, round(since * 1000), round(until * 1000), cuts)
 
     def late(self, sensor_id: str, since: float, until: float) -> int:
         """Return how many of a sensor's readings of a range came late."""

@@ -47,6 +47,10 @@ class Desk:
         fields = {"sensor_id": "air-t", "zone_id": "box", "boot_id": boot, "why": why, **given}
         self.records.keep([GapNotice.from_dict({**fields, "first_sequence": first, "last_sequence": last})])
 
+    def step(self, boot: str, first: int, at: float, step_s: float) -> None:
+        """Keep the notice of another cadence."""
+        self.notice(boot, first, first, "", since=at, until=at, count=0, cause="cadence", step_s=step_s)
+
     def report(self, since: float = T0, until: float = NOW, now: float | None = None) -> GapReport:
         """Ask; `now` is by default just after the newest reading."""
         newest = self.storage.last_seen().get("air-t")
@@ -155,6 +159,81 @@ def test_a_changed_cadence_keeps_its_own_measure(desk: Desk) -> None:
     report = desk.report()
 
     assert [i.lost for i in report.intervals] == [10, 2]
+
+
+@pytest.mark.parametrize("after", [1, 10, 60, 600])
+def test_a_slower_cadence_within_a_boot_loses_nothing(desk: Desk, after: int) -> None:
+    """Numbers go on without a break: the notice alone tells where they are further apart; asked 50 s after the last."""
+    desk.step("a", 2000, T0 + 2000.0, 60.0)
+    first = [make_reading(timestamp=T0 + n, boot_id="a", sequence=n) for n in range(2000)]
+    then = [make_reading(timestamp=T0 + 2000 + 60 * n, boot_id="a", sequence=2000 + n) for n in range(after)]
+    desk.storage.insert(first + then)
+    last = then[-1].timestamp
+
+    report = desk.report(until=last + 100.0, now=last + 50.0)
+
+    assert (report.expected, report.received, report.lost) == (2000 + after, 2000 + after, 0)
+
+
+def test_a_faster_cadence_within_a_boot_is_due_at_its_own_step(desk: Desk) -> None:
+    """A sensor that dies after the change misses one a second, not one a minute."""
+    change = T0 + 100 * 60.0
+    desk.step("a", 100, change, 1.0)
+    slow = [make_reading(timestamp=T0 + 60 * n, boot_id="a", sequence=n) for n in range(100)]
+    desk.storage.insert(slow + [make_reading(timestamp=change + n, boot_id="a", sequence=100 + n) for n in range(50)])
+
+    report = desk.report(until=NOW + 9000.0, now=change + 49.0 + 3600.0)
+
+    assert (report.received, report.lost) == (150, 3600 - 6)
+
+
+def test_a_cadence_that_changes_while_the_sensor_is_silent_splits_the_hole(desk: Desk) -> None:
+    """Six slots of 5 s, then five of 60 s; and the same when nothing comes after it."""
+    desk.take(range(10))
+    change = T0 + 16 * STEP_S
+    desk.step("a", 16, change, 60.0)
+
+    assert [(i.lost, i.since) for i in desk.report(now=change + 5 * 60.0 + 5.0).intervals] == [
+        (6, T0 + 50.0),
+        (5, change),
+    ]
+    desk.storage.insert([make_reading(timestamp=change + 5 * 60.0, boot_id="a", sequence=21)])
+    assert [(i.lost, i.since) for i in desk.report().intervals] == [(6, T0 + 50.0), (5, change)]
+
+
+def test_a_sensor_that_never_gave_a_reading_has_lost_them_all(desk: Desk) -> None:
+    """Since it was bound; the notices say why for the slots that they name."""
+    silent = desk.report(since=NOW - 10.0, until=NOW + 1000.0, now=NOW + 105.0)
+    assert (silent.expected, silent.received, silent.lost) == (20, 0, 20)
+    assert silent.intervals[0].why == "no reading has ever come"
+
+    desk.notice("a", 0, 9, "unplugged", since=NOW + 20.0, until=NOW + 70.0)
+    told = desk.report(since=NOW - 10.0, until=NOW + 1000.0, now=NOW + 105.0)
+    assert sorted((i.lost, i.why) for i in told.intervals) == [
+        (4, "no reading has ever come"),
+        (6, "no reading has ever come"),
+        (10, "unplugged"),
+    ]
+
+
+def test_one_number_under_two_times_is_counted_once(desk: Desk) -> None:
+    """What stands twice is no second reading, and the runs around it are one again."""
+    desk.take(range(2000))
+    desk.storage.insert([make_reading(timestamp=T0 + 1000 * STEP_S + 0.5, boot_id="a", sequence=990)])
+
+    runs = desk.storage.runs("air-t", T0, NOW)
+
+    assert [(run.first_sequence, run.last_sequence) for run in runs] == [(0, 1999)]
+    assert desk.report().lost == 0
+
+
+def test_a_range_of_too_many_breaks_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded: the limit is named."""
+    monkeypatch.setattr("dt.data.database.reading_runs.MOST_RUNS", 50)
+    desk.take(range(0, 200, 2))
+
+    with pytest.raises(MessageError, match="more than 50 runs"):
+        desk.report()
 
 
 def test_what_is_not_yet_due_is_not_lost(desk: Desk) -> None:
