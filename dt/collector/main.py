@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from dt.collector.binding import Binder, Binding
@@ -30,7 +30,8 @@ from dt.utils.hardware import is_simulated
 from dt.utils.http_server import health_app, server_for
 from dt.utils.logger import get_logger
 from dt.utils.memory import keep_heap_small
-from dt.utils.rig import Rig, load_rig
+from dt.utils.pins import sensor_pins
+from dt.utils.rig import Rig, actuator_pins, load_rig
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
@@ -63,6 +64,7 @@ class CollectorService(Service):
         if any(sensor.kind == MQTT for sensor in rig.sensors):
             MqttLogin.of(settings)  # says what is wrong with the broker's settings before anything is opened
         self._descriptors = rig.sensors
+        self._guarded = guarded_pins(rig)
         if wire is None:
             is_simulated(settings)  # says which HARDWARE to set before anything is opened
         self._manager: SensorManager | None = None
@@ -73,6 +75,7 @@ class CollectorService(Service):
     def on_start(self) -> None:
         """Open the hardware, bind the sensors in the background, read."""
         self._hardware = open_hardware(self._settings, self._wire)
+        self._hardware.leave_to_guard(self._guarded)
         self.closing("hardware", self._hardware.close)
         machine = machine_of(self._hardware.wire, self._messaging, self.clock)
         self._hardware.clock = machine.clock
@@ -98,7 +101,7 @@ class CollectorService(Service):
         self.closing("binding", self._binding.stop)
         self._manager.start()
         self.closing("sensors", self._manager.stop)
-        self._watch = RigWatch(self._settings.rig_file, check_kinds, self._follow, self.clock)
+        self._watch = RigWatch(self._settings.rig_file, self._check, self._follow, self.clock)
         self._watch.start()
         self.closing("rig watch", self._watch.stop)
         self.closing("health beat", HealthBeat(self, _Latest(outbox), machine.clock).start())
@@ -130,10 +133,16 @@ class CollectorService(Service):
         beside = {"binding": self._binding.health(), "rig": self._watch.health(), **self._hardware.health()}
         return {**self._manager.health(), **beside}
 
+    def _check(self, rig: Rig) -> None:
+        assert self._hardware is not None
+        check_kinds(rig)
+        refuse_guarded_pins(rig, self._hardware.guarded)
+
     def _follow(self, rig: Rig) -> None:
         assert self._manager is not None
         assert self._binding is not None
         assert self._hardware is not None
+        self._hardware.leave_to_guard(guarded_pins(rig))
         done = self._manager.reload(sensor_sources(rig.sensors, self._hardware))
         self._binding.replace(rig.sensors)
         for what, names in done.items():
@@ -195,6 +204,23 @@ def check_kinds(rig: Rig) -> None:
         except ConfigError as error:
             msg = f"{rig.place_of(descriptor.sensor_id)}: {error}"
             raise ConfigError(msg) from error
+
+
+def guarded_pins(rig: Rig) -> frozenset[int]:
+    """Return the pins of a rig's actuators: the guard alone drives them."""
+    return frozenset(use.pin for actuator in rig.actuators for use in actuator_pins(actuator))
+
+
+def refuse_guarded_pins(rig: Rig, guarded: Collection[int]) -> None:
+    """Raise `ConfigError` for a sensor on a pin that was an actuator's: a running guard drives it until it restarts."""
+    for sensor in rig.sensors:
+        for use in sensor_pins(sensor):
+            if use.pin in guarded:
+                msg = (
+                    f"{rig.place_of(sensor.sensor_id)}: {use.field}: GPIO{use.pin} was an actuator's when this "
+                    "collector started; restart controller and collector to give it to a sensor"
+                )
+                raise ConfigError(msg)
 
 
 def sensor_sources(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dt.utils.codec import Message
 from dt.utils.dataclasses import Plant, SensorDescriptor
 from dt.utils.exceptions import ConfigError, MessageError
+from dt.utils.pins import PinUse, bus_pins, option_pins, pin_number, refuse_second_use, sensor_pins
+
+__all__ = ["ActuatorDescriptor", "Rig", "Zone", "actuator_pins", "load_rig", "parse_rig", "pin_number"]
 
 _Entry = TypeVar("_Entry")
 # What every sensor has; further keys of its row are options that its kind defines.
@@ -79,16 +81,10 @@ class Rig:
         return str(self.path) if line is None else f"{self.path}:{line}"
 
 
-def pin_number(pin: str) -> int:
-    """Return the BCM number of `GPIO17` or `D17`; raises MessageError (field `pin`).
-
-    >>> pin_number("GPIO17")
-    17
-    """
-    match = re.fullmatch(r"(?:GPIO|D)(\d{1,2})", pin)
-    if match is None or not 0 <= int(match[1]) <= 27:
-        raise MessageError("pin", f"must be GPIO0 to GPIO27, not {pin!r}")
-    return int(match[1])
+def actuator_pins(actuator: ActuatorDescriptor) -> list[PinUse]:
+    """Return the pins that an actuator's row takes."""
+    user = f"actuator {actuator.actuator_id}"
+    return [PinUse(pin_number(actuator.pin), "pin", user), *option_pins(actuator.options, user)]
 
 
 def load_rig(path: Path) -> Rig:
@@ -121,6 +117,9 @@ def parse_rig(text: str, path: Path = Path("rig.toml")) -> Rig:
     )
     reader.refuse_doubles("sensors", [sensor.sensor_id for sensor in sensors])
     reader.refuse_doubles("actuators", [actuator.actuator_id for actuator in actuators])
+    known = {use.pin: use for use in bus_pins(sensors)}
+    reader.refuse_shared_pins("actuators", known, actuators, actuator_pins)
+    reader.refuse_shared_pins("sensors", known, sensors, sensor_pins)
     return Rig(
         path=path,
         zones=zones,
@@ -166,6 +165,20 @@ class _Reader:
             if name in names[:index]:
                 line = self._row_line(section, index)
                 raise ConfigError(f"{self._path}:{line}: id: {name!r} stands there twice")
+
+    def refuse_shared_pins(
+        self,
+        section: str,
+        known: dict[int, PinUse],
+        rows: Iterable[_Entry],
+        pins_of: Callable[[_Entry], list[PinUse]],
+    ) -> None:
+        """Refuse a row that wants a pin of another one: an output that two drive has no longest time (S1)."""
+        for index, row in enumerate(rows):
+            self._made(
+                lambda row=row: refuse_second_use(known, pins_of(row)),  # type: ignore[misc]
+                self._row_line(section, index),
+            )
 
     def lines_of(self, section: str, names: list[str]) -> dict[str, int]:
         """Return on which line each named row begins."""

@@ -72,6 +72,7 @@ def test_a_touched_file_changes_nothing(desk: Desk) -> None:
         ("every_s = 2\n", "every_s = -2\n", "read_interval"),
         ('kind = "bh1750"', 'kind = "bh1751"', "bh1751"),
         ("[[sensors]]", "[[sensors", "line"),
+        ('pin = "GPIO4"\n', 'pin = "GPIO4"\npower_pin = "GPIO17"\n', "power_pin: GPIO17"),
     ],
 )
 def test_a_bad_file_is_refused_and_the_old_rig_goes_on(desk: Desk, before: str, after: str, why: str) -> None:

@@ -70,10 +70,7 @@ def test_a_sound_rig_names_its_pins_once(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
-        ('pin = "GPIO17"', 'pin = "GPIO4"', "GPIO4 is wanted by dht22 and pump"),
-        ('pin = "GPIO4"\n', 'pin = "GPIO4"\npower_pin = "GPIO17"\n', "GPIO17 is wanted by power of dht22 and pump"),
         ('id = "seesaw-soil"', _SECOND_PROBE + 'id = "seesaw-soil"', "0x36 is wanted by other and seesaw-soil"),
-        ('pin = "GPIO17"', 'pin = "GPIO3"', "GPIO3 (pump) belongs to I2C"),
         ("address = 0x36", "address = 0x23", "0x23 is wanted by bh1750-light and seesaw-soil"),
     ],
 )
