@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from dt.collector.binding import Binder, Binding
 from dt.collector.hardware import MQTT, PiHardware, SimulatedHardware, open_hardware
-from dt.collector.kinds import check_options, find_kind, load_kind
+from dt.collector.kinds import load_kind
 from dt.collector.kinds.base_sensor import Hardware, Sensor
 from dt.collector.metrics import SensorMetrics
 from dt.collector.mocks.host import machine_of
 from dt.collector.outbox import Drop, Limits, Outbox
+from dt.collector.rig_check import check_kinds, guarded_pins, refuse_guarded_pins
 from dt.collector.rig_watch import RigWatch
 from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
 from dt.communication.binding_api import BindingApiClient
@@ -25,13 +26,11 @@ from dt.utils.clock import Clock
 from dt.utils.codec import Message
 from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorDescriptor
-from dt.utils.exceptions import ConfigError
 from dt.utils.hardware import is_simulated
 from dt.utils.http_server import health_app, server_for
 from dt.utils.logger import get_logger
 from dt.utils.memory import keep_heap_small
-from dt.utils.pins import sensor_pins
-from dt.utils.rig import Rig, actuator_pins, load_rig
+from dt.utils.rig import Rig, load_rig
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
@@ -193,34 +192,6 @@ def collector_outbox(
         keep_sent_s=keep_sent_s,
         disk_check=disk_check,
     )
-
-
-def check_kinds(rig: Rig) -> None:
-    """Raise `ConfigError`, with file and line, for a sensor that no kind can read."""
-    for descriptor in rig.sensors:
-        try:
-            find_kind(descriptor)
-            check_options(descriptor)
-        except ConfigError as error:
-            msg = f"{rig.place_of(descriptor.sensor_id)}: {error}"
-            raise ConfigError(msg) from error
-
-
-def guarded_pins(rig: Rig) -> frozenset[int]:
-    """Return the pins of a rig's actuators: the guard alone drives them."""
-    return frozenset(use.pin for actuator in rig.actuators for use in actuator_pins(actuator))
-
-
-def refuse_guarded_pins(rig: Rig, guarded: Collection[int]) -> None:
-    """Raise `ConfigError` for a sensor on a pin that was an actuator's: a running guard drives it until it restarts."""
-    for sensor in rig.sensors:
-        for use in sensor_pins(sensor):
-            if use.pin in guarded:
-                msg = (
-                    f"{rig.place_of(sensor.sensor_id)}: {use.field}: GPIO{use.pin} was an actuator's when this "
-                    "collector started; restart controller and collector to give it to a sensor"
-                )
-                raise ConfigError(msg)
 
 
 def sensor_sources(

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from dt.collector.main import check_kinds
+from dt.collector.rig_check import check_kinds
 from dt.operations.broker import OwnBroker
 from dt.operations.checkup import Check, Patient, failed, fine, skipped, warned
 from dt.operations.plan import rig_file_of

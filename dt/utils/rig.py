@@ -17,6 +17,7 @@ from dt.utils.pins import PinUse, bus_pins, option_pins, pin_number, refuse_seco
 __all__ = ["ActuatorDescriptor", "Rig", "Zone", "actuator_pins", "load_rig", "parse_rig", "pin_number"]
 
 _Entry = TypeVar("_Entry")
+_SHORTEST_EVERY_S = 0.1
 # What every sensor has; further keys of its row are options that its kind defines.
 _SENSOR_KEYS = frozenset(
     {"id", "kind", "quantity", "zone", "plant", "pin", "address", "every_s", "name", "calibration"}
@@ -217,6 +218,9 @@ def _sensor(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[st
         {k: v for k, v in entry.items() if k in _SENSOR_KEYS},
         id="sensor_id", zone="zone_id", plant="plant_id", quantity="data_type", every_s="read_interval",
     )  # fmt: skip
+    every_s = entry.get("every_s")
+    if isinstance(every_s, int | float) and not every_s >= _SHORTEST_EVERY_S:
+        raise MessageError("every_s", f"must be at least {_SHORTEST_EVERY_S:g} s, not {every_s:g}")
     options = {k: v for k, v in entry.items() if k not in _SENSOR_KEYS}
     return {**made, **_place(entry, zones, plants), "options": options}
 
