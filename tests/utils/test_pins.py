@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dt.utils import pins
 from dt.utils.exceptions import ConfigError
 from dt.utils.rig import parse_rig, pin_number
 
@@ -98,3 +100,11 @@ def test_two_kinds_of_chip_do_not_share_a_pin() -> None:
 
     with pytest.raises(ConfigError, match=r"rig.toml:11: pin: GPIO4 is wanted by am2320, and belongs to dht22"):
         parse_rig(HEAD + row.format("dht22") + row.format("am2320"))
+
+
+def test_examples_are_true() -> None:
+    """Each function gives what its docstring shows."""
+    found = doctest.testmod(pins)
+
+    assert found.attempted > 0
+    assert found.failed == 0
