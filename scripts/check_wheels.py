@@ -100,9 +100,17 @@ def _said(outcome: Outcome) -> str:
     return f"{len(outcome.wheels)} wheels{compiled}"
 
 
+def _project(text: str) -> Path:
+    path = Path(text)
+    missing = [name for name in ("pyproject.toml", "constraints.txt") if not (path / name).is_file()]
+    if missing:
+        raise argparse.ArgumentTypeError(f"{text} has no {' and no '.join(missing)}")
+    return path
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Check that all that make install-rpi installs comes as wheels.")
-    parser.add_argument("--project", type=Path, default=ROOT, help="folder of pyproject.toml and constraints.txt")
+    parser.add_argument("--project", type=_project, default=ROOT, help="folder of pyproject.toml and constraints.txt")
     parser.add_argument(
         "--python", action="append", help=f"3.11 and the like; repeatable (default: {', '.join(PYTHONS)})"
     )

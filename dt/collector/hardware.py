@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +25,7 @@ from dt.utils.clock import Clock, SystemClock
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError, SensorError
 from dt.utils.hardware import is_simulated
-from dt.utils.rig import pin_number
+from dt.utils.pins import pin_number
 
 MQTT = "mqtt"  # the kind whose sensors need no bus and no pin
 
@@ -39,6 +39,23 @@ class SharedChips:
         self._chips: dict[str, object] = {}
         self._opening: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._guarded: frozenset[int] = frozenset()
+
+    @property
+    def guarded(self) -> frozenset[int]:
+        """Return the pins on which nothing is ever opened here."""
+        return self._guarded
+
+    def leave_to_guard(self, pins: Iterable[int]) -> None:
+        """Never open these pins, for as long as this process lives: the guard alone drives what is an actuator's."""
+        self._guarded |= frozenset(pins)
+
+    def free_pin(self, name: str) -> int:
+        """Return the number of a pin that may be opened here; raises `SensorError` for one of the guard's."""
+        pin = pin_number(name)
+        if pin in self._guarded:
+            raise SensorError(f"GPIO{pin} is an actuator's pin, and not opened for a sensor")
+        return pin
 
     def shared(self, key: str, make: ChipMaker) -> object:
         """Return the chip of this key, or open it; who wants another one does not wait for that."""
@@ -114,11 +131,11 @@ class SimulatedHardware(SharedChips):
 
     def pin(self, name: str) -> pulse_input.WireLine:
         """Return a pin by its BCM name."""
-        return pulse_input.WireLine(pin_number(name), self._wire)
+        return pulse_input.WireLine(self.free_pin(name), self._wire)
 
     def switch(self, name: str) -> Switch:
         """Return a switch on a pin of the box."""
-        return WireSwitch(self._wire, pin_number(name))
+        return WireSwitch(self._wire, self.free_pin(name))
 
     def camera(self, name: str, options: Mapping[str, Any] | None = None) -> Camera:
         """Return a camera of the box: by a process of its own, unless the box lives in this one."""
@@ -151,24 +168,26 @@ class PiHardware(SharedChips):
 
     def pin(self, name: str) -> object:
         """Return Blinka's pin of a BCM name."""
+        pin = self.free_pin(name)
         import board
 
-        return getattr(board, f"D{pin_number(name)}")
+        return getattr(board, f"D{pin}")
 
     def switch(self, name: str) -> Switch:
         """Return gpiozero's output on a pin, which is on at first: what it feeds may be running."""
-        return cast("Switch", self.shared(f"switch:{name}", lambda: _output(name)))
+        pin = self.free_pin(name)
+        return cast("Switch", self.shared(f"switch:{pin}", lambda: _output(pin)))
 
     def camera(self, name: str, options: Mapping[str, Any] | None = None) -> Camera:
         """Return a camera module or a USB camera, by a process of its own."""
         return ProcessCamera(camera_spec(name, options))
 
 
-def _output(name: str) -> object:
+def _output(pin: int) -> object:
     from gpiozero import OutputDevice
 
-    with chip_errors(f"power switch on {name}"):
-        return OutputDevice(pin_number(name), initial_value=True)
+    with chip_errors(f"power switch on GPIO{pin}"):
+        return OutputDevice(pin, initial_value=True)
 
 
 class LockedBus:

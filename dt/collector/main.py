@@ -8,11 +8,12 @@ from functools import partial
 
 from dt.collector.binding import Binder, Binding
 from dt.collector.hardware import MQTT, PiHardware, SimulatedHardware, open_hardware
-from dt.collector.kinds import check_options, find_kind, load_kind
+from dt.collector.kinds import load_kind
 from dt.collector.kinds.base_sensor import Hardware, Sensor
 from dt.collector.metrics import SensorMetrics
 from dt.collector.mocks.host import machine_of
 from dt.collector.outbox import Drop, Limits, Outbox
+from dt.collector.rig_check import check_kinds, guarded_pins, refuse_guarded_pins
 from dt.collector.rig_watch import RigWatch
 from dt.collector.sensor_manager import SERVICE, SensorManager, SensorSource
 from dt.communication.binding_api import BindingApiClient
@@ -25,7 +26,6 @@ from dt.utils.clock import Clock
 from dt.utils.codec import Message
 from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorDescriptor
-from dt.utils.exceptions import ConfigError
 from dt.utils.hardware import is_simulated
 from dt.utils.http_server import health_app, server_for
 from dt.utils.logger import get_logger
@@ -63,6 +63,7 @@ class CollectorService(Service):
         if any(sensor.kind == MQTT for sensor in rig.sensors):
             MqttLogin.of(settings)  # says what is wrong with the broker's settings before anything is opened
         self._descriptors = rig.sensors
+        self._guarded = guarded_pins(rig)
         if wire is None:
             is_simulated(settings)  # says which HARDWARE to set before anything is opened
         self._manager: SensorManager | None = None
@@ -73,6 +74,7 @@ class CollectorService(Service):
     def on_start(self) -> None:
         """Open the hardware, bind the sensors in the background, read."""
         self._hardware = open_hardware(self._settings, self._wire)
+        self._hardware.leave_to_guard(self._guarded)
         self.closing("hardware", self._hardware.close)
         machine = machine_of(self._hardware.wire, self._messaging, self.clock)
         self._hardware.clock = machine.clock
@@ -98,7 +100,7 @@ class CollectorService(Service):
         self.closing("binding", self._binding.stop)
         self._manager.start()
         self.closing("sensors", self._manager.stop)
-        self._watch = RigWatch(self._settings.rig_file, check_kinds, self._follow, self.clock)
+        self._watch = RigWatch(self._settings.rig_file, self._check, self._follow, self.clock)
         self._watch.start()
         self.closing("rig watch", self._watch.stop)
         self.closing("health beat", HealthBeat(self, _Latest(outbox), machine.clock).start())
@@ -134,10 +136,16 @@ class CollectorService(Service):
         beside = {"binding": self._binding.health(), "rig": self._watch.health(), **self._hardware.health()}
         return {**self._manager.health(), **beside}
 
+    def _check(self, rig: Rig) -> None:
+        assert self._hardware is not None
+        check_kinds(rig)
+        refuse_guarded_pins(rig, self._hardware.guarded)
+
     def _follow(self, rig: Rig) -> None:
         assert self._manager is not None
         assert self._binding is not None
         assert self._hardware is not None
+        self._hardware.leave_to_guard(guarded_pins(rig))
         done = self._manager.reload(sensor_sources(rig.sensors, self._hardware))
         self._binding.replace(rig.sensors)
         for what, names in done.items():
@@ -188,17 +196,6 @@ def collector_outbox(
         keep_sent_s=keep_sent_s,
         disk_check=disk_check,
     )
-
-
-def check_kinds(rig: Rig) -> None:
-    """Raise `ConfigError`, with file and line, for a sensor that no kind can read."""
-    for descriptor in rig.sensors:
-        try:
-            find_kind(descriptor)
-            check_options(descriptor)
-        except ConfigError as error:
-            msg = f"{rig.place_of(descriptor.sensor_id)}: {error}"
-            raise ConfigError(msg) from error
 
 
 def sensor_sources(

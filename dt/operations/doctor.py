@@ -17,7 +17,7 @@ from dt.operations.doctor_stack import STACK_CHECKS
 from dt.operations.doctor_storage import STORAGE_CHECKS
 from dt.operations.doctor_try_pin import try_pin
 from dt.utils.config import load_settings, origins_of
-from dt.utils.exceptions import ConfigError
+from dt.utils.exceptions import ConfigError, MessageError
 
 LONGEST_CHECK_S = 10.0
 _LONGEST_TRIAL_S = 30.0
@@ -77,6 +77,8 @@ def within(seconds: float, name: str, check: Callable[[], Check]) -> Check:
     except queue.Empty:
         remedy = _STUCK.get(name, "look into the log of the part that is named, and try again")
         return failed(name, f"no answer within {seconds:g} s", remedy)
+    if isinstance(result, ConfigError | MessageError):
+        return failed(name, str(result), "correct what is named in rig.toml or the settings")
     if isinstance(result, Exception):
         detail = f"the check itself failed: {type(result).__name__}: {result}"
         return failed(name, detail, "please report this with the output of dt doctor --json")

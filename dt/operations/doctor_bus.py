@@ -18,7 +18,7 @@ from dt.operations.doctor_chips import ADDRESSES_OF_KIND, chip_words
 from dt.operations.plan import rig_file_of
 from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorDescriptor
-from dt.utils.exceptions import ConfigError, WireError
+from dt.utils.exceptions import ConfigError, MessageError, WireError
 from dt.utils.hardware import is_simulated
 from dt.utils.rig import Rig, load_rig
 
@@ -66,7 +66,7 @@ def check_bus(patient: Patient, opening: Opening | None = None) -> Check:
         declared = declared_addresses(load_rig(rig_file_of(settings)))
         with (opening or _open_bus)(settings) as bus:
             found = bus.scan()
-    except ConfigError as error:
+    except (ConfigError, MessageError) as error:
         return skipped("bus", f"it cannot be scanned: {error}")
     except (WireAwayError, WireVersionError) as error:
         return skipped("bus", f"the plant box cannot be asked: {error}")

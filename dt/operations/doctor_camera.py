@@ -11,7 +11,7 @@ from dt.collector.camera_spec import CameraSource, CameraSpec, camera_spec
 from dt.communication.wire import WireClient
 from dt.operations.checkup import Check, Machine, Patient, failed, fine, skipped
 from dt.operations.plan import rig_file_of
-from dt.utils.exceptions import ConfigError, SensorError, WireError
+from dt.utils.exceptions import ConfigError, MessageError, SensorError, WireError
 from dt.utils.hardware import is_simulated
 from dt.utils.rig import load_rig
 
@@ -33,7 +33,7 @@ def check_camera(patient: Patient) -> Check:
             return skipped("camera", "the rig has none")
         if is_simulated(patient.settings, patient.machine.path("/proc/device-tree/model")):
             return _simulated(patient, specs)
-    except ConfigError as error:
+    except (ConfigError, MessageError) as error:
         return skipped("camera", f"it cannot be told: {error}")
     return _real(patient.machine, specs)
 

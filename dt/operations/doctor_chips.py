@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dt.collector.kinds import KINDS
+
 FIRST_ADDRESS, LAST_ADDRESS = 0x08, 0x77  # what lies outside is reserved by the bus
 
 _RANGES: tuple[tuple[int, int, str], ...] = (
@@ -46,9 +48,7 @@ _RANGES: tuple[tuple[int, int, str], ...] = (
 
 # Where the chips of our own kinds can be set to.
 ADDRESSES_OF_KIND: Mapping[str, frozenset[int]] = {
-    "bh1750": frozenset({0x23, 0x5C}),
-    "seesaw": frozenset(range(0x36, 0x3A)),
-    "sht31": frozenset({0x44, 0x45}),
+    kind: frozenset(spec.addresses) for (kind, _), spec in KINDS.items() if spec.addresses
 }
 
 

@@ -13,11 +13,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from dt.collector.main import check_kinds
+from dt.collector.rig_check import check_kinds
 from dt.operations.broker import OwnBroker
 from dt.operations.checkup import Check, Patient, failed, fine, skipped, warned
 from dt.operations.plan import rig_file_of
-from dt.utils.exceptions import ConfigError
+from dt.utils.exceptions import ConfigError, MessageError
 from dt.utils.hardware import is_simulated
 from dt.utils.rig import load_rig
 
@@ -106,7 +106,7 @@ def check_rig(patient: Patient) -> Check:
     try:
         rig = load_rig(rig_file_of(patient.settings))
         check_kinds(rig)
-    except ConfigError as error:
+    except (ConfigError, MessageError) as error:
         return failed("rig", str(error), "correct the line that is named, or set RIG_FILE to another rig")
     counts = f"{len(rig.plants)} plants, {len(rig.sensors)} sensors, {len(rig.actuators)} actuators"
     return fine("rig", f"{rig.path}: {counts}")

@@ -11,8 +11,9 @@ from dt.operations.doctor_bus import declared_addresses
 from dt.operations.plan import rig_file_of
 from dt.operations.status import ask
 from dt.utils.dataclasses import SensorDescriptor
-from dt.utils.exceptions import ConfigError
-from dt.utils.rig import Rig, load_rig, pin_number
+from dt.utils.exceptions import ConfigError, MessageError
+from dt.utils.pins import sensor_pins
+from dt.utils.rig import Rig, actuator_pins, load_rig
 
 HEADER_PINS = range(28)
 _HEADER_CHIP_LINES = range(54, 60)  # 54 on a Pi 3 and 5, 58 on a Pi 4; other chips of a Pi have fewer
@@ -38,8 +39,8 @@ def check_pins(patient: Patient) -> Check:
     try:
         rig = load_rig(rig_file_of(patient.settings))
         uses = pin_uses(rig)
-        conflicts = [*double_uses(uses), *bus_conflicts(rig, uses, patient.machine.boot_config)]
-    except ConfigError as error:
+        conflicts = bus_conflicts(rig, uses, patient.machine.boot_config)
+    except (ConfigError, MessageError) as error:
         return skipped("pins", f"they cannot be told: {error}")
     if conflicts:
         return failed("pins", "; ".join(conflicts), "give each its own pin or address in rig.toml, and wire it so")
@@ -86,28 +87,14 @@ def keeps_outputs(machine: Machine) -> bool | None:
 def pin_uses(rig: Rig) -> dict[int, list[str]]:
     """Return what the rig has on each pin: kind of chip, or id of actuator; sensors of one chip count once."""
     uses: dict[int, list[str]] = {}
-    for sensor in rig.sensors:
-        if sensor.pin is not None and re.match(r"GPIO|D\d", sensor.pin):
-            kinds = uses.setdefault(pin_number(sensor.pin), [])
-            if sensor.kind not in kinds:
-                kinds.append(sensor.kind)
-        power_pin = sensor.options.get("power_pin")
-        if isinstance(power_pin, str):
-            powered = uses.setdefault(pin_number(power_pin), [])
-            if f"power of {sensor.kind}" not in powered:
-                powered.append(f"power of {sensor.kind}")
+    for use in (use for sensor in rig.sensors for use in sensor_pins(sensor)):
+        users = uses.setdefault(use.pin, [])
+        if use.user not in users:
+            users.append(use.user)
     for actuator in rig.actuators:
-        uses.setdefault(pin_number(actuator.pin), []).append(actuator.actuator_id)
+        for use in actuator_pins(actuator):
+            uses.setdefault(use.pin, []).append(actuator.actuator_id)
     return uses
-
-
-def double_uses(uses: Mapping[int, list[str]]) -> list[str]:
-    """Return a sentence for each pin that has more than one use.
-
-    >>> double_uses({4: ["dht22"], 17: ["pump", "lamp"]})
-    ['GPIO17 is wanted by pump and lamp']
-    """
-    return [f"GPIO{pin} is wanted by {' and '.join(names)}" for pin, names in sorted(uses.items()) if len(names) > 1]
 
 
 def bus_conflicts(rig: Rig, uses: Mapping[int, list[str]], boot_config: str) -> list[str]:

@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     influx_bucket: str = ""
     database_url: str = ""
     mqtt_url: str = ""
-    mqtt_prefix: str = Field("plant-twin", pattern=r"^[^+#\s]+$")
+    mqtt_prefix: str = Field("plant-twin", pattern=r"^[^+#\s]*[^+#\s/][^+#\s]*$")
     mqtt_username: str = ""
     mqtt_password: str = ""
     mqtt_cafile: str = ""

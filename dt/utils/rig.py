@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +13,12 @@ from dt.utils.codec import Message
 from dt.utils.dataclasses import Plant, SensorDescriptor
 from dt.utils.exceptions import ConfigError, MessageError
 from dt.utils.ids import require_name
+from dt.utils.pins import PinUse, bus_pins, option_pins, pin_number, refuse_second_use, sensor_pins
+
+__all__ = ["ActuatorDescriptor", "Rig", "Zone", "actuator_pins", "load_rig", "parse_rig", "pin_number"]
 
 _Entry = TypeVar("_Entry")
+_SHORTEST_EVERY_S = 0.1
 # What every sensor has; further keys of its row are options that its kind defines.
 _SENSOR_KEYS = frozenset(
     {"id", "kind", "quantity", "zone", "plant", "pin", "address", "every_s", "name", "calibration"}
@@ -80,16 +83,10 @@ class Rig:
         return str(self.path) if line is None else f"{self.path}:{line}"
 
 
-def pin_number(pin: str) -> int:
-    """Return the BCM number of `GPIO17` or `D17`; raises MessageError (field `pin`).
-
-    >>> pin_number("GPIO17")
-    17
-    """
-    match = re.fullmatch(r"(?:GPIO|D)(\d{1,2})", pin)
-    if match is None or not 0 <= int(match[1]) <= 27:
-        raise MessageError("pin", f"must be GPIO0 to GPIO27, not {pin!r}")
-    return int(match[1])
+def actuator_pins(actuator: ActuatorDescriptor) -> list[PinUse]:
+    """Return the pins that an actuator's row takes."""
+    user = f"actuator {actuator.actuator_id}"
+    return [PinUse(pin_number(actuator.pin), "pin", user), *option_pins(actuator.options, user)]
 
 
 def load_rig(path: Path) -> Rig:
@@ -126,6 +123,9 @@ def parse_rig(text: str, path: Path = Path("rig.toml")) -> Rig:
     )
     reader.refuse_doubles("sensors", [sensor.sensor_id for sensor in sensors])
     reader.refuse_doubles("actuators", [actuator.actuator_id for actuator in actuators])
+    known = {use.pin: use for use in bus_pins(sensors)}
+    reader.refuse_shared_pins("actuators", known, actuators, actuator_pins)
+    reader.refuse_shared_pins("sensors", known, sensors, sensor_pins)
     return Rig(
         path=path,
         zones=zones,
@@ -172,6 +172,20 @@ class _Reader:
                 line = self._row_line(section, index)
                 raise ConfigError(f"{self._path}:{line}: id: {name!r} stands there twice")
 
+    def refuse_shared_pins(
+        self,
+        section: str,
+        known: dict[int, PinUse],
+        rows: Iterable[_Entry],
+        pins_of: Callable[[_Entry], list[PinUse]],
+    ) -> None:
+        """Refuse a row that wants a pin of another one: an output that two drive has no longest time (S1)."""
+        for index, row in enumerate(rows):
+            self._made(
+                lambda row=row: refuse_second_use(known, pins_of(row)),  # type: ignore[misc]
+                self._row_line(section, index),
+            )
+
     def lines_of(self, section: str, names: list[str]) -> dict[str, int]:
         """Return on which line each named row begins."""
         return {name: self._row_line(section, index) for index, name in enumerate(names)}
@@ -215,6 +229,9 @@ def _sensor(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[st
         {k: v for k, v in entry.items() if k in _SENSOR_KEYS},
         id="sensor_id", zone="zone_id", plant="plant_id", quantity="data_type", every_s="read_interval",
     )  # fmt: skip
+    every_s = entry.get("every_s")
+    if isinstance(every_s, int | float) and not every_s >= _SHORTEST_EVERY_S:
+        raise MessageError("every_s", f"must be at least {_SHORTEST_EVERY_S:g} s, not {every_s:g}")
     options = {k: v for k, v in entry.items() if k not in _SENSOR_KEYS}
     return {**made, **_place(entry, zones, plants), "options": options}
 

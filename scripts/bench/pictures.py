@@ -6,8 +6,8 @@ default ../shared/data/canopy_timelapse), each sharp and blurred, then memory an
 
 from __future__ import annotations
 
+import argparse
 import io
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ PICTURES = 50
 
 def main() -> int:
     """Measure and print."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT.parent / "shared" / "data" / "canopy_timelapse"
+    folder = _parser().parse_args().folder
     clock = ManualClock(MIDNIGHT)
     rig = load_rig(ROOT / "rig.toml")
     board = BoxWire(Box(box_spec(rig), MIDNIGHT - 3600.0), clock, wiring(rig))
@@ -44,6 +44,13 @@ def main() -> int:
         show(name, picture)
     show_cost(board)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure how bright and sharp pictures are, and what one costs.")
+    ours = ROOT.parent / "shared" / "data" / "canopy_timelapse"
+    parser.add_argument("folder", nargs="?", type=Path, default=ours, help="folder of real pictures (*.jpg)")
+    return parser
 
 
 def simulated(board: BoxWire, clock: ManualClock) -> Iterator[tuple[str, Image.Image]]:

@@ -10,7 +10,7 @@ import pytest
 
 from dt.collector.hardware import SimulatedHardware
 from dt.collector.kinds import KINDS, load_kind
-from dt.collector.main import check_kinds
+from dt.collector.rig_check import check_kinds
 from dt.simulator.board import BoxWire
 from dt.simulator.box import Box
 from dt.simulator.from_rig import box_spec

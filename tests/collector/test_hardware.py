@@ -11,6 +11,7 @@ import pytest
 from dt.collector.clock_sync import is_clock_synced
 from dt.collector.hardware import (
     LockedBus,
+    PiHardware,
     SharedChips,
     SimulatedHardware,
     open_hardware,
@@ -19,7 +20,7 @@ from dt.collector.mocks import pulse_input
 from dt.collector.mocks.bus import WireBus
 from dt.simulator.board import BoxWire
 from dt.utils.config import Settings
-from dt.utils.exceptions import ConfigError
+from dt.utils.exceptions import ConfigError, SensorError
 from dt.utils.hardware import is_simulated
 
 
@@ -128,3 +129,16 @@ def test_shared_chip_is_opened_once_and_anew_after_it_was_forgotten() -> None:
 def test_kernel_can_be_asked_about_its_clock() -> None:
     """The question is answered with yes or no on any machine."""
     assert is_clock_synced() in (True, False)
+
+
+@pytest.mark.parametrize("name", ["GPIO17", "D17"])
+def test_s01_hardware_opens_nothing_on_an_actuators_pin(board: BoxWire, name: str) -> None:
+    """Whatever a kind asks for: the guard alone drives the pump, and the pin is not even set up."""
+    for hardware in (SimulatedHardware(board), PiHardware()):
+        hardware.leave_to_guard({17})
+        hardware.leave_to_guard({27})
+
+        for opening in (hardware.switch, hardware.pin):
+            with pytest.raises(SensorError, match="GPIO17 is an actuator's pin"):
+                opening(name)
+    assert "17" not in board.state()["pins"]  # type: ignore[operator]

@@ -165,3 +165,19 @@ def test_rig_with_an_unknown_kind_is_refused_before_anything_opens(
 
     with pytest.raises(ConfigError, match="sensor bh1750-light: no kind 'bh1751'"):
         create_service(own_port, messaging, SystemClock())
+
+
+@pytest.mark.parametrize("moves_pump", [False, True])
+def test_s01_a_running_collector_takes_no_rig_that_gives_it_a_pumps_pin(
+    service: CollectorService, own_port: Settings, board: BoxWire, eventually: Eventually, *, moves_pump: bool
+) -> None:
+    """Nor one that moves the pump away: the guard that runs drives the old pin until it is restarted."""
+    text = own_port.rig_file.read_text("utf-8").replace('pin = "GPIO4"\n', 'pin = "GPIO4"\npower_pin = "GPIO17"\n')
+    if moves_pump:
+        text = text.replace('\npin = "GPIO17"', '\npin = "GPIO25"')
+    own_port.rig_file.write_text(text, "utf-8")
+
+    service.look_at_rig()
+
+    eventually(lambda: "power_pin: GPIO17" in str(service.ready()), "the changed rig was refused")
+    assert not board.pin_read(17)

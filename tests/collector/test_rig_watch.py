@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dt.collector.main import check_kinds
+from dt.collector.rig_check import check_kinds
 from dt.collector.rig_watch import RigWatch
 from dt.utils.clock import ManualClock
 from dt.utils.config import Settings
@@ -69,9 +69,10 @@ def test_a_touched_file_changes_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "why"),
     [
-        ("every_s = 2\n", "every_s = -2\n", "read_interval"),
+        ("every_s = 2\n", "every_s = -2\n", "every_s"),
         ('kind = "bh1750"', 'kind = "bh1751"', "bh1751"),
         ("[[sensors]]", "[[sensors", "line"),
+        ('pin = "GPIO4"\n', 'pin = "GPIO4"\npower_pin = "GPIO17"\n', "power_pin: GPIO17"),
     ],
 )
 def test_a_bad_file_is_refused_and_the_old_rig_goes_on(desk: Desk, before: str, after: str, why: str) -> None:

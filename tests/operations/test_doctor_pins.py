@@ -10,7 +10,11 @@ import pytest
 
 from dt.cli.main import main
 from dt.communication.wire import WireServer
-from dt.operations.checkup import Finding, Patient
+from dt.operations.checkup import Check, Finding, Patient
+from dt.operations.doctor import within
+from dt.operations.doctor_bus import check_bus
+from dt.operations.doctor_camera import check_camera
+from dt.operations.doctor_machine import check_rig
 from dt.operations.doctor_pins import check_outputs, check_pins, header_lines
 from dt.operations.doctor_try_pin import Level, judge, try_pin
 from dt.operations.plan import SERVICES, free_port
@@ -18,6 +22,7 @@ from dt.simulator.board import BoxWire, box_spec, wiring
 from dt.simulator.box import Box
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
+from dt.utils.exceptions import MessageError
 from dt.utils.rig import load_rig
 from tests.operations.pi_files import CONFIG, GPIOINFO_1, GPIOINFO_2, one_pot, patient_on, pi
 
@@ -70,10 +75,7 @@ def test_a_sound_rig_names_its_pins_once(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
-        ('pin = "GPIO17"', 'pin = "GPIO4"', "GPIO4 is wanted by dht22 and pump"),
-        ('pin = "GPIO4"\n', 'pin = "GPIO4"\npower_pin = "GPIO17"\n', "GPIO17 is wanted by power of dht22 and pump"),
         ('id = "seesaw-soil"', _SECOND_PROBE + 'id = "seesaw-soil"', "0x36 is wanted by other and seesaw-soil"),
-        ('pin = "GPIO17"', 'pin = "GPIO3"', "GPIO3 (pump) belongs to I2C"),
         ("address = 0x36", "address = 0x23", "0x23 is wanted by bh1750-light and seesaw-soil"),
     ],
 )
@@ -105,6 +107,48 @@ def test_a_bus_of_config_txt_that_needs_a_rigs_pin_fails(
 
     assert check.finding is Finding.FAILED
     assert word in check.detail
+
+
+@pytest.mark.parametrize("power_pin", ["banana", "GPIO99", "GPIO17", "GPIO2"])
+def test_a_wrong_pin_is_the_rigs_failure_and_breaks_no_other_check(
+    settings: Settings, tmp_path: Path, power_pin: str
+) -> None:
+    """The line of the rig is named once; what rests on the rig goes on, or says that it cannot."""
+    rig = changed_rig(settings, tmp_path, 'pin = "GPIO4"\n', f'pin = "GPIO4"\npower_pin = "{power_pin}"\n')
+    patient = patient_on(settings, pi(tmp_path), hardware="simulated", rig_file=rig)
+
+    found = {
+        check.name: check for check in (each(patient) for each in (check_rig, check_pins, check_bus, check_camera))
+    }
+
+    assert found["rig"].finding is Finding.FAILED
+    assert "rig.toml:8: " in found["rig"].detail
+    assert power_pin in found["rig"].detail
+    assert not [check for name, check in found.items() if name != "rig" and check.finding is Finding.FAILED]
+
+
+def test_an_error_of_rig_or_settings_in_any_check_is_told_as_such() -> None:
+    """No check asks for a report of a rig that is wrong."""
+
+    def broken() -> Check:
+        raise MessageError("pin", "must be GPIO0 to GPIO27, not 'banana'")
+
+    check = within(5.0, "pins", broken)
+
+    assert check.finding is Finding.FAILED
+    assert check.detail == "pin: must be GPIO0 to GPIO27, not 'banana'"
+
+
+@pytest.mark.parametrize("pin", ["banana", "GPIO99", "-1", ""])
+def test_a_pin_that_is_none_is_wrong_use_at_once(pin: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No check has run."""
+    with pytest.raises(SystemExit) as caught:
+        main(["doctor", "--try-pin", pin])
+
+    assert caught.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "GPIO0 to GPIO27" in said.err
 
 
 def test_free_pins_are_fine(settings: Settings, tmp_path: Path) -> None:

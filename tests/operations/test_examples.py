@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ["checkup", "doctor_chips", "doctor_camera", "doctor_pins", "doctor_storage"]
+MODULES = ["checkup", "doctor_chips", "doctor_camera", "doctor_storage"]
 
 
 @pytest.mark.parametrize("name", MODULES)

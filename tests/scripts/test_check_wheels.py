@@ -159,3 +159,13 @@ def test_the_board_of_a_pi_needs_nothing_beyond_what_a_pi_gets() -> None:
         used = {name.lower().replace("_", "-") for name in json.loads(done.stdout)}
         assert "gpiod" in used
         assert used <= {*outcome.wheels, "plant-twin"}
+
+
+def test_a_folder_that_is_no_project_is_wrong_use(tmp_path: Path) -> None:
+    """Exit code 2 and one sentence, no traceback."""
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--project", str(tmp_path / "none")], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("none has no pyproject.toml and no constraints.txt")

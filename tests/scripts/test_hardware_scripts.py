@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dt.communication.wire import WireServer
@@ -56,7 +57,7 @@ def board(settings: Settings) -> Iterator[BoxWire]:
 
 def test_every_script_is_tested_here() -> None:
     """A script that nobody runs rots."""
-    assert {path.stem for path in FOLDER.glob("*.py")} == {*SCRIPTS, "workbench"}
+    assert {path.stem for path in FOLDER.glob("*.py")} == {*SCRIPTS, "workbench", "switched_output"}
 
 
 @pytest.mark.slow
@@ -77,7 +78,7 @@ def test_each_script_shows_what_the_simulated_hardware_says(tmp_path: Path) -> N
         ("bh1750", *twice): r"(\s*\d+\.\d lux\n){2}",
         ("dht22", *twice): r"(\s*\d+\.\d degC\s+\d+\.\d %\n|no reading: .*\n){2}",
         ("seesaw", *twice): r"(\s*\d{3,4} counts\s+\d+\.\d degC\n){2}",
-        ("relay", *twice, "--yes", "--seconds", "0.1"): r"(GPIO17 on\nGPIO17 off\n){2}",
+        ("relay", "--simulated", "--count", "2", "--yes", "--seconds", "0.1"): r"(GPIO17 on\nGPIO17 off\n){2}",
         ("pump", "--simulated", "--yes", "--seconds", "0.2", "--ml", "10"): (
             r"GPIO17 on\nGPIO17 off after \d+\.\d\d s\nflow_ml_s = \d+\.\d\n"
         ),
@@ -114,6 +115,14 @@ def test_wrong_use_is_exit_code_2() -> None:
         ("pump", "--simulated", "--yes", "--seconds", "31"): "at most 30",
         ("relay", "--simulated", "--yes", "--seconds", "0"): "more than 0",
         ("relay", "--simulated", "--yes", "--pin", "GPIO40"): "GPIO0 to GPIO27",
+        ("relay", "--simulated", "--yes", "--seconds", "8", "--count", "4"): "30 seconds in sum",
+        ("pump", "--simulated", "--yes", "--count", "0"): "30 seconds in sum",
+        ("relay", "--simulated", "--yes", "--every", "0"): "at least 1 second",
+        ("relay", "--simulated", "--yes", "--pin", "GPIO4"): "GPIO4 belongs to dht22",
+        ("pump", "--simulated", "--yes", "--pin", "GPIO2"): "GPIO2 belongs to the I2C bus",
+        ("pump", "--simulated", "--yes", "--ml", "nan"): "more than 0",
+        ("pump", "--simulated", "--yes", "--ml", "-5"): "more than 0",
+        ("camera", "--simulated", "--output", "nowhere/try.jpg"): "folder that is there",
         ("bh1750", "--simulated", "--address", "0x99"): "0x08 to 0x77",
         ("camera", "--simulated", "--camera", "lens"): "camera0 to camera9",
         ("seesaw",): "--simulated",
@@ -134,9 +143,24 @@ def test_nothing_switches_before_a_person_says_yes(settings: Settings, board: Bo
     assert "17" not in board.state()["pins"]  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 1),
+        (signal.SIGINT, 130),
+        (signal.SIGQUIT, 1),
+        pytest.param(signal.SIGUSR1, 1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR2, 1, marks=pytest.mark.slow),
+        (signal.SIGTSTP, 1),
+        (signal.SIGKILL, -9),
+    ],
+)
 def test_a_pump_is_off_after_a_signal(
-    settings: Settings, board: BoxWire, eventually: Callable[[Callable[[], object], str], None], number: signal.Signals
+    settings: Settings,
+    board: BoxWire,
+    eventually: Callable[[Callable[[], object], str], None],
+    number: signal.Signals,
+    code: int,
 ) -> None:
     """It runs for 20 s when nobody stops it."""
     process = start("pump", "--wire", str(settings.wire_path), "--yes", "--seconds", "20")
@@ -145,6 +169,40 @@ def test_a_pump_is_off_after_a_signal(
     process.send_signal(number)
     out, _ = process.communicate(timeout=10)
 
-    assert not board.pin_read(17)
-    assert process.returncode == (1 if number == signal.SIGTERM else 0)
+    eventually(lambda: not board.pin_read(17), "the pump is off")
+    assert process.returncode == code
     assert "off after" not in out
+
+
+def test_a_pump_is_off_at_its_deadline_while_its_script_is_halted(
+    settings: Settings, board: BoxWire, eventually: Callable[[Callable[[], object], str], None]
+) -> None:
+    """SIGSTOP can be caught by nobody."""
+    process = start("pump", "--wire", str(settings.wire_path), "--yes", "--seconds", "2")
+    eventually(lambda: board.pin_read(17), "the pump runs")
+
+    process.send_signal(signal.SIGSTOP)
+
+    eventually(lambda: not board.pin_read(17), "the pump is off")
+    process.kill()
+    process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_pump_is_off_when_the_process_that_holds_its_pin_dies_or_hangs(
+    settings: Settings,
+    board: BoxWire,
+    eventually: Callable[[Callable[[], object], str], None],
+    number: signal.Signals,
+) -> None:
+    """The script takes the pin itself: the box, as a Pi, leaves a dead process's output on."""
+    process = start("pump", "--wire", str(settings.wire_path), "--yes", "--seconds", "2")
+    eventually(lambda: board.pin_read(17), "the pump runs")
+    [holder] = psutil.Process(process.pid).children()
+
+    holder.send_signal(number)
+    _, err = process.communicate(timeout=10)
+
+    assert not board.pin_read(17)
+    assert process.returncode == 1
+    assert len(err.splitlines()) == 1

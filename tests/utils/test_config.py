@@ -53,6 +53,8 @@ def test_the_first_that_is_set_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("MQTT_PREFIX", "/"),
+        ("MQTT_PREFIX", "///"),
         ("KAFKA_URL", "no port"),
         ("FLASK_DB_URL", "somewhere"),
         ("HARDWARE", "toaster"),

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object, with one for each check")
     parser.add_argument(
         "--try-pin",
+        type=_pin,
         metavar="PIN",
         help="drive a pin with nothing on it (GPIO26) high, kill the process that does, and tell what becomes of it",
     )
@@ -36,3 +37,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"is_healthy": is_healthy(found), "checks": [asdict(check) for check in found]})
     return SUCCESS if is_healthy(found) else FAILURE
+
+
+def _pin(text: str) -> str:
+    from dt.utils.exceptions import MessageError
+    from dt.utils.pins import pin_number
+
+    try:
+        pin_number(text)
+    except MessageError as error:
+        raise argparse.ArgumentTypeError(error.why) from error
+    return text

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from dt.collector.kinds.base_sensor import Sensor
-from dt.collector.kinds.options import Rule, flag, number, one_of, text, whole
+from dt.collector.kinds.options import Rule, camera_pin, flag, header_pin, number, one_of, text, whole
 from dt.plant.light import LightSource
 from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import ConfigError
@@ -25,12 +25,15 @@ _PLACE = "dt.collector.kinds"
 class KindSpec:
     """One row of the table: where the class is, and which options its rows in `rig.toml` may have.
 
-    Options are names, or names with the rules for their values; `options_check` names who checks them together.
+    Options are names, or names with the rules for their values; `options_check` names who checks them together. A chip
+    on a pin has the rule for `pin`, one on the bus its `addresses`; its rows need that, and must not have the other.
     """
 
     place: str
     options: Collection[str] | Mapping[str, Rule] = frozenset()
     options_check: str = ""
+    pin: Rule | None = None
+    addresses: Collection[int] = frozenset()
 
 
 _MQTT_OPTIONS = frozenset(
@@ -42,14 +45,20 @@ def _mqtt(name: str) -> KindSpec:
     return KindSpec(f"{_PLACE}.mqtt:{name}", _MQTT_OPTIONS, f"{_PLACE}.mqtt_options:check_options")
 
 
-# Where the probe sits in the soil: 0 top layer to 1 bottom layer. A simulated box puts it there.
-_PROBE: Mapping[str, Rule] = {"depth": number(0.0, 1.0)}
+def _dht22(name: str) -> KindSpec:
+    return KindSpec(f"{_PLACE}.{name}", {"power_pin": header_pin}, pin=header_pin)
+
+
+def _seesaw(name: str) -> KindSpec:
+    # Where the probe sits in the soil: 0 top layer to 1 bottom layer. A simulated box puts it there.
+    return KindSpec(f"{_PLACE}.{name}", {"depth": number(0.0, 1.0)}, addresses=range(0x36, 0x3A))
+
 
 KINDS: Mapping[tuple[str, Quantity], KindSpec] = {
-    ("dht22", Quantity.TEMPERATURE): KindSpec(f"{_PLACE}.temperature:TemperatureSensor", {"power_pin": text}),
-    ("dht22", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.humidity:HumiditySensor", {"power_pin": text}),
-    ("sht31", Quantity.TEMPERATURE): KindSpec(f"{_PLACE}.sht31:Sht31Temperature"),
-    ("sht31", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.sht31:Sht31Humidity"),
+    ("dht22", Quantity.TEMPERATURE): _dht22("temperature:TemperatureSensor"),
+    ("dht22", Quantity.HUMIDITY): _dht22("humidity:HumiditySensor"),
+    ("sht31", Quantity.TEMPERATURE): KindSpec(f"{_PLACE}.sht31:Sht31Temperature", addresses=(0x44, 0x45)),
+    ("sht31", Quantity.HUMIDITY): KindSpec(f"{_PLACE}.sht31:Sht31Humidity", addresses=(0x44, 0x45)),
     ("bh1750", Quantity.LIGHT_INTENSITY): KindSpec(
         f"{_PLACE}.light_intensity:LightSensor",
         {
@@ -58,9 +67,10 @@ KINDS: Mapping[tuple[str, Quantity], KindSpec] = {
             "auto_range": flag,
             "light_source": one_of(*LightSource),  # what processing makes photons of lux with
         },
+        addresses=(0x23, 0x5C),
     ),
-    ("seesaw", Quantity.SOIL_MOISTURE): KindSpec(f"{_PLACE}.soil_moisture:SoilMoistureSensor", _PROBE),
-    ("seesaw", Quantity.SOIL_TEMPERATURE): KindSpec(f"{_PLACE}.soil_temperature:SoilTemperatureSensor", _PROBE),
+    ("seesaw", Quantity.SOIL_MOISTURE): _seesaw("soil_moisture:SoilMoistureSensor"),
+    ("seesaw", Quantity.SOIL_TEMPERATURE): _seesaw("soil_temperature:SoilTemperatureSensor"),
     ("camera", Quantity.CAMERA_IMAGE): KindSpec(
         f"{_PLACE}.camera:CameraSensor",
         {
@@ -71,6 +81,7 @@ KINDS: Mapping[tuple[str, Quantity], KindSpec] = {
             "dark_below": number(0.0, 255.0),
             "sharp_above": number(0.0, 10.0),
         },
+        pin=camera_pin,
     ),
     ("mqtt", Quantity.TEMPERATURE): _mqtt("MqttTemperature"),
     ("mqtt", Quantity.HUMIDITY): _mqtt("MqttHumidity"),
@@ -96,6 +107,29 @@ def find_kind(descriptor: SensorDescriptor) -> EntryPoint:
         )
         raise ConfigError(msg)
     return max(found, key=lambda point: len(point.name))
+
+
+def check_place(descriptor: SensorDescriptor) -> None:
+    """Raise `ConfigError` for a pin or an address that a chip of the kind cannot have, or for a missing one."""
+    spec = KINDS.get((descriptor.kind, descriptor.data_type))
+    if spec is None:
+        return
+    for field, is_there, is_wanted in (
+        ("pin", descriptor.pin is not None, spec.pin is not None),
+        ("address", descriptor.address is not None, bool(spec.addresses)),
+    ):
+        if is_there and not is_wanted:
+            raise ConfigError(f"sensor {descriptor.sensor_id}: {field}: is nothing that a {descriptor.kind} has")
+    wrong_pin = None if spec.pin is None else spec.pin(descriptor.pin)
+    if wrong_pin is not None:
+        why = f"is missing; a {descriptor.kind} needs one" if descriptor.pin is None else wrong_pin
+        raise ConfigError(f"sensor {descriptor.sensor_id}: pin: {why}")
+    if spec.addresses and descriptor.address not in spec.addresses:
+        places = " or ".join(f"{address:#04x}" for address in spec.addresses)
+        given = (
+            "is missing" if descriptor.address is None else f"{descriptor.address:#04x} is none of a {descriptor.kind}"
+        )
+        raise ConfigError(f"sensor {descriptor.sensor_id}: address: {given}; it must be {places}")
 
 
 def check_options(descriptor: SensorDescriptor) -> None:

@@ -41,7 +41,7 @@ class MqttOptions:
                 topic=_topic(given, "topic", is_needed=True) or "",
                 json=_path(given, "json"),
                 unit=_unit(given, descriptor.data_type),
-                scale=_number(given, "scale", 1.0),
+                scale=_scale(given),
                 offset=_number(given, "offset", 0.0),
                 time=_path(given, "time"),
                 timezone=_zone(given),
@@ -128,6 +128,13 @@ def _number(given: dict[str, Any], name: str, default: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
         raise MessageError(name, f"must be a number, not {value!r}")
     return float(value)
+
+
+def _scale(given: dict[str, Any]) -> float:
+    scale = _number(given, "scale", 1.0)
+    if scale == 0.0:
+        raise MessageError("scale", "must not be 0, which makes every value the same")
+    return scale
 
 
 def _positive(given: dict[str, Any], default: float) -> float:

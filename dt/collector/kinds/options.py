@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dt.collector.camera_spec import camera_number
+from dt.utils.exceptions import ConfigError, MessageError
+from dt.utils.pins import pin_number
+
 Rule = Callable[[object], str | None]
 
 
@@ -52,3 +56,29 @@ def flag(value: object) -> str | None:
 def text(value: object) -> str | None:
     """Say what is wrong with a value that must be a text."""
     return None if isinstance(value, str) and value else f"must be a text, not {value!r}"
+
+
+def header_pin(value: object) -> str | None:
+    """Say what is wrong with a pin of the header.
+
+    >>> header_pin("banana"), header_pin("GPIO4")
+    ("must be GPIO0 to GPIO27, not 'banana'", None)
+    """
+    try:
+        pin_number(value if isinstance(value, str) else f"{value}")
+    except MessageError as error:
+        return error.why
+    return None
+
+
+def camera_pin(value: object) -> str | None:
+    """Say what is wrong with the name of a camera.
+
+    >>> camera_pin("camera12"), camera_pin("usb0")
+    ("must be camera0 to camera9, or usb0 to usb9, not 'camera12'", None)
+    """
+    try:
+        camera_number(str(value))
+    except ConfigError:
+        return f"must be camera0 to camera9, or usb0 to usb9, not {value!r}"
+    return None

@@ -7,9 +7,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-from workbench import camera, looks, parser, run, workbench
+from workbench import camera, looks, new_file, parser, run, workbench
 
 
 def main() -> int:
@@ -18,7 +17,7 @@ def main() -> int:
     arguments.add_argument(
         "--camera", type=camera, default="camera0", help="camera0, usb0 and so on (default: camera0)"
     )
-    arguments.add_argument("--output", type=Path, help="file that keeps the last picture")
+    arguments.add_argument("--output", type=new_file, help="file that keeps the last picture")
     options = arguments.parse_args()
     with workbench(options) as bench:
         lens = bench.hardware.camera(options.camera)

@@ -9,26 +9,24 @@ from __future__ import annotations
 
 import sys
 
-from workbench import confirmed, hold, looks, on_seconds, parser, pin, run, workbench
+from workbench import confirmed, looks, on_seconds, output_options, parser, run, times, workbench
 
 
 def main() -> int:
     """Switch as often as asked for; off at every end."""
     arguments = parser(__doc__ or "", count=3)
-    arguments.add_argument("--pin", type=pin, default="GPIO17", help="BCM name (default: %(default)s)")
     arguments.add_argument("--seconds", type=on_seconds, default=1.0, help="on each time, at most 30 (default: 1)")
-    arguments.add_argument("--active-low", action="store_true", help="the board is on when its input is low")
-    arguments.add_argument("--yes", action="store_true", help="do not ask")
-    options = arguments.parse_args()
-    if not confirmed(f"{options.pin} switches on for {options.seconds:g} s. Is the pump's supply unplugged?", options):
+    options = output_options(arguments)
+    question = f"{options.pin} switches on {times(options.count)} for {options.seconds:g} s. Is the supply unplugged?"
+    if not confirmed(question, options):
         sys.stderr.write("nothing was switched\n")
         return 1
-    with workbench(options) as bench, bench.output(options.pin, active_high=not options.active_low) as relay:
+    high = not options.active_low
+    with workbench(options) as bench, bench.output(options.pin, active_high=high, wire_path=options.wire) as relay:
         for _ in looks(options):
-            relay.on()
+            relay.on(options.seconds)
             print(f"{options.pin} on", flush=True)
-            hold(options.seconds)
-            relay.off()
+            relay.wait_off()
             print(f"{options.pin} off", flush=True)
     return 0
 
