@@ -169,7 +169,9 @@ def _repair_of(cls: type[Message]) -> Callable[[Message], None]:
 def _needs_conversion(exact: type | None, type_name: str, *, is_time: bool) -> str:
     """Return the condition, as source, under which `value` is not what it should be."""
     if exact is None:
-        return "True"
+        return "value != ()"  # empty is right for every structure
+    if exact is tuple:
+        return "value != () and not (type(value) is tuple and all(type(part) is str for part in value))"
     if is_time:
         return "type(value) is not float or not 0.0 <= value <= LATEST or round(value * 1000.0) / 1000.0 != value"
     if exact is float:
@@ -200,6 +202,8 @@ def _converter_of(hint: Any) -> tuple[type | None, Converter]:
     }
     if hint in simple:
         return simple[hint]
+    if hint == tuple[str, ...]:
+        return tuple, _structure(hint)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return hint, _choice(hint)
     if isinstance(hint, type) and issubclass(hint, Message):

@@ -81,8 +81,10 @@ class SensorData(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse readings that nobody could be asked about."""
-        require_text(self, "sensor_id", "correlation_id", "zone_id")
-        require_at_least(self, "sequence", 0)
+        if not (self.sensor_id and self.correlation_id and self.zone_id):
+            require_text(self, "sensor_id", "correlation_id", "zone_id")
+        if self.sequence < 0:
+            require_at_least(self, "sequence", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
