@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dt.utils.codec import Message, Timestamp, require_at_least, require_text
+from dt.utils.codec import Message, Timestamp, filled_by_slot, require_at_least, require_text
 from dt.utils.exceptions import MessageError
 from dt.utils.quantities import Quantity, Unit
 from dt.utils.records import Grant, Plant, PlantLimits, RegistryRecord
@@ -55,6 +55,7 @@ class Quality(Message):
     why: str | None = None
 
 
+@filled_by_slot
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorData(Message):
     """One reading: one value of one quantity, one sensor, one instant (event time)."""
