@@ -92,7 +92,7 @@ def moved(record: Outgoing, shift_s: float) -> Outgoing | None:
             )
         if record.topic == Topics.CAMERA_IMAGE.raw:
             at = float(msgspec.json.decode(record.headers["timestamp"])) + shift_s
-            return dataclasses.replace(record, headers={**record.headers, "timestamp": b"%.3f" % at})
+            return msgspec.structs.replace(record, headers={**record.headers, "timestamp": b"%.3f" % at})
         reading = _moved(SensorData.from_json(record.value or b""), shift_s, "timestamp")
         return _with(record, dataclasses.replace(reading, clock_synced=True))
     except (MessageError, msgspec.DecodeError, KeyError):
@@ -105,7 +105,7 @@ def _moved(message: Any, shift_s: float, *names: str) -> Any:
 
 
 def _with(record: Outgoing, message: SensorData | GapNotice) -> Outgoing:
-    return dataclasses.replace(record, value=message.to_json())
+    return msgspec.structs.replace(record, value=message.to_json())
 
 
 @cache

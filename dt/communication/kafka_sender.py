@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
@@ -313,3 +313,18 @@ def let_go(producer: KafkaProducer) -> None:
         producer.close(timeout=1.0)
     except KafkaError:  # its close() gives up on the first record that is not yet sent, leaving the thread
         producer._sender.force_close()  # there is no public way
+
+
+def send_all(producer: KafkaProducer, items: Iterable[Sendable]) -> None:
+    """Hand records to a producer in order; what `send` works out anew each time is known after the first of a key."""
+    places: dict[tuple[str, bytes], TopicPartition] = {}
+    for topic, value, key, headers, _size in items:
+        place = None if key is None else places.get((topic, key))
+        if place is None:
+            future = producer.send(topic, value, key, headers)
+            if key is not None:
+                places[topic, key] = future._produce_future.topic_partition  # there is no public way
+            continue
+        _future, is_full, is_new, _is_refused = producer._accumulator.append(place, None, key, value, headers)
+        if is_full or is_new:
+            producer._sender.wakeup()

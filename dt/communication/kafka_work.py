@@ -12,7 +12,7 @@ from dt.communication.dead_letters import letter_of
 from dt.communication.kafka_errors import MOVED_ON, translated
 from dt.communication.kafka_options import KafkaOptions
 from dt.communication.kafka_reading import read_partitions
-from dt.communication.kafka_sender import Sendable, let_go
+from dt.communication.kafka_sender import Sendable, let_go, send_all
 from dt.communication.kafka_subscription import offsets_after
 from dt.communication.messaging import Handler, Outgoing, Record, Start, Transformer
 from dt.utils.clock import Clock
@@ -142,8 +142,7 @@ class TransformWork:
         offsets = offsets_after(records, self._options.prefix)
         try:
             producer.begin_transaction()
-            for item in outputs:
-                producer.send(item.topic, item.value, item.key, item.headers)
+            send_all(producer, outputs)
             producer.send_offsets_to_transaction(offsets, consumer.group_metadata())
             producer.commit_transaction()
         except Exception:

@@ -94,6 +94,22 @@ class Message:
         return problems or _whole_problems(cls, data)
 
 
+def filled_by_slot(cls: type[_Made]) -> type[_Made]:
+    """Give a frozen, slotted dataclass a constructor that costs half: `object.__setattr__` looks up every name."""
+    names: dict[str, Any] = {}
+    parameters, lines = [], []
+    for row in fields(cast(Any, cls)):
+        has_default = row.default is not MISSING
+        parameters.append(f"{row.name}=default_{row.name}" if has_default else row.name)
+        lines.append(f"    put_{row.name}(self, {row.name})")
+        names.update({f"default_{row.name}": row.default, f"put_{row.name}": getattr(cls, row.name).__set__})
+    source = [f"def __init__(self, *, {', '.join(parameters)}):", *lines, "    self.__post_init__()"]
+    exec("\n".join(source), names)  # noqa: S102 - made of the names of dataclass fields alone
+    names["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
+    setattr(cls, "__init__", names["__init__"])  # noqa: B010 - the type checker refuses the assignment
+    return cls
+
+
 def require_text(message: Message, *names: str) -> None:
     """Refuse empty texts in these fields."""
     for name in names:
@@ -169,7 +185,9 @@ def _repair_of(cls: type[Message]) -> Callable[[Message], None]:
 def _needs_conversion(exact: type | None, type_name: str, *, is_time: bool) -> str:
     """Return the condition, as source, under which `value` is not what it should be."""
     if exact is None:
-        return "True"
+        return "value != ()"  # empty is right for every structure
+    if exact is tuple:
+        return "value != () and not (type(value) is tuple and all(type(part) is str for part in value))"
     if is_time:
         return "type(value) is not float or not 0.0 <= value <= LATEST or round(value * 1000.0) / 1000.0 != value"
     if exact is float:
@@ -200,6 +218,8 @@ def _converter_of(hint: Any) -> tuple[type | None, Converter]:
     }
     if hint in simple:
         return simple[hint]
+    if hint == tuple[str, ...]:
+        return tuple, _structure(hint)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return hint, _choice(hint)
     if isinstance(hint, type) and issubclass(hint, Message):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dt.utils.codec import Message, Timestamp, require_at_least, require_text
+from dt.utils.codec import Message, Timestamp, filled_by_slot, require_at_least, require_text
 from dt.utils.exceptions import MessageError
 from dt.utils.quantities import Quantity, Unit
 from dt.utils.records import Grant, Plant, PlantLimits, RegistryRecord
@@ -55,6 +55,7 @@ class Quality(Message):
     why: str | None = None
 
 
+@filled_by_slot
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorData(Message):
     """One reading: one value of one quantity, one sensor, one instant (event time)."""
@@ -81,8 +82,10 @@ class SensorData(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse readings that nobody could be asked about."""
-        require_text(self, "sensor_id", "correlation_id", "zone_id")
-        require_at_least(self, "sequence", 0)
+        if not (self.sensor_id and self.correlation_id and self.zone_id):
+            require_text(self, "sensor_id", "correlation_id", "zone_id")
+        if self.sequence < 0:
+            require_at_least(self, "sequence", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 
 from dt.utils.exceptions import MessageError
 
 _NAMESPACE = uuid.UUID("6d1a51c6-6a3c-5f0e-9a0e-3d5b4f6f7a10")
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # RFC 9562: the first bits of the fourth group are 10
+
+_is_trace_id = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 def require_name(name: object, field: str = "id") -> None:
@@ -27,12 +31,16 @@ def new_correlation_id() -> str:
 
 
 def derived_id(*parts: object) -> str:
-    """Return the UUID that belongs to these parts, the same at every call.
+    """Return the UUID that belongs to these parts (RFC 9562, version 5), the same at every call.
 
     >>> derived_id("a", 1) == derived_id("a", 1) != derived_id("a", 2)
     True
+    >>> derived_id("a", 1) == str(uuid.uuid5(_NAMESPACE, "a" + chr(31) + "1"))  # at a third of its price
+    True
     """
-    return str(uuid.uuid5(_NAMESPACE, "\x1f".join(map(str, parts))))
+    name = "\x1f".join(map(str, parts)).encode()
+    text = hashlib.sha1(_NAMESPACE.bytes + name, usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def trace_parent(correlation_id: str) -> str:
@@ -42,14 +50,6 @@ def trace_parent(correlation_id: str) -> str:
     '00-0af7651916cd43dd8448eb211c80319c-8448eb211c80319c-01'
     """
     trace_id = correlation_id.replace("-", "")
-    if len(trace_id) != 32 or not _is_hex(trace_id):
+    if _is_trace_id(trace_id) is None:
         trace_id = uuid.uuid5(_NAMESPACE, correlation_id).hex
     return f"00-{trace_id}-{trace_id[16:]}-01"
-
-
-def _is_hex(text: str) -> bool:
-    try:
-        int(text, 16)
-    except ValueError:
-        return False
-    return text == text.lower()

@@ -326,3 +326,24 @@ def test_numbers_deep_inside_are_finite_too() -> None:
     sensor = json.loads((GOLDEN / "SensorDescriptor.v1.json").read_text())
     with pytest.raises(MessageError, match="calibration"):
         SensorDescriptor.from_dict(sensor | {"calibration": {"points": [[1, math.inf]]}})
+
+
+def test_a_reading_is_made_of_its_own_fields_alone() -> None:
+    """Its constructor takes what the dataclass declares, with the same defaults, and checks it."""
+    made = SensorData(**READING)
+    row = {field.name: getattr(made, field.name) for field in fields(made)}
+
+    assert SensorData(**row) == made == SensorData.from_json(json.dumps(READING))
+    assert (made.sequence, made.clock_synced, made.origin) == (0, True, Origin.LIVE)
+    for wrong in (READING | {"mood": "fine"}, {"sensor_id": "a"}):
+        with pytest.raises(TypeError):
+            SensorData(**wrong)
+    with pytest.raises(MessageError, match="sequence"):
+        SensorData(**READING, sequence=-1)
+
+
+@pytest.mark.parametrize("parents", [[1], ["a", None], "text", {"a": 1}, [["a"]], ("a", 1)])
+def test_parents_are_texts(parents: Any) -> None:
+    """Whatever else stands in `caused_by` is refused, given as a list or as a tuple."""
+    with pytest.raises(MessageError, match="caused_by"):
+        SensorData(**READING, caused_by=parents)

@@ -23,6 +23,7 @@ _HOURLY_UNITS = frozenset({Unit.DEGREE_CELSIUS, Unit.VWC, Unit.FRACTION})
 _DRIEST_PERCENT = 0.1  # what hygrometers resolve; the dew point of drier air is nobody's measurement
 _OTHER_LAMP_AFTER_S = 3600.0
 
+_LIGHT_SOURCES = frozenset(LightSource)
 _RANK: dict[str, int] = {Verdict.GOOD: 0, Verdict.SUSPECT: 1, Verdict.BAD: 2}
 _GOOD = Quality(verdict=Verdict.GOOD)
 
@@ -187,7 +188,7 @@ def _made(
 def _light_source(entry: SensorEntry | None) -> tuple[LightSource, bool]:
     """Return what shines on a sensor by its option `light_source`, and whether anybody said so."""
     said = None if entry is None else entry.descriptor.options.get("light_source")
-    return (LightSource(said), True) if said in set(LightSource) else (LightSource.SUNLIGHT, False)
+    return (LightSource(said), True) if said in _LIGHT_SOURCES else (LightSource.SUNLIGHT, False)
 
 
 def _worse(*halves: Half) -> Quality:
