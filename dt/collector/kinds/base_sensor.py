@@ -116,6 +116,10 @@ class Camera(Protocol):
         """Take a picture; raises `SensorError`."""
         ...
 
+    def interrupt(self) -> None:
+        """End a picture that is being taken; called from another thread."""
+        ...
+
     def close(self) -> None:
         """Let go of the camera; the next picture opens it anew."""
         ...
