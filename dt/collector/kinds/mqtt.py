@@ -8,6 +8,7 @@ and has no time of its own is taken only when we were away for less than `stale_
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -159,7 +160,10 @@ class Mailbox:
             at = self._own_time(find(content, options.time), arrival)
         elif arrival.may_have_waited_s > options.stale_after_s:
             return None
-        return RawReading(value * options.scale + options.offset, taken_at=at)
+        scaled = value * options.scale + options.offset
+        if not math.isfinite(scaled):
+            raise PayloadError(f"is {value:g}, which is {scaled} by scale and offset")
+        return RawReading(scaled, taken_at=at)
 
     def _own_time(self, value: object, arrival: Arrival) -> float:
         at = epoch(value, self.options.timezone, arrival.at + AHEAD_AT_MOST_S)
