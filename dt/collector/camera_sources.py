@@ -83,7 +83,7 @@ class RpicamSource:
         try:
             done = subprocess.run(
                 self._command, capture_output=True, timeout=self._timeout_s, check=True,
-                preexec_fn=self._die_with_us,  # noqa: PLW1509 - one call into libc, looked up before
+                preexec_fn=self._die_with_us,
             )  # fmt: skip
         except FileNotFoundError as error:
             msg = "neither picamera2 nor rpicam-still is there: apt install python3-picamera2 or rpicam-apps"

@@ -74,8 +74,8 @@ class Hardware(Protocol):
         """Return the chip that was opened under this key, or open it; several sensors may sit on one chip."""
         ...
 
-    def forget(self, key: str) -> None:
-        """Close the chip of this key, so that the next `shared` opens it anew."""
+    def forget(self, key: str) -> object:
+        """Close and return the chip of this key, so that the next `shared` opens it anew; None without one."""
         ...
 
 
@@ -137,6 +137,10 @@ class MqttSource(Protocol):
         """Hear every message of a topic from now on."""
         ...
 
+    def unlisten(self, topic: str, hear: Callable[[Arrival], None]) -> None:
+        """Hear a topic no more; the broker keeps nothing for us of one that nobody hears."""
+        ...
+
     def start(self) -> None:
         """Connect, unless that was done: by now everybody listens who wants what the broker kept."""
         ...
@@ -160,6 +164,10 @@ class Sensor(ABC):
     @abstractmethod
     def open(cls, descriptor: SensorDescriptor, hardware: Hardware) -> Sensor:
         """Open the chip that the descriptor names; raises `SensorError`."""
+
+    @classmethod
+    def leave(cls, descriptor: SensorDescriptor, hardware: Hardware) -> None:  # noqa: B027 - most leave nothing
+        """Let go of what outlives `close`, when the rig has the sensor no more."""
 
     @property
     def pause_s(self) -> float:

@@ -42,9 +42,16 @@ class MqttSensor(Sensor):
     def open(cls, descriptor: SensorDescriptor, hardware: Hardware) -> MqttSensor:
         """Listen to the topic by the collector's one MQTT client, which goes on when this sensor is closed."""
         inbox = hardware.mqtt()
-        mailbox = hardware.shared(f"mqtt {descriptor.to_json()!r}", lambda: Mailbox(descriptor, inbox))
+        mailbox = hardware.shared(_mailbox_key(descriptor), lambda: Mailbox(descriptor, inbox))
         assert isinstance(mailbox, Mailbox)
         return cls(descriptor, mailbox)
+
+    @classmethod
+    def leave(cls, descriptor: SensorDescriptor, hardware: Hardware) -> None:
+        """Listen no more, and forget what waits."""
+        mailbox = hardware.forget(_mailbox_key(descriptor))
+        if isinstance(mailbox, Mailbox):
+            mailbox.unlisten()
 
     @property
     def pause_s(self) -> float:
@@ -87,6 +94,12 @@ class Mailbox:
         inbox.listen(self.options.topic, self._hear)
         if self.options.availability is not None:
             inbox.listen(self.options.availability, self._hear_availability)
+
+    def unlisten(self) -> None:
+        """Take no more messages."""
+        self._inbox.unlisten(self.options.topic, self._hear)
+        if self.options.availability is not None:
+            self._inbox.unlisten(self.options.availability, self._hear_availability)
 
     def take(self, patience_s: float, is_interrupted: Callable[[], bool]) -> list[RawReading]:
         """Return all that waits, oldest first, or wait for the next message; raises SensorError without one."""
@@ -180,6 +193,10 @@ class Mailbox:
             self._is_offline = word.lower() == self.options.offline.lower()
             self._offline_told = 0
             self._changed.notify_all()
+
+
+def _mailbox_key(descriptor: SensorDescriptor) -> str:
+    return f"mqtt {descriptor.to_json()!r}"
 
 
 def _time(reading: RawReading) -> float:
