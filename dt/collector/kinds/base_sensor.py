@@ -165,8 +165,8 @@ class Sensor(ABC):
     def open(cls, descriptor: SensorDescriptor, hardware: Hardware) -> Sensor:
         """Open the chip that the descriptor names; raises `SensorError`."""
 
-    @classmethod
-    def leave(cls, descriptor: SensorDescriptor, hardware: Hardware) -> None:  # noqa: B027 - most leave nothing
+    @classmethod  # noqa: B027 - most sensors leave nothing behind
+    def leave(cls, descriptor: SensorDescriptor, hardware: Hardware) -> None:
         """Let go of what outlives `close`, when the rig has the sensor no more."""
 
     @property
