@@ -24,7 +24,7 @@ from dt.collector.camera_spec import CameraSpec
 from dt.communication.wire_frames import Frames
 from dt.utils.exceptions import DTError
 
-_ENDS_WITHIN_S = 2.0  # after the collector is gone; a picture that hangs longer is left behind
+_ENDS_WITHIN_S = 1.5  # after the collector is gone; a picture that hangs longer is left behind
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +13,8 @@ from dt.collector.camera_spec import CameraSource, CameraSpec
 from dt.utils.exceptions import SensorError
 
 _TOOL_TIMEOUT_S = 15.0
+_TOOL_SHARE = 0.75  # of the picture's time, so that its error comes before the camera is called hanging
+_PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when the thread that started it ends
 _SETTLING_FRAMES = 8  # a USB camera's first frames are still being exposed, or were buffered before
 _JPEG_QUALITY = 88
 
@@ -70,12 +74,17 @@ class RpicamSource:
     def __init__(self, spec: CameraSpec) -> None:
         size = ["--width", str(spec.width), "--height", str(spec.height), "--quality", str(_JPEG_QUALITY)]
         camera = ["--camera", str(spec.number)]
+        self._timeout_s = min(_TOOL_TIMEOUT_S, _TOOL_SHARE * spec.timeout_s)
+        self._libc = ctypes.CDLL(None)
         self._command = ["rpicam-still", *camera, "--nopreview", "--immediate", *size, "--output", "-"]
 
     def jpeg(self) -> bytes:
         """Return what the tool writes."""
         try:
-            done = subprocess.run(self._command, capture_output=True, timeout=_TOOL_TIMEOUT_S, check=True)
+            done = subprocess.run(
+                self._command, capture_output=True, timeout=self._timeout_s, check=True,
+                preexec_fn=self._die_with_us,
+            )  # fmt: skip
         except FileNotFoundError as error:
             msg = "neither picamera2 nor rpicam-still is there: apt install python3-picamera2 or rpicam-apps"
             raise SensorError(msg) from error
@@ -83,12 +92,16 @@ class RpicamSource:
             msg = f"rpicam-still failed: {error.stderr.decode(errors='replace').strip()[-300:]}"
             raise SensorError(msg) from error
         except subprocess.TimeoutExpired as error:
-            msg = f"rpicam-still took more than {_TOOL_TIMEOUT_S:g} s"
+            msg = f"rpicam-still took more than {self._timeout_s:g} s"
             raise SensorError(msg) from error
         return done.stdout
 
     def close(self) -> None:
         """Nothing is open between two pictures."""
+
+    def _die_with_us(self) -> None:
+        """Let the kernel kill the tool when this process ends, however it does: it would hold the camera."""
+        self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 class UsbSource:

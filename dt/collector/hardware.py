@@ -89,13 +89,14 @@ class SharedChips:
         except ConfigError as error:
             raise SensorError(str(error)) from error
 
-    def forget(self, key: str) -> None:
-        """Close the chip of this key."""
+    def forget(self, key: str) -> object:
+        """Close and return the chip of this key; None without one."""
         with self._lock:
             chip = self._chips.pop(key, None)
         close = getattr(chip, "close", None)
         if close is not None:
             close()
+        return chip
 
     def close(self) -> None:
         """Close every chip."""

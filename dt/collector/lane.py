@@ -107,6 +107,7 @@ class Lane:
             leaving, self._leaving = self._leaving, []
         for turn in leaving:
             self._close(turn)
+            turn.source.leave()
 
 
 def _interrupt(turn: Turn) -> None:

@@ -203,7 +203,12 @@ def sensor_sources(
 ) -> list[SensorSource]:
     """Return for every sensor how it is opened; sensors on one pin or address share a lane."""
     return [
-        SensorSource(descriptor=descriptor, open=partial(_open, descriptor, hardware), lane=_lane(descriptor))
+        SensorSource(
+            descriptor=descriptor,
+            open=partial(_open, descriptor, hardware),
+            lane=_lane(descriptor),
+            leave=partial(_leave, descriptor, hardware),
+        )
         for descriptor in descriptors
     ]
 
@@ -242,6 +247,11 @@ class _Latest:
 def _open(descriptor: SensorDescriptor, hardware: Hardware) -> Sensor:
     """Open a sensor; its class is loaded now, with the library that it needs."""
     return load_kind(descriptor).open(descriptor, hardware)
+
+
+def _leave(descriptor: SensorDescriptor, hardware: Hardware) -> None:
+    """Let go of what a sensor left behind that the rig has no more."""
+    load_kind(descriptor).leave(descriptor, hardware)
 
 
 def _lane(descriptor: SensorDescriptor) -> str:

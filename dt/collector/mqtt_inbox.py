@@ -67,6 +67,22 @@ class MqttInbox:
         elif retained is not None:
             self._tell(hear, retained)
 
+    def unlisten(self, topic: str, hear: Hear) -> None:
+        """Hear a topic no more; the session forgets one that nobody hears."""
+        with self._lock:
+            listeners = [each for each in self._listeners.get(topic, ()) if each != hear]
+            if listeners:
+                self._listeners[topic] = listeners
+                return
+            if self._listeners.pop(topic, None) is None:
+                return
+            self._retained.pop(topic, None)
+        self._connection.forget(topic)
+        with self._lock:
+            is_heard_again = topic in self._listeners
+        if is_heard_again and self._connection.is_connected:
+            self._connection.follow([topic])
+
     def start(self) -> None:
         """Connect, unless that was done: the broker gives what it kept at once, so who wants it listens before."""
         with self._lock:

@@ -11,13 +11,21 @@ from dt.collector.slots import Slots
 from dt.utils.dataclasses import SensorDescriptor
 
 
+def _nothing() -> None:
+    """Most sensors leave nothing behind."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorSource:
-    """A sensor that is declared: how to open it, and the chip (`lane`) whose sensors are read one after the other."""
+    """A sensor that is declared: how to open it, and the chip (`lane`) whose sensors are read one after the other.
+
+    `leave` lets go of what outlives its closing, when it is declared no more.
+    """
 
     descriptor: SensorDescriptor
     open: Callable[[], Sensor]
     lane: str
+    leave: Callable[[], None] = _nothing
 
 
 @dataclass(slots=True)

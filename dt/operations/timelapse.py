@@ -59,7 +59,10 @@ class TimelapseRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timelapse:
-    """What was made: frames in the film, pictures left out for their flags, pictures whose file is gone, its size."""
+    """What was made: frames in the film, pictures left out for their flags, pictures whose file is gone, its size.
+
+    `unreadable` are the times of pictures whose file is damaged.
+    """
 
     frames: int
     left_out: int
@@ -68,6 +71,7 @@ class Timelapse:
     height: int
     first: float
     last: float
+    unreadable: tuple[float, ...] = ()
 
 
 def make_timelapse(
@@ -85,12 +89,16 @@ def make_timelapse(
         raise TimelapseError(f"all {len(found)} pictures of {request.subject} in that time are {flags}")
     size = _size(chosen, request.width)
     gone: list[CameraFrame] = []
-    count = writer.write(_drawn(request, chosen, size, source, gone, progress))
+    damaged: list[CameraFrame] = []
+    count = writer.write(_drawn(request, chosen, size, source, gone, damaged, progress))
+    if not count and damaged:
+        raise TimelapseError(f"the files of {len(damaged)} pictures of {request.subject} are damaged, {len(gone)} gone")
     if not count:
         raise TimelapseError(f"the files of all {len(chosen)} pictures of {request.subject} are gone")
     return Timelapse(
         frames=count, left_out=len(found) - len(chosen), gone=len(gone), width=size[0], height=size[1],
         first=chosen[0].timestamp, last=chosen[-1].timestamp,
+        unreadable=tuple(frame.timestamp for frame in damaged),
     )  # fmt: skip
 
 
@@ -113,6 +121,7 @@ def _drawn(
     size: tuple[int, int],
     source: FrameSource,
     gone: list[CameraFrame],
+    damaged: list[CameraFrame],
     progress: Progress,
 ) -> Iterator[Image.Image]:
     for index, frame in enumerate(chosen):
@@ -121,7 +130,11 @@ def _drawn(
         if jpeg is None:
             gone.append(frame)
             continue
-        picture = fitted(jpeg, size)
+        try:
+            picture = fitted(jpeg, size)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # what Pillow raises for damage
+            damaged.append(frame)
+            continue
         if request.is_stamped:
             stamp(picture, time_words(frame.timestamp, request.zone))
         yield picture
@@ -168,11 +181,14 @@ def _refuse_several_cameras(request: TimelapseRequest, frames: Sequence[CameraFr
 
 
 def _nothing(request: TimelapseRequest, source: FrameSource) -> str:
-    """Say which range has pictures, or which cameras have some."""
+    """Say which range has pictures, or which plants are known, or which cameras have some."""
     kept = _frames(request, source, None, None)
     if kept:
         span = f"{time_words(kept[0].timestamp, request.zone)} to {time_words(kept[-1].timestamp, request.zone)}"
         return f"no pictures of {request.subject} in that time; there are {len(kept)} from {span}"
+    known_plants = source.plant_ids()
+    if request.plant_id is not None and known_plants and request.plant_id not in known_plants:
+        return f"no plant {request.plant_id} is known; there are {', '.join(known_plants)}"
     others = sorted({frame.sensor_id for frame in source.frames({}, None, None)})
     known = f"; there are some of camera {', '.join(others)}" if others else ", nor of any other"
     return f"there are no pictures of {request.subject}{known}"

@@ -33,6 +33,8 @@ def writer_for(path: Path, fps: float) -> FilmWriter:
         ".mp4": (Mp4Writer, HIGHEST_FPS),
         ".gif": (GifWriter, GIF_HIGHEST_FPS),
     }
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK) or path.is_dir():
+        raise MessageError("out", f"cannot be written: {path}")
     if path.suffix.lower() not in kinds:
         raise MessageError("out", f"must end in .mp4 or .gif, and is {path.name!r}")
     kind, highest = kinds[path.suffix.lower()]

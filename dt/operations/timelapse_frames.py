@@ -32,6 +32,10 @@ class FrameSource(Protocol):
         """Return the zone of a plant; None when nobody knows the plant."""
         ...
 
+    def plant_ids(self) -> list[str]:
+        """Return the plants that are known."""
+        ...
+
 
 class ServiceFrames:
     """Asks the database service."""
@@ -56,6 +60,10 @@ class ServiceFrames:
     def zone_of(self, plant_id: str) -> str | None:
         """Ask for the plants."""
         return _zone_of(plant_id, self._client.plants())
+
+    def plant_ids(self) -> list[str]:
+        """Ask for the plants."""
+        return sorted(plant.plant_id for plant in self._client.plants())
 
 
 class StoredFrames:
@@ -86,6 +94,10 @@ class StoredFrames:
         """Read the plants."""
         return _zone_of(plant_id, self._registry.plants())
 
+    def plant_ids(self) -> list[str]:
+        """Read the plants."""
+        return sorted(plant.plant_id for plant in self._registry.plants())
+
 
 @contextmanager
 def open_frames(settings: Settings) -> Iterator[FrameSource]:
@@ -93,9 +105,10 @@ def open_frames(settings: Settings) -> Iterator[FrameSource]:
     with DatabaseApiClient(settings.flask_db_url, ensure_token(settings)) as client:
         try:
             client.frames(limit=1)
-        except RemoteServiceError:
+        except RemoteServiceError as error:
             if not settings.database_file.is_file():
-                raise
+                where = f"no database service at {settings.flask_db_url}, and no {settings.database_file}"
+                raise RemoteServiceError(f"{where}: start one, or set DATA_DIR to where the pictures are") from error
         else:
             yield ServiceFrames(client)
             return

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -222,6 +222,24 @@ class Settings(BaseSettings):
             except (ZoneInfoNotFoundError, ValueError, OSError) as error:
                 msg = "must be an IANA zone such as Europe/Rome"
                 raise ValueError(msg) from error
+        return value
+
+    @field_validator("frames_hourly_days")
+    @classmethod
+    def _is_not_below_all_hours(cls, value: float, info: ValidationInfo) -> float:
+        all_hours = info.data.get("frames_all_hours", 0.0)
+        if value * 24.0 < all_hours:
+            msg = f"must not be shorter than FRAMES_ALL_HOURS, which is {all_hours:g} h, and is {value:g} days"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("frames_daily_days")
+    @classmethod
+    def _is_not_below_hourly_days(cls, value: float, info: ValidationInfo) -> float:
+        hourly_days = info.data.get("frames_hourly_days", 0.0)
+        if 0.0 < value < hourly_days:
+            msg = f"must be 0 (for ever) or not below FRAMES_HOURLY_DAYS, which is {hourly_days:g}, and is {value:g}"
+            raise ValueError(msg)
         return value
 
     @field_validator("database_url")

@@ -103,8 +103,41 @@ def test_a_small_picture_is_passed_on_as_it_is(by_day: Image.Image) -> None:
     assert prepared(jpeg).jpeg is jpeg
 
 
-@pytest.mark.parametrize("cut", [0, 10, 2000])
-def test_what_is_no_whole_jpeg_is_refused(by_day: Image.Image, cut: int) -> None:
-    """A truncated picture is no picture."""
-    with pytest.raises(SensorError, match=f"{cut} bytes that are no JPEG"):
+@pytest.mark.parametrize("cut", [10, 2000])
+def test_a_truncated_picture_is_refused_as_such(by_day: Image.Image, cut: int) -> None:
+    """A picture that is not whole is none."""
+    with pytest.raises(SensorError, match=f"{cut} bytes that are a JPEG that is truncated or damaged"):
         prepared(jpeg_of(by_day)[:cut])
+
+
+@pytest.mark.parametrize("other", [b"", b"GIF89a and more"])
+def test_what_is_no_jpeg_is_refused(other: bytes) -> None:
+    """Nothing else is looked at."""
+    with pytest.raises(SensorError, match=f"{len(other)} bytes that are no JPEG"):
+        prepared(other)
+
+
+@pytest.mark.parametrize("size", [(4096, 2), (2, 4096), (1, 1)])
+def test_a_strip_has_no_sharpness_and_is_a_picture(size: tuple[int, int]) -> None:
+    """Whoever crops a picture to a line gets it."""
+    strip = Image.linear_gradient("L").resize(size)
+
+    picture = prepared(jpeg_of(strip))
+
+    assert (picture.width, picture.height) == size
+    assert "blurred" not in picture.flags
+
+
+def test_a_camera_that_hangs_upside_down_is_turned_as_it_says(by_day: Image.Image) -> None:
+    """EXIF's orientation is applied, since nobody later reads it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise
+    buffer = io.BytesIO()
+    by_day.save(buffer, "JPEG", quality=90, exif=exif)
+
+    picture = prepared(buffer.getvalue())
+
+    assert (picture.width, picture.height) == (by_day.height, by_day.width)
+    turned = Image.open(io.BytesIO(picture.jpeg))
+    assert turned.size == (picture.width, picture.height)
+    assert turned.getexif().get(0x0112, 1) == 1

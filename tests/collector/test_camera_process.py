@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -107,6 +110,84 @@ def test_what_the_camera_cannot_do_is_told_in_its_words(spec: CameraSpec) -> Non
         camera.capture()
     assert camera.pid is not None
     camera.close()
+
+
+@pytest.fixture
+def hanging_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where a camera tool that never ends writes its process id."""
+    told = tmp_path / "tool.pid"
+    tool = tmp_path / "rpicam-still"
+    tool.write_text(f"#!/bin/sh\necho $$ > {told}.new && /bin/mv {told}.new {told}\nexec /bin/sleep 600\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return told
+
+
+def _is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def _looking(camera: ProcessCamera) -> threading.Thread:
+    """Return a thread that asks for a picture in vain."""
+
+    def look() -> None:
+        with contextlib.suppress(SensorError):
+            camera.capture()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    return thread
+
+
+def test_a_tool_that_hangs_is_ended_before_the_camera_is(hanging_tool: Path) -> None:
+    """The tool's time lies below the picture's, so its own process answers, and nothing holds the camera."""
+    camera = ProcessCamera(CameraSpec(source=CameraSource.PI, timeout_s=2.0))
+
+    with pytest.raises(SensorError, match=r"rpicam-still took more than 1\.5 s"):
+        camera.capture()
+
+    assert _is_gone(int(hanging_tool.read_text()))
+    assert camera.pid is not None
+    camera.close()
+
+
+@pytest.mark.parametrize("how", ["interrupted", "killed"])
+def test_no_tool_outlives_its_camera(hanging_tool: Path, eventually: Eventually, how: str) -> None:
+    """A look that is ended, or a camera's process that is killed, takes a hanging tool along."""
+    camera = ProcessCamera(CameraSpec(source=CameraSource.PI, timeout_s=60.0))
+    look = _looking(camera)
+    eventually(hanging_tool.exists, "the tool runs")
+    pid = camera.pid
+    assert pid is not None
+
+    if how == "killed":
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: _is_gone(int(hanging_tool.read_text())), "the tool is gone")
+    camera.interrupt()
+    look.join(5.0)
+
+    assert not look.is_alive()
+    camera.close()
+    assert not psutil.pid_exists(pid)
+    eventually(lambda: _is_gone(int(hanging_tool.read_text())), "the tool is gone")
+
+
+def test_a_stopped_process_is_ended_in_the_managers_time(camera: ProcessCamera) -> None:
+    """One that answers nothing any more holds up neither a look in hand nor the end, and does not outlive them."""
+    camera.capture()
+    pid = camera.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    look = _looking(camera)
+    began = time.monotonic()
+
+    camera.interrupt()
+    camera.close()
+    look.join(5.0)
+
+    assert time.monotonic() - began < 3.0
+    assert not look.is_alive()
+    assert not psutil.pid_exists(pid)
 
 
 def test_it_ends_when_the_collector_is_killed(spec: CameraSpec, eventually: Eventually) -> None:

@@ -42,6 +42,10 @@ class Post:
     def listen(self, topic: str, hear: Callable[[Arrival], None]) -> None:
         self._listeners[topic] = hear
 
+    def unlisten(self, topic: str, hear: Callable[[Arrival], None]) -> None:
+        if self._listeners.get(topic) == hear:
+            del self._listeners[topic]
+
     def start(self) -> None:
         """Need no connection."""
 
@@ -228,6 +232,32 @@ def test_a_payloads_time_has_to_be_possible(post: Post, sent_at: float, why: str
 
     with pytest.raises(SensorError, match=why):
         sensor.read_sensor()
+
+
+@pytest.mark.parametrize(
+    "sent_at",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00", "9999-12-31T23:59:59"],
+)
+def test_a_time_at_the_calendars_end_is_refused_as_every_other(post: Post, sent_at: str) -> None:
+    """What cannot be told in UTC is counted, and the next message is taken."""
+    sensor = thermometer(descriptor(json="t", time="at", timezone="Pacific/Kiritimati"), post)
+    post.bring(TOPIC, f'{{"t": 20, "at": "{sent_at}"}}')
+    with pytest.raises(SensorError, match=r"0001-01-01|9999-12-31"):
+        sensor.read_sensor()
+    assert post.counts["refused"] == 1
+
+    post.bring(TOPIC, f'{{"t": 21, "at": {NOW}}}')
+    assert sensor.read_sensor().value == 21.0
+
+
+def test_a_value_that_its_scale_makes_infinite_does_not_replace_a_good_one(post: Post) -> None:
+    """It is refused, and what waits goes on waiting."""
+    sensor = thermometer(descriptor(scale=10), post)
+    post.bring(TOPIC, "2.1")
+    post.bring(TOPIC, "1e308")
+
+    assert sensor.read_sensor().value == 21.0
+    assert post.counts["refused"] == 1
 
 
 def test_a_kept_message_with_a_time_of_its_own_is_taken_at_that_time(post: Post) -> None:

@@ -221,6 +221,41 @@ def test_a_short_break_of_the_broker_loses_nothing_and_is_told(
         eventually(lambda: readings(messaging, Topics.TEMPERATURE, "esphome-air")[-1].value == 23.25)
 
 
+def test_an_edited_row_listens_once_and_a_removed_one_no_more(
+    mosquitto: Mosquitto, settings: Settings, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """A bad payload is counted once, however often the row was edited; nothing of the removed time comes back."""
+    with collecting(mosquitto, settings, messaging, eventually) as service:
+        row = f'topic = "{ESPHOME}"\n'
+
+        def edit(text: str) -> None:
+            (settings.data_dir.parent / "mqtt-rig.toml").write_text(text, "utf-8")
+            service.look_at_rig()
+
+        def gives(value: float) -> bool:
+            mosquitto.publish(ESPHOME, "20")
+            found = readings(messaging, Topics.TEMPERATURE, "esphome-air")
+            return bool(found) and found[-1].value == value
+
+        for offset in (1.0, 2.0, 3.0):
+            edit(RIG.replace(row, f"{row}offset = {offset}\n"))
+            eventually(lambda wanted=20.0 + offset: gives(wanted), "the edited row is read")
+        heard = topics_of(service)[ESPHOME]["messages"]
+        mosquitto.publish(ESPHOME, "unavailable")
+        mosquitto.publish(ESPHOME, "19")
+        eventually(lambda: topics_of(service)[ESPHOME]["messages"] >= heard + 2, "both are heard")
+        assert topics_of(service)[ESPHOME]["refused"] == 1
+
+        edit(RIG.replace('id = "esphome-air"', 'id = "other-air"').replace(row, 'topic = "other/topic"\n'))
+        eventually(lambda: "esphome-air" not in str(service.health()["sensors"]), "the row is gone")
+        mosquitto.publish(ESPHOME, "99")
+        edit(RIG)
+        eventually(lambda: gives(20.0), "it is read again")
+
+    values = [reading.value for reading in readings(messaging, Topics.TEMPERATURE, "esphome-air")]
+    assert 99.0 not in values
+
+
 def test_devices_are_read_by_tls_and_password(
     tmp_path: Path, settings: Settings, messaging: MemoryMessaging, eventually: Eventually
 ) -> None:

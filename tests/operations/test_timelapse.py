@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 from collections.abc import Callable, Iterator
@@ -168,6 +169,51 @@ def test_pictures_whose_file_is_gone_are_passed_over(source: StoredFrames, store
     assert list(tmp_path.glob("*film*")) == []
 
 
+def test_a_damaged_picture_costs_one_frame_and_is_named(
+    command: Callable[..., int], stored: Settings, looks: list[tuple[float, bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that lost its end with a full disk stops no film; when all are damaged there is none."""
+    files = stored.data_dir / "frames"
+    paths = [next(files.rglob(f"{hashlib.sha256(jpeg).hexdigest()}*")) for _at, jpeg in looks]
+    paths[0].write_bytes(paths[0].read_bytes()[:2000])
+
+    assert command("basil", "film.gif", "--width", "128") == 0
+
+    assert "11 pictures of 128 x 96 px, 1 whose file is damaged" in (said := capsys.readouterr().err)
+    assert "damaged: the picture of 2027-01-15 13:00" in said
+    for path in paths[1:]:
+        path.write_bytes(b"\xff\xd8")
+    assert command("basil", "none.gif") == 1
+    assert "the files of 12 pictures of plant basil are damaged, 0 gone" in capsys.readouterr().err
+    assert not Path("none.gif").exists()
+
+
+def test_an_unknown_plant_is_told_which_are_known(
+    command: Callable[..., int], stored: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip of the pen is no empty album."""
+    file = SQLiteFile(stored.database_file)
+    RegistryRecords(file).put_plant(Plant(plant_id="basil", zone_id="box"), NOON)
+    file.close()
+
+    assert command("bazil", "x.gif") == 1
+
+    assert "no plant bazil is known; there are basil" in capsys.readouterr().err
+
+
+def test_without_service_and_files_both_places_are_named(
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words, not in those of a library."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "nothing"))
+
+    assert command("basil", "x.gif") != 0
+
+    said = capsys.readouterr().err
+    assert "no database service at http://127.0.0.1:9, and no " in said
+    assert "HTTPConnectionPool" not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -177,7 +223,9 @@ def test_pictures_whose_file_is_gone_are_passed_over(source: StoredFrames, store
         (("basil", "x.gif", "--fps", "60"), 2, "fps: must be from 0.1 to 50 for .gif, not 60"),
         (("basil", "x.gif", "--width", "12"), 2, "width: must be from 64 to 3840 px, not 12"),
         (("basil", "x.gif", "--since", "noon"), 2, "since: "),
-        (("basil", "x.gif", "--since", "9", "--until", "8"), 2, "until: must not be before since"),
+        (("basil", "x.gif", "--since", "9", "--until", "8"), 2, "until: must not be before since (9), and is 8"),
+        (("", "x.gif"), 2, "plant: must not be empty"),
+        (("basil", "nowhere/x.gif"), 2, "out: cannot be written: nowhere/x.gif"),
         (("x.gif",), 2, "out: is missing: dt timelapse PLANT OUT.mp4, or dt timelapse --sensor ID OUT.mp4"),
     ],
 )

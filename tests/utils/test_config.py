@@ -83,6 +83,35 @@ def test_a_wrong_value_names_its_variable(name: str, value: str, monkeypatch: py
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"FRAMES_ALL_HOURS": "500", "FRAMES_HOURLY_DAYS": "1"}, "FRAMES_HOURLY_DAYS"),
+        ({"FRAMES_ALL_HOURS": "500"}, "FRAMES_HOURLY_DAYS"),
+        ({"FRAMES_DAILY_DAYS": "1"}, "FRAMES_DAILY_DAYS"),
+        ({"FRAMES_HOURLY_DAYS": "30", "FRAMES_DAILY_DAYS": "20"}, "FRAMES_DAILY_DAYS"),
+    ],
+)
+def test_spans_of_thinning_that_contradict_each_other_are_refused(
+    given: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A coarser span that ends before the finer one would delete what the finer one keeps."""
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ConfigError, match=f"^{name}: .*must"):
+        load_settings(env_file=None)
+
+
+def test_spans_of_thinning_may_be_equal_and_0_days_are_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each begins where the one before it ends."""
+    monkeypatch.setenv("FRAMES_ALL_HOURS", "336")
+    assert load_settings(env_file=None).frames_daily_days == 0.0
+
+    monkeypatch.setenv("FRAMES_DAILY_DAYS", "14")
+    assert load_settings(env_file=None).frames_daily_days == 14.0
+
+
 def test_an_unknown_option_is_refused() -> None:
     """A typing error in code does not pass in silence."""
     with pytest.raises(ConfigError, match="KAFKA_URI"):

@@ -32,14 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the film and print its name."""
-    from dt.operations.timelapse import TimelapseRequest, make_timelapse  # Pillow and the database come with it
+    # Pillow and the database come with these.
+    from dt.operations.timelapse import TimelapseRequest, make_timelapse, time_words
     from dt.operations.timelapse_frames import open_frames
 
     settings = settings_for("WARNING")
     plant_id, out = _places(args)
     since, until = _time("since", args.since), _time("until", args.until)
     if since is not None and until is not None and until < since:
-        raise MessageError("until", f"must not be before since ({since:g}), and is {until:g}")
+        raise MessageError("until", f"must not be before since ({args.since}), and is {args.until}")
     request = TimelapseRequest(
         out=out,
         plant_id=plant_id,
@@ -56,7 +57,10 @@ def run(args: argparse.Namespace) -> int:
         made = make_timelapse(request, source, progress)
     left = f", {made.left_out} left out" if made.left_out else ""
     gone = f", {made.gone} whose file is gone" if made.gone else ""
-    say(f"{made.frames} pictures of {made.width} x {made.height} px{left}{gone}")
+    damaged = f", {len(made.unreadable)} whose file is damaged" if made.unreadable else ""
+    say(f"{made.frames} pictures of {made.width} x {made.height} px{left}{gone}{damaged}")
+    for at in made.unreadable:
+        say(f"damaged: the picture of {time_words(at, settings.zone_name)}")
     print(out)
     return SUCCESS
 
@@ -64,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
 def _places(args: argparse.Namespace) -> tuple[str | None, Path]:
     """Return plant and file; the only place that is given is the file, and then a camera must be said."""
     if args.out is not None:
+        if not args.plant.strip():
+            raise MessageError("plant", "must not be empty; a camera's pictures are those of --sensor ID")
         return args.plant, args.out
     if args.sensor is None:
         raise MessageError("out", "is missing: dt timelapse PLANT OUT.mp4, or dt timelapse --sensor ID OUT.mp4")

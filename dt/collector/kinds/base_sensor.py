@@ -74,8 +74,8 @@ class Hardware(Protocol):
         """Return the chip that was opened under this key, or open it; several sensors may sit on one chip."""
         ...
 
-    def forget(self, key: str) -> None:
-        """Close the chip of this key, so that the next `shared` opens it anew."""
+    def forget(self, key: str) -> object:
+        """Close and return the chip of this key, so that the next `shared` opens it anew; None without one."""
         ...
 
 
@@ -116,6 +116,10 @@ class Camera(Protocol):
         """Take a picture; raises `SensorError`."""
         ...
 
+    def interrupt(self) -> None:
+        """End a picture that is being taken; called from another thread."""
+        ...
+
     def close(self) -> None:
         """Let go of the camera; the next picture opens it anew."""
         ...
@@ -131,6 +135,10 @@ class MqttSource(Protocol):
 
     def listen(self, topic: str, hear: Callable[[Arrival], None]) -> None:
         """Hear every message of a topic from now on."""
+        ...
+
+    def unlisten(self, topic: str, hear: Callable[[Arrival], None]) -> None:
+        """Hear a topic no more; the broker keeps nothing for us of one that nobody hears."""
         ...
 
     def start(self) -> None:
@@ -156,6 +164,10 @@ class Sensor(ABC):
     @abstractmethod
     def open(cls, descriptor: SensorDescriptor, hardware: Hardware) -> Sensor:
         """Open the chip that the descriptor names; raises `SensorError`."""
+
+    @classmethod  # noqa: B027 - most sensors leave nothing behind
+    def leave(cls, descriptor: SensorDescriptor, hardware: Hardware) -> None:
+        """Let go of what outlives `close`, when the rig has the sensor no more."""
 
     @property
     def pause_s(self) -> float:

@@ -64,6 +64,10 @@ class CameraSensor(Sensor):
         frame = self.frame(raw, stamp)
         return Outgoing(self.topic.raw, raw.picture.jpeg, self.descriptor.zone_id, frame_headers(frame))
 
+    def interrupt(self) -> None:
+        """End a picture that hangs."""
+        self._camera.interrupt()
+
     def close(self) -> None:
         """End the camera's process."""
         self._camera.close()

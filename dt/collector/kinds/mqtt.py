@@ -8,6 +8,7 @@ and has no time of its own is taken only when we were away for less than `stale_
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -41,9 +42,16 @@ class MqttSensor(Sensor):
     def open(cls, descriptor: SensorDescriptor, hardware: Hardware) -> MqttSensor:
         """Listen to the topic by the collector's one MQTT client, which goes on when this sensor is closed."""
         inbox = hardware.mqtt()
-        mailbox = hardware.shared(f"mqtt {descriptor.to_json()!r}", lambda: Mailbox(descriptor, inbox))
+        mailbox = hardware.shared(_mailbox_key(descriptor), lambda: Mailbox(descriptor, inbox))
         assert isinstance(mailbox, Mailbox)
         return cls(descriptor, mailbox)
+
+    @classmethod
+    def leave(cls, descriptor: SensorDescriptor, hardware: Hardware) -> None:
+        """Listen no more, and forget what waits."""
+        mailbox = hardware.forget(_mailbox_key(descriptor))
+        if isinstance(mailbox, Mailbox):
+            mailbox.unlisten()
 
     @property
     def pause_s(self) -> float:
@@ -86,6 +94,12 @@ class Mailbox:
         inbox.listen(self.options.topic, self._hear)
         if self.options.availability is not None:
             inbox.listen(self.options.availability, self._hear_availability)
+
+    def unlisten(self) -> None:
+        """Take no more messages."""
+        self._inbox.unlisten(self.options.topic, self._hear)
+        if self.options.availability is not None:
+            self._inbox.unlisten(self.options.availability, self._hear_availability)
 
     def take(self, patience_s: float, is_interrupted: Callable[[], bool]) -> list[RawReading]:
         """Return all that waits, oldest first, or wait for the next message; raises SensorError without one."""
@@ -159,7 +173,10 @@ class Mailbox:
             at = self._own_time(find(content, options.time), arrival)
         elif arrival.may_have_waited_s > options.stale_after_s:
             return None
-        return RawReading(value * options.scale + options.offset, taken_at=at)
+        scaled = value * options.scale + options.offset
+        if not math.isfinite(scaled):
+            raise PayloadError(f"is {value:g}, which is {scaled} by scale and offset")
+        return RawReading(scaled, taken_at=at)
 
     def _own_time(self, value: object, arrival: Arrival) -> float:
         at = epoch(value, self.options.timezone, arrival.at + AHEAD_AT_MOST_S)
@@ -176,6 +193,10 @@ class Mailbox:
             self._is_offline = word.lower() == self.options.offline.lower()
             self._offline_told = 0
             self._changed.notify_all()
+
+
+def _mailbox_key(descriptor: SensorDescriptor) -> str:
+    return f"mqtt {descriptor.to_json()!r}"
 
 
 def _time(reading: RawReading) -> float:

@@ -92,10 +92,13 @@ def epoch(value: object, zone: ZoneInfo, not_after: float) -> float:
         moment = None
     if moment is None:
         raise PayloadError(f"has the time {str(value)[:_MOST_CHARACTERS]!r}, which is not ISO 8601")
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC).timestamp()
-    later = moment.replace(tzinfo=zone, fold=1).timestamp()
-    return later if later <= not_after else moment.replace(tzinfo=zone, fold=0).timestamp()
+    try:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).timestamp()
+        later = moment.replace(tzinfo=zone, fold=1).timestamp()
+        return later if later <= not_after else moment.replace(tzinfo=zone, fold=0).timestamp()
+    except (OverflowError, ValueError) as error:  # the first and last hours that a calendar has
+        raise PayloadError(f"has the time {str(value)[:_MOST_CHARACTERS]!r}, which no clock of UTC shows") from error
 
 
 def _entry(here: object, step: str | int) -> object:
