@@ -135,6 +135,14 @@ class OutboxFile:
             self.syncs += 1
             self.synced_bytes = self._wal_bytes()
 
+    def fill(self, records: Sequence[Kept]) -> None:
+        """Add those of the records that are not there."""
+        if records:
+            self._check()
+            self._open.execute("BEGIN IMMEDIATE")
+            self._open.executemany(_ADD.replace("INSERT", "INSERT OR IGNORE"), map(_row, records))
+            self._open.execute("COMMIT")
+
     def fold(self, *, at_bytes: int = _FOLD_AT_BYTES) -> bool:
         """Take a long log into the file, which syncs both; return whether it was long."""
         if self._wal_bytes() < at_bytes:
