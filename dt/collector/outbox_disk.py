@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from dt.collector.outbox_bounds import ORDERS, Change, Limits, Loss, OnLoss
-from dt.collector.outbox_file import Kept, OutboxFile, is_corrupt
+from dt.collector.outbox_file import OutboxFile, is_corrupt
 from dt.collector.outbox_giving import TAKE_OFF_AT_RANGES, GivingShelf
+from dt.collector.outbox_record import Kept
 from dt.collector.outbox_shelf import changed
 from dt.communication.messaging import Outgoing
 from dt.utils.clock import Clock
@@ -55,6 +56,21 @@ class DiskShelf(GivingShelf):
         if self._thread is not None:
             self._thread.join(timeout_s)
             self._thread = None
+
+    def forget_sent(self) -> None:
+        """Take what was sent off the closed file."""
+        sent = [(first, last) for _at_s, first, last in self._sent]
+        self._sent.clear()
+        if not sent:
+            return
+        try:
+            with self._file_lock:
+                self._file.open()
+                self._file.write(gone=sent)
+                self._file.close()
+        except (sqlite3.Error, OSError) as error:
+            self._file.let_go()
+            log.warning("what was sent already is sent again by the next run: %s", error)
 
     def cut_power(self) -> None:
         """End as a power cut does: what was not synced is gone."""
@@ -172,7 +188,7 @@ class DiskShelf(GivingShelf):
 
     def _expire_sent(self) -> None:
         now_s = self._clock.monotonic()
-        while self._sent and (self._is_ending or now_s - self._sent[0][0] >= self._keep_sent_s):
+        while self._sent and now_s - self._sent[0][0] >= self._keep_sent_s:
             _at_s, first, last = self._sent.popleft()
             self._forget(first, last)
 
@@ -220,7 +236,10 @@ class DiskShelf(GivingShelf):
             with self._lock:
                 if self._uncounted[1] >= self._uncounted[0]:
                     return
-                count, size = self._count - self._limits.records, self._bytes - self._limits.bytes
+                # What is not on the disk yet takes its turn there: others would go in its place.
+                fresh = [kept.size for kept in self._memory if kept.id > self._committed]
+                count = self._count - len(fresh) - self._limits.records
+                size = self._bytes - sum(fresh) - self._limits.bytes
                 after = self._held()
             if count <= 0 and size <= 0:
                 return
@@ -339,9 +358,7 @@ class DiskShelf(GivingShelf):
 
     def _replace_corrupt(self, error: sqlite3.Error) -> None:
         try:
-            saved = self._file.move_aside(error)
-            self._file.open()
-            self._file.write(saved)
+            self._file.replace(error)
         except (sqlite3.Error, OSError) as another:
             log.error("the corrupt outbox is not replaced yet: %s", another)  # noqa: TRY400 - one line for a person
 

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from dt.collector.outbox_bounds import Change, Limits, OnLoss
-from dt.collector.outbox_file import Kept, OutboxFile
+from dt.collector.outbox_file import OutboxFile
+from dt.collector.outbox_record import Kept
 from dt.collector.outbox_shelf import Shelf
 from dt.utils.clock import Clock
 

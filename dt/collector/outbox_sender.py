@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from dt.collector.outbox_bounds import Loss, OnLoss
-from dt.collector.outbox_file import Kept
+from dt.collector.outbox_record import Kept
 from dt.collector.outbox_shelf import Shelf
 from dt.communication.messaging import MessagingService, Outgoing
 from dt.utils.clock import Clock

@@ -6,8 +6,8 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from dt.collector.outbox_bounds import Change, Drop, Limits, Loss, OnLoss
-from dt.collector.outbox_file import Kept, size_of
+from dt.collector.outbox_bounds import NOTICES, Change, Drop, Limits, Loss, OnLoss
+from dt.collector.outbox_record import Kept, size_of
 from dt.communication.messaging import Outgoing
 from dt.utils.logger import get_logger
 
@@ -190,6 +190,7 @@ class Shelf:
         free = [kept for kept in self._memory if kept.id > self._writing and not self._is_held(kept.id)]
         if self._limits.drop is Drop.PICTURES:
             free = [kept for kept in free if kept.bulky] or free
+        free = [kept for kept in free if kept.record.topic not in NOTICES] or free
         if not free:
             return None
         return free[-1] if self._limits.drop is Drop.NEWEST else free[0]

@@ -49,8 +49,9 @@ class RigWatch:
         self.look_soon()
         if self._thread is not None:
             self._thread.join(2.0)
-            os.close(self._read_end)
-            os.close(self._write_end)
+            ends, self._read_end, self._write_end = (self._read_end, self._write_end), -1, -1
+            for end in ends:
+                os.close(end)
             self._thread = None
 
     def look_soon(self) -> None:

@@ -50,7 +50,7 @@ class Solo:
         self._messaging = MemoryMessaging(clock, kept_records=_KEPT_RECORDS, kept_bytes=_KEPT_BYTES)
         self._process = OneProcess(settings, self._messaging, clock, load_rig(settings.rig_file))
         # What is wrong in settings or rig file is said now, before anything runs.
-        self._collector: Service = create_collector(settings, self._messaging, clock, keep_sent_s=_KEEP_SENT_S)
+        self._collector = create_collector(settings, self._messaging, clock, keep_sent_s=_KEEP_SENT_S)
         self._controller: Service = create_controller(settings, self._messaging, clock)
         self._bridge = self._made_bridge()
         self._kept = KeptTopics(settings.data_dir / FOLDER / "topics.db")
@@ -89,7 +89,9 @@ class Solo:
         self._controller.stop()
         self._collector.stop()
         if not self._is_drained():
-            log.warning("the log in memory was not stored to its end")
+            log.warning("the log in memory was not stored to its end: the next run sends its last minutes again")
+        else:
+            self._collector.forget_sent()
         for service in reversed(self._process.services):
             service.stop()
         self._kept.stop()

@@ -377,7 +377,7 @@ def test_only_the_newest_of_what_is_worth_no_more_is_published(
 def test_what_a_volatile_log_took_is_sent_again_after_an_unclean_end(
     log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually, tmp_path: Path
 ) -> None:
-    """A log in memory dies with the process: what it got lately is published anew, unless the end was a clean one."""
+    """A log in memory dies with the process: what it got lately is published anew, unless its readers have it."""
     first = open_outbox(keep_sent_s=60.0)
     first.put(record("a"))
     eventually(lambda: log.values() == [b"a"], "it was published")
@@ -386,6 +386,7 @@ def test_what_a_volatile_log_took_is_sent_again_after_an_unclean_end(
     for part in ("outbox.db", "outbox.db-wal"):
         (killed / part).write_bytes((tmp_path / part).read_bytes())
     first.stop()
+    first.forget_sent()
 
     open_outbox(keep_sent_s=60.0).stop()
     assert log.values() == [b"a"]
@@ -574,3 +575,91 @@ def test_a_correction_reaches_what_is_on_a_disk_that_is_ill_at_that_moment(
 
     eventually(arrived, "all arrived")
     assert set(log.values()) == {b"corrected"}
+
+
+def test_a_bad_page_of_a_large_backlog_costs_what_is_on_it(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], tmp_path: Path, eventually: Eventually
+) -> None:
+    """All the rest is saved, in front and behind; what is lost is counted, and notes are saved as well."""
+    log.is_away.set()
+    first = open_outbox(limits=Limits(records=100_000))
+    first.note("boot", "one")
+    for begin in range(0, 50_000, 5_000):
+        first.put_batch([record(f"{number}" + "." * 100) for number in range(begin, begin + 5_000)])
+    first.stop()
+    file = tmp_path / "outbox.db"
+    with file.open("r+b") as content:
+        content.seek(file.stat().st_size // 2 // 1024 * 1024)
+        content.write(b"\xff" * 1024)
+
+    second = open_outbox(limits=Limits(records=100_000))
+    log.is_away.clear()
+
+    eventually(lambda: second.is_drained, "all is sent that there is")
+    lost = 50_000 - second.published
+    assert 0 < lost <= 10  # of 1 KiB
+    assert second.health()["unreadable"] == lost
+    assert second.noted()["boot"] == "one"
+
+
+def test_only_the_newest_corrupt_files_are_kept(tmp_path: Path) -> None:
+    """Each may be as large as the outbox's bound."""
+    for number in range(5):
+        (tmp_path / "outbox.db").write_bytes(b"garbage %d " % number * 1000)
+        file = OutboxFile(tmp_path / "outbox.db")
+        file.open()
+        file.close()
+
+    kept = sorted(path.name for path in tmp_path.glob("*.corrupt-*"))
+    assert kept == [f"outbox.db.corrupt-{number}" for number in (3, 4, 5)]
+    assert (tmp_path / "outbox.db.corrupt-5").read_bytes().startswith(b"garbage 4")
+
+
+@pytest.mark.parametrize("drop", list(Drop))
+def test_what_says_why_a_reading_is_missing_is_not_dropped_in_its_place(
+    drop: Drop, log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """A notice comes when the outbox is full already: readings go before it, whichever order is set."""
+    log.is_away.set()
+    outbox = open_outbox(limits=Limits(records=10, drop=drop))
+    outbox.put(Outgoing(Topics.GAPS, b"first notice", "s"))
+    outbox.put_batch([record(str(number)) for number in range(10)])
+    outbox.put(Outgoing(Topics.GAPS, b"second notice", "s"))
+    eventually(lambda: outbox.dropped == 2, "two readings were dropped")
+
+    log.is_away.clear()
+
+    eventually(lambda: len(log.values()) == 8, "the other readings arrived")
+    assert [each.value for each in log.read_all(Topics.GAPS)] == [b"first notice", b"second notice"]
+
+
+def test_notices_stay_in_memory_as_well(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """The bound of an outbox without a disk holds for notices only when there is nothing else to drop."""
+    log.is_away.set()
+    outbox = open_outbox(folder=None, limits=Limits(records=3, drop=Drop.NEWEST))
+    outbox.put_batch([record(str(number)) for number in range(3)])
+    for number in range(4):
+        outbox.put(Outgoing(Topics.GAPS, b"%d" % number, "s"))
+
+    log.is_away.clear()
+
+    eventually(lambda: outbox.is_drained, "all arrived")
+    assert len(log.read_all(Topics.GAPS)) == 3
+    assert outbox.dropped == 4
+
+
+def test_a_clean_end_keeps_what_a_volatile_log_took_until_its_readers_have_it(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """As a kill does, and a correction of the clock in between changes nothing of what was sent."""
+    first = open_outbox(keep_sent_s=60.0)
+    first.put(record("a"), "mark")
+    eventually(lambda: log.values() == [b"a"], "it was published")
+    first.rewrite(lambda each, _mark: Outgoing(each.topic, b"corrected", each.key))
+    first.stop()
+
+    open_outbox(keep_sent_s=60.0)
+
+    eventually(lambda: log.values() == [b"a", b"a"], "it was published again, as it was")

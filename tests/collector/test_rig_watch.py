@@ -100,3 +100,15 @@ def test_a_file_that_is_gone_is_told(desk: Desk) -> None:
     desk.path.write_text(text, "utf-8")
     desk.watch.look()
     assert desk.watch.refusal == ""
+
+
+def test_a_look_after_the_end_is_nothing(desk: Desk) -> None:
+    """SIGHUP may come while the collector stops: it must not write into a file that has the pipe's number by then."""
+    desk.watch.stop()
+    read_end, write_end = os.pipe()
+
+    desk.watch.look_soon()
+
+    os.close(write_end)
+    assert os.read(read_end, 1) == b""
+    os.close(read_end)
