@@ -113,6 +113,11 @@ class CollectorService(Service):
         if self._watch is not None:
             self._watch.look_soon()
 
+    def forget_sent(self) -> None:
+        """Say after `stop` that what the log got has reached its readers: the next run need not send it again."""
+        if self._manager is not None:
+            self._manager.outbox.forget_sent()
+
     def ready(self) -> str | None:
         """Return what is not well: the rig, the outbox's disk and log, sensors that give nothing or are not bound."""
         waits_for = super().ready()
@@ -167,7 +172,8 @@ def create_service(
 ) -> CollectorService:
     """Assemble the service; what is given is used instead of what the settings name. Opens nothing yet.
 
-    `keep_sent_s` is for a log that dies with the process: what was sent within it is sent again after an unclean end.
+    `keep_sent_s` is for a log that dies with the process: the next run sends again what was sent within it, unless
+    `forget_sent` was called.
     """
     return CollectorService(
         settings, messaging, clock, wire=wire, database=database, outbox=outbox, keep_sent_s=keep_sent_s

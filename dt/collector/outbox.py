@@ -30,7 +30,8 @@ class Outbox:
     """Takes records of any kind and publishes them in order, each once in effect.
 
     `folder` None keeps them in memory alone. `keep_sent_s` is for a log that dies with the process: what was published
-    within that time is published again after an unclean end. `disk_check` raises what a disk would, before each use.
+    within that time is published again by the next run, unless `forget_sent` was called at the end. `disk_check` raises
+    what a disk would, before each use.
     """
 
     def __init__(
@@ -65,7 +66,10 @@ class Outbox:
         self._sender.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
-        """Publish what the log takes within the time, keep the rest durably, and close."""
+        """Publish what the log takes within the time, keep the rest durably, and close.
+
+        What was sent within `keep_sent_s` stays too, until `forget_sent` says that the log's readers have it.
+        """
         if self._pid != os.getpid():
             return
         self._pid = 0
@@ -73,9 +77,14 @@ class Outbox:
         self._shelf.stop(timeout_s)
         if self._file is None and len(self):
             log.warning("%d records were not published before the end", len(self))
-        elif self._shelf.why:
+        elif self._shelf.why and self._shelf.in_memory:
             log.error("%d records are lost with the memory: %s", self._shelf.in_memory, self._shelf.why)
         self._let_go()
+
+    def forget_sent(self) -> None:
+        """Take off, after `stop`, what was sent: all of it has reached those who read a log that dies now."""
+        if self._pid == 0 and isinstance(self._shelf, DiskShelf):
+            self._shelf.forget_sent()
 
     def cut_power(self) -> None:
         """End as a power cut does: nothing more is sent, and what was not synced to the disk is thrown away."""
@@ -173,6 +182,7 @@ class Outbox:
             "unsynced_s": round(self._shelf.unsynced_s, 3),
             "log": self._sender.why or "ok",
             "moved_aside": [] if self._file is None else [path.name for path in self._file.moved_aside],
+            "unreadable": 0 if self._file is None else self._file.unreadable,
         }
 
     def _tell(self, records: Sequence[Outgoing], why: Loss) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dt.communication.messaging import Outgoing
+from dt.communication.topics import Topics
 
 _BULKY_BYTES = 32 * 1024  # no reading is as large; pictures are
 
@@ -45,8 +46,11 @@ class Limits:
 OnLoss = Callable[[Sequence[Outgoing], Loss], None]
 Change = Callable[[Outgoing, str], Outgoing | None]
 
+NOTICES = (Topics.GAPS, Topics.HEALTH)  # they say why others are missing: nothing else goes after them
+
+_OTHERS = f"AND topic NOT IN ({', '.join(repr(str(topic)) for topic in NOTICES)})"
 ORDERS = {
-    Drop.OLDEST: ("ORDER BY id",),
-    Drop.NEWEST: ("ORDER BY id DESC",),
-    Drop.PICTURES: ("AND bulky ORDER BY id", "ORDER BY id"),
+    Drop.OLDEST: (f"{_OTHERS} ORDER BY id", "ORDER BY id"),
+    Drop.NEWEST: (f"{_OTHERS} ORDER BY id DESC", "ORDER BY id DESC"),
+    Drop.PICTURES: ("AND bulky ORDER BY id", f"{_OTHERS} ORDER BY id", "ORDER BY id"),
 }

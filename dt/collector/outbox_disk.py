@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from dt.collector.outbox_bounds import ORDERS, Change, Limits, Loss, OnLoss
-from dt.collector.outbox_file import Kept, OutboxFile, is_corrupt
-from dt.collector.outbox_shelf import Shelf, changed
+from dt.collector.outbox_file import OutboxFile, is_corrupt
+from dt.collector.outbox_giving import TAKE_OFF_AT_RANGES, GivingShelf
+from dt.collector.outbox_record import Kept
+from dt.collector.outbox_shelf import changed
 from dt.communication.messaging import Outgoing
 from dt.utils.clock import Clock
 from dt.utils.logger import get_logger
@@ -18,8 +21,7 @@ COMMITS_WITHIN_S = 0.02  # of real time: after that a record waits in memory and
 SYNC_AFTER_S = 9.8  # the oldest unsynced record may be 10 s old, and a sync takes a moment
 _CACHE_BYTES = 256 * 1024
 _TAKE_OFF_AFTER_S = 1.0
-_TAKE_OFF_AT_RANGES = 16
-_COUNT_AT_ONCE = 5000
+_COUNT_AT_ONCE = 2000  # while nobody can put
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 30.0
 _LOOKS_EVERY_S = 1.0
 _REWRITE_AT_ONCE = 500
@@ -28,26 +30,13 @@ _FOLD_IDLE_AT_BYTES = 64 * 1024 * 1024  # nothing unsynced waits: the log may gr
 log = get_logger("dt.collector.outbox")
 
 
-class DiskShelf(Shelf):
+class DiskShelf(GivingShelf):
     """A shelf whose records the disk has within a moment, unless it stalls or fails."""
 
     def __init__(self, clock: Clock, file: OutboxFile, limits: Limits, keep_sent_s: float, on_loss: OnLoss) -> None:
-        super().__init__(limits, on_loss)
-        self._clock = clock
-        self._file = file
-        self._keep_sent_s = keep_sent_s
-        self._most_in_memory = 2**31  # bytes alone count there
-        self._work = threading.Condition(self._lock)
-        self._settled_now = threading.Condition(self._lock)
-        self._file_lock = threading.Lock()
-        self._settled = 0  # what has a number up to this one is on disk, or sent
-        self._gone: list[tuple[int, int]] = []
-        self._gone_since_s = 0.0
-        self._sent: deque[tuple[float, int, int]] = deque()  # given to a log that may forget them
+        super().__init__(clock, file, limits, keep_sent_s, on_loss)
         self._notes: dict[str, str] = {}
-        self._changes: list[Change] = []
         self._unsynced_since_s: float | None = None
-        self._is_open = False
         self._was_open = False
         self._retry_s, self._retry_at_s = _FIRST_RETRY_S, float("-inf")
         self._is_cut = False
@@ -67,6 +56,21 @@ class DiskShelf(Shelf):
         if self._thread is not None:
             self._thread.join(timeout_s)
             self._thread = None
+
+    def forget_sent(self) -> None:
+        """Take what was sent off the closed file."""
+        sent = [(first, last) for _at_s, first, last in self._sent]
+        self._sent.clear()
+        if not sent:
+            return
+        try:
+            with self._file_lock:
+                self._file.open()
+                self._file.write(gone=sent)
+                self._file.close()
+        except (sqlite3.Error, OSError) as error:
+            self._file.let_go()
+            log.warning("what was sent already is sent again by the next run: %s", error)
 
     def cut_power(self) -> None:
         """End as a power cut does: what was not synced is gone."""
@@ -101,65 +105,10 @@ class DiskShelf(Shelf):
         with self._file_lock:
             return self._file.notes()
 
-    def rewrite(self, change: Change) -> None:
-        """Give marked records that were not yet given out another body, and take the mark off."""
-        with self._lock:
-            self._rewrite_memory(change, max(self._cursor, self._committed))
-            self._changes.append(change)
-            self._work.notify()
-
     @property
     def unsynced_s(self) -> float:
         """Return how old the oldest record is that a power cut would take; 0 without any."""
         return self._unsynced_s()
-
-    def next_batch(self, most: int, most_bytes: int) -> list[Kept]:
-        """Return the next records in order, oldest first; `done` has to be called before the next batch."""
-        with self._lock:
-            first = self._memory[0].id if self._memory else self._next_id
-            is_on_disk = self._is_open and self._cursor + 1 < first
-        if is_on_disk:
-            batch = self._read(first, most, most_bytes)
-            if batch:
-                return batch
-        with self._lock:
-            batch = self._take(most, most_bytes)
-            if batch and self._is_open:
-                self._cursor = batch[-1].id  # while the disk is ill, what it holds is still to be read
-            return batch
-
-    def done(self, batch: Sequence[Kept]) -> None:
-        """Let go of records that the log has."""
-        with self._lock:
-            first, last = batch[0].id, batch[-1].id
-            self._in_flight = None
-            self._uncount(batch)
-            if self._keep_sent_s > 0.0 and self._is_open:
-                self._sent.append((self._clock.monotonic(), first, last))
-            else:
-                self._forget(first, last)
-                self._settled = max(self._settled, last)
-            self._settled_now.notify_all()
-            if len(self._gone) >= _TAKE_OFF_AT_RANGES or self._count == 0:
-                self._work.notify()
-
-    def _read(self, before: int, most: int, most_bytes: int) -> list[Kept]:
-        try:
-            with self._file_lock:
-                batch = self._file.read(self._cursor, before, most, most_bytes)
-                with self._lock:  # before the writer looks for what to drop
-                    self._cursor = batch[-1].id if batch else max(self._cursor, before - 1)
-                    self._in_flight = (batch[0].id, batch[-1].id) if batch else None
-                return batch
-        except (sqlite3.Error, OSError) as error:
-            self._fall_ill(error)
-            return []
-
-    def _forget(self, first: int, last: int) -> None:
-        super()._forget(first, last)
-        if not self._gone:
-            self._gone_since_s = self._clock.monotonic()
-        self._gone.append((first, last))
 
     # --- The writing thread ----------------------------------------------------------------------------------------
 
@@ -185,7 +134,7 @@ class DiskShelf(Shelf):
             return False
         is_fresh = bool(self._memory) and self._memory[-1].id > self._committed
         is_uncounted = self._uncounted[0] <= self._uncounted[1]
-        return is_fresh or is_uncounted or bool(self._changes) or len(self._gone) >= _TAKE_OFF_AT_RANGES
+        return is_fresh or is_uncounted or bool(self._changes) or len(self._gone) >= TAKE_OFF_AT_RANGES
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
@@ -205,12 +154,14 @@ class DiskShelf(Shelf):
     def _commit_fresh(self) -> None:
         with self._lock:
             self._expire_sent()
-            fresh = [kept for kept in self._memory if kept.id > self._committed]
+            # As they are now: a change in the middle of a row would be written by half.
+            fresh = [copy.copy(kept) for kept in self._memory if kept.id > self._committed]
             through = self._next_id - 1
             is_due = bool(fresh or self._notes) or self._is_ending or self._take_off_is_due()
             gone, notes = (self._gone, self._notes) if is_due else ([], {})
             if is_due:
                 self._gone, self._notes = [], {}
+            self._writing = through
         if fresh or gone or notes:
             try:
                 with self._file_lock:
@@ -218,6 +169,7 @@ class DiskShelf(Shelf):
             except BaseException:
                 with self._lock:
                     self._gone, self._notes = gone + self._gone, {**notes, **self._notes}
+                    self._writing = 0
                 raise
         with self._lock:
             self._committed = max(self._committed, through)
@@ -231,12 +183,12 @@ class DiskShelf(Shelf):
         if not self._gone:
             return False
         return (
-            self._clock.monotonic() - self._gone_since_s >= _TAKE_OFF_AFTER_S or len(self._gone) >= _TAKE_OFF_AT_RANGES
+            self._clock.monotonic() - self._gone_since_s >= _TAKE_OFF_AFTER_S or len(self._gone) >= TAKE_OFF_AT_RANGES
         )
 
     def _expire_sent(self) -> None:
         now_s = self._clock.monotonic()
-        while self._sent and (self._is_ending or now_s - self._sent[0][0] >= self._keep_sent_s):
+        while self._sent and now_s - self._sent[0][0] >= self._keep_sent_s:
             _at_s, first, last = self._sent.popleft()
             self._forget(first, last)
 
@@ -247,32 +199,36 @@ class DiskShelf(Shelf):
 
     def _apply_changes(self) -> None:
         with self._lock:
-            changes, self._changes = self._changes, []
-            after = self._held()
-            for change in changes:
-                self._rewrite_memory(change, after)
+            changes = list(self._changes)
         for change in changes:
-            while True:
-                with self._file_lock:
-                    marked = self._file.marked(after, _REWRITE_AT_ONCE)
-                    for kept in marked:
-                        changed(kept, change)
-                    self._file.rewrite(marked)
-                if not marked:
-                    break
-                after = marked[-1].id
+            after = 0
+            while (last := self._rewrite_some(change, after)) is not None:
+                after = last
+            with self._lock:
+                self._changes.remove(change)
+        if changes:
+            self.wake()  # the sender does not read from the disk before
+
+    def _rewrite_some(self, change: Change, after: int) -> int | None:
+        """Rewrite marked records on disk beyond a number; return up to which one, None at the end."""
+        with self._file_lock:
+            marked = self._file.marked(after, _REWRITE_AT_ONCE)
+            with self._lock:
+                waiting = [kept for kept in marked if not self._is_held(kept.id)]
+            for kept in waiting:
+                changed(kept, change)
+            self._file.rewrite(waiting)
+        return marked[-1].id if marked else None
 
     def _count_more(self) -> None:
-        with self._lock:
-            first, last = self._uncounted
-            begin = max(first, self._first_waiting(), last - _COUNT_AT_ONCE + 1)
-        if last < first:
+        if self._uncounted[1] < self._uncounted[0]:
             return
-        with self._file_lock:
-            count, size = self._file.size_of(begin, last)
-        with self._lock:
-            self._count += count
-            self._bytes += size
+        with self._file_lock, self._lock:  # nothing may be sent between counting and taking down the count
+            first, last = max(self._uncounted[0], self._cursor + 1), self._uncounted[1]
+            begin = max(first, last - _COUNT_AT_ONCE + 1)
+            sizes = [self._file.size_of(*span) for span in self._not_done(begin, last)]
+            self._count += sum(count for count, _size in sizes)
+            self._bytes += sum(size for _count, size in sizes)
             self._uncounted = (first, begin - 1) if first < begin <= last else (1, 0)
 
     def _make_room(self) -> None:
@@ -280,26 +236,37 @@ class DiskShelf(Shelf):
             with self._lock:
                 if self._uncounted[1] >= self._uncounted[0]:
                     return
-                count, size = self._count - self._limits.records, self._bytes - self._limits.bytes
+                # What is not on the disk yet takes its turn there: others would go in its place.
+                fresh = [kept.size for kept in self._memory if kept.id > self._committed]
+                count = self._count - len(fresh) - self._limits.records
+                size = self._bytes - sum(fresh) - self._limits.bytes
+                after = self._held()
             if count <= 0 and size <= 0:
                 return
             with self._file_lock:
-                victims = self._chosen(order, max(0, count), max(0, size))
-                self._file.write(gone=[(kept.id, kept.id) for kept in victims])
+                victims = self._take_off(self._file.victims(order, after, max(0, count), max(0, size)))
             self._tell(victims, Loss.FULL)
 
-    def _chosen(self, order: str, count: int, size: int) -> list[Kept]:
-        """Return what has to go, taken off the memory; what is given out meanwhile stays."""
+    def _take_off(self, found: Sequence[Kept]) -> list[Kept]:
+        """Take records off memory and disk; what is given out meanwhile stays. Back in their place on an error."""
         with self._lock:
-            after = self._held()
-        found = self._file.victims(order, after, count, size)
-        with self._lock:
-            victims = [kept for kept in found if kept.id > self._held()]
+            victims = [kept for kept in found if not self._is_held(kept.id)]
             numbers = {kept.id for kept in victims}
+            taken = [kept for kept in self._memory if kept.id in numbers]
+            self._set_memory(kept for kept in self._memory if kept.id not in numbers)
+        try:
+            self._file.write(gone=[(number, number) for number in sorted(numbers)])
+        except BaseException:
+            with self._lock:
+                self._set_memory(sorted([*self._memory, *taken], key=lambda kept: kept.id))
+            raise
+        with self._lock:
             self._uncount(victims)
-            self._memory = deque(kept for kept in self._memory if kept.id not in numbers)
-            self._memory_bytes = sum(kept.size for kept in self._memory)
         return victims
+
+    def _set_memory(self, records: Iterable[Kept]) -> None:
+        self._memory = deque(records)
+        self._memory_bytes = sum(kept.size for kept in self._memory)
 
     def _sync_when_due(self) -> None:
         if self._unsynced_since_s is None:
@@ -328,6 +295,7 @@ class DiskShelf(Shelf):
         try:
             with self._file_lock:
                 first, last = self._file.open()
+                self._fill_up(last)
         except (sqlite3.Error, OSError) as error:
             self._fall_ill(error)
             return False
@@ -338,18 +306,37 @@ class DiskShelf(Shelf):
         self.why, self._retry_s = "", _FIRST_RETRY_S
         return True
 
+    def _fill_up(self, last: int) -> None:
+        """Give the file again what memory still has and the file may have lost, being corrupt."""
+        if self._was_open:
+            with self._lock:
+                missing = [
+                    copy.copy(k) for k in [*self._flight, *self._memory] if k.id <= last and not self._is_done(k.id)
+                ]
+            self._file.fill(missing)
+
     def _begin(self, first: int, last: int) -> None:
         if not self._was_open:
-            shift = max(0, last + 1 - self._next_id, last + 1 - (self._memory[0].id if self._memory else self._next_id))
-            for kept in self._memory:
-                kept.id += shift
-            self._next_id += shift
+            self._renumber(last)
             self._was_open = True
         self._uncounted = (first, last)
-        waiting = [kept for kept in self._memory if kept.id > last]
+        waiting = [kept for kept in self._memory if kept.id > last and not self._is_done(kept.id)]
         self._count, self._bytes = len(waiting), sum(kept.size for kept in waiting)
         self._committed = last
         self._is_open = True
+
+    def _renumber(self, last: int) -> None:
+        """Move numbers given out before the disk was ever open behind what it turns out to hold."""
+        lowest = self._memory[0].id if self._memory else self._next_id
+        shift = max(0, last + 1 - lowest)
+        for kept in self._memory:
+            kept.id += shift
+        self._next_id += shift
+        if self._in_flight:
+            self._in_flight = (self._in_flight[0] + shift, self._in_flight[1] + shift)
+        # These are numbers of records that never were on the disk; there they are other records' numbers.
+        self._gone, self._ahead = [], []
+        self._cursor = self._writing = self._settled = 0
 
     def _fall_ill(self, error: Exception) -> None:
         if self._is_cut:
@@ -358,21 +345,20 @@ class DiskShelf(Shelf):
         if not self.why:
             log.error("the outbox goes on in memory: %s", text)
         with self._file_lock:
+            with self._lock:
+                self._is_open = False
             if isinstance(error, sqlite3.Error) and is_corrupt(error):
                 self._replace_corrupt(error)
             self._file.let_go()
         with self._lock:
             self.why = text
-            self._is_open = False
             self._retry_at_s = self._clock.monotonic() + self._retry_s
             self._retry_s = min(_LONGEST_RETRY_S, 2.0 * self._retry_s)
             self._settled_now.notify_all()
 
     def _replace_corrupt(self, error: sqlite3.Error) -> None:
         try:
-            saved = self._file.move_aside(error)
-            self._file.open()
-            self._file.write([kept for kept in saved if kept.id > self._cursor])
+            self._file.replace(error)
         except (sqlite3.Error, OSError) as another:
             log.error("the corrupt outbox is not replaced yet: %s", another)  # noqa: TRY400 - one line for a person
 

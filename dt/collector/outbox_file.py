@@ -10,12 +10,12 @@ import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from dt.communication.messaging import Outgoing
+from dt.collector.outbox_record import COLUMNS, Kept, Row, kept_of, row_of
+from dt.collector.outbox_rescue import move_aside, remove, rescue
 from dt.utils.logger import get_logger
 
 _SCHEMA = """
@@ -34,28 +34,15 @@ CREATE INDEX IF NOT EXISTS marked_records ON records (id) WHERE mark IS NOT NULL
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 _ADD = "INSERT INTO records (id, size, bulky, mark, topic, key, headers, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_COLUMNS = "id, size, bulky, mark, topic, key, headers, value"
 _NOTE = "INSERT INTO notes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text"
 _PAGE_BYTES = 1024  # a commit writes whole pages, and most carry one reading
 _FOLD_AT_BYTES = 16 * 1024 * 1024
 _LARGE_PAGES = 16 * 1024  # of an empty file: it is made small again
-_MOST_SAVED = 20_000  # from each end of a corrupt file: they pass through memory
 _BEYOND_REPAIR = ("malformed", "not a database", "file is encrypted")
 
 DiskCheck = Callable[[], None]  # raises the OSError that a disk would
 
 log = get_logger("dt.collector.outbox")
-
-
-@dataclass(slots=True)
-class Kept:
-    """A record with its number; `mark` is its owner's remark, by which it may be rewritten."""
-
-    id: int
-    record: Outgoing
-    size: int
-    bulky: bool = False
-    mark: str | None = None
 
 
 class OutboxFile:
@@ -68,6 +55,7 @@ class OutboxFile:
         self.synced_bytes = 0  # of the log, safe from a power cut
         self.syncs = 0
         self.moved_aside: list[Path] = []
+        self.unreadable = 0  # numbers that corrupt files did not give
 
     @property
     def wal(self) -> Path:
@@ -78,32 +66,40 @@ class OutboxFile:
         """Open or make the file; return its first and last number (1, 0 when empty). A corrupt one is moved aside."""
         self._check()
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self._new.exists() and not self.path.exists():
+            self._new.replace(self.path)  # a replacement was cut off between its two renamings
         try:
             self._db = self._connect()
             ends = self._ends()
         except sqlite3.DatabaseError as error:
             if not is_corrupt(error):
                 raise
-            saved = self.move_aside(error)
-            self._db = self._connect()
-            self.write(saved)
-            ends = self._ends()
+            ends = self.replace(error)
         self.synced_bytes = self._wal_bytes()
         return ends
 
-    def move_aside(self, error: sqlite3.Error) -> list[Kept]:
-        """Give the corrupt file another name, never deleting it, and return what could still be read of it."""
+    def replace(self, error: sqlite3.Error) -> tuple[int, int]:
+        """Give the corrupt file another name and open a new one with all that it still gives; return its ends.
+
+        Nothing is renamed before the new file is complete: an error on the way leaves the corrupt one for another try.
+        """
         self.let_go()
-        saved = _saved_from(self.path)
-        stamp = next(n for n in range(1, 10_000) if not self.path.with_name(f"{self.path.name}.corrupt-{n}").exists())
-        for suffix in ("", "-wal", "-shm"):
-            part = self.path.with_name(self.path.name + suffix)
-            if part.exists():
-                part.rename(self.path.with_name(f"{self.path.name}.corrupt-{stamp}{suffix}"))
-        aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}")
+        new = OutboxFile(self._new, self._check)
+        remove(new.path)
+        new.open()
+        try:
+            found = rescue(self.path, new.write)
+            new.write(notes=found.notes)
+        finally:
+            new.close()
+        aside = move_aside(self.path)
+        new.path.replace(self.path)
         self.moved_aside.append(aside)
-        log.error("%s is corrupt (%s) and is now %s; %d records were saved", self.path, error, aside.name, len(saved))
-        return saved
+        self.unreadable += found.unreadable
+        log.error("%s is corrupt (%s) and is now %s: %s", self.path, error, aside.name, found)
+        self._db = self._connect()
+        self.synced_bytes = self._wal_bytes()
+        return self._ends()
 
     def write(
         self,
@@ -120,7 +116,7 @@ class OutboxFile:
             db.execute("PRAGMA synchronous = FULL")
         try:
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(_ADD, map(_row, records))
+            db.executemany(_ADD, map(row_of, records))
             db.executemany("DELETE FROM records WHERE id BETWEEN ? AND ?", gone)
             db.executemany(_NOTE, notes)
             db.execute("COMMIT")
@@ -134,6 +130,14 @@ class OutboxFile:
         if sync:
             self.syncs += 1
             self.synced_bytes = self._wal_bytes()
+
+    def fill(self, records: Sequence[Kept]) -> None:
+        """Add those of the records that are not there."""
+        if records:
+            self._check()
+            self._open.execute("BEGIN IMMEDIATE")
+            self._open.executemany(_ADD.replace("INSERT", "INSERT OR IGNORE"), map(row_of, records))
+            self._open.execute("COMMIT")
 
     def fold(self, *, at_bytes: int = _FOLD_AT_BYTES) -> bool:
         """Take a long log into the file, which syncs both; return whether it was long."""
@@ -156,20 +160,20 @@ class OutboxFile:
     def read(self, after: int, before: int, most: int, most_bytes: int) -> list[Kept]:
         """Return records with after < number < before, in order, at least one if there is any."""
         rows = self._open.execute(
-            f"SELECT {_COLUMNS} FROM records WHERE id > ? AND id < ? ORDER BY id LIMIT ?",  # noqa: S608 - a constant
+            f"SELECT {COLUMNS} FROM records WHERE id > ? AND id < ? ORDER BY id LIMIT ?",  # noqa: S608 - a constant
             (after, before, most),
         )
         return _up_to(rows, most_bytes)
 
     def victims(self, order: str, after: int, count: int, size: int) -> list[Kept]:
         """Return the first records beyond `after`, of an ORDER, that free so many records and bytes."""
-        rows = self._open.execute(f"SELECT {_COLUMNS} FROM records WHERE id > ? {order}", (after,))  # noqa: S608 - ours
+        rows = self._open.execute(f"SELECT {COLUMNS} FROM records WHERE id > ? {order}", (after,))  # noqa: S608 - ours
         found: list[Kept] = []
         freed = 0
         for row in rows:
             if len(found) >= count and freed >= size:
                 break
-            found.append(_kept(row))
+            found.append(kept_of(row))
             freed += found[-1].size
         return found
 
@@ -183,10 +187,10 @@ class OutboxFile:
     def marked(self, after: int, most: int) -> list[Kept]:
         """Return marked records beyond a number."""
         rows = self._open.execute(
-            f"SELECT {_COLUMNS} FROM records WHERE mark IS NOT NULL AND id > ? ORDER BY id LIMIT ?",  # noqa: S608 - ours
+            f"SELECT {COLUMNS} FROM records WHERE mark IS NOT NULL AND id > ? ORDER BY id LIMIT ?",  # noqa: S608 - ours
             (after, most),
         )
-        return [_kept(row) for row in rows]
+        return [kept_of(row) for row in rows]
 
     def rewrite(self, records: Sequence[Kept]) -> None:
         """Give records of these numbers another body."""
@@ -225,6 +229,10 @@ class OutboxFile:
         if self.wal.exists():
             with self.wal.open("r+b") as log_file:
                 log_file.truncate(self.synced_bytes)
+
+    @property
+    def _new(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.new")
 
     @property
     def _open(self) -> sqlite3.Connection:
@@ -266,46 +274,12 @@ def is_corrupt(error: Exception) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and any(word in str(error) for word in _BEYOND_REPAIR)
 
 
-def size_of(record: Outgoing) -> int:
-    """Return what a record counts for: its bytes, and about what a row costs beside them."""
-    headers = sum(len(name) + len(value) for name, value in record.headers.items())
-    return len(record.value or b"") + len(record.topic) + len(record.key or "") + headers + 40
-
-
-def _row(kept: Kept) -> tuple[object, ...]:
-    record = kept.record
-    headers = msgspec.msgpack.encode(dict(record.headers))
-    return kept.id, kept.size, int(kept.bulky), kept.mark, record.topic, record.key, headers, record.value
-
-
-def _kept(row: tuple[int, int, int, str | None, str, str | None, bytes, bytes | None]) -> Kept:
-    number, size, bulky, mark, topic, key, headers, value = row
-    record = Outgoing(topic, value, key, msgspec.msgpack.decode(headers, type=dict[str, bytes]))
-    return Kept(number, record, size, bool(bulky), mark)
-
-
-def _up_to(
-    rows: Iterable[tuple[int, int, int, str | None, str, str | None, bytes, bytes | None]], most_bytes: int
-) -> list[Kept]:
+def _up_to(rows: Iterable[Row], most_bytes: int) -> list[Kept]:
     found: list[Kept] = []
     total = 0
     for row in rows:
         total += row[1]
         if found and total > most_bytes:
             break
-        found.append(_kept(row))
+        found.append(kept_of(row))
     return found
-
-
-def _saved_from(path: Path) -> list[Kept]:
-    """Return what a corrupt file still gives: from the front until it fails, then from the back."""
-    found: dict[int, Kept] = {}
-    for order in ("ASC", "DESC"):
-        try:
-            with contextlib.closing(sqlite3.connect(path)) as db:
-                db.execute("PRAGMA locking_mode = EXCLUSIVE")
-                for row in db.execute(f"SELECT {_COLUMNS} FROM records ORDER BY id {order} LIMIT {_MOST_SAVED}"):  # noqa: S608 - ours
-                    found[row[0]] = _kept(row)
-        except (sqlite3.Error, msgspec.DecodeError, ValueError, TypeError):
-            continue
-    return [found[number] for number in sorted(found)]

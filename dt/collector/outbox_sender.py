@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from dt.collector.outbox_bounds import Loss, OnLoss
-from dt.collector.outbox_file import Kept
+from dt.collector.outbox_record import Kept
 from dt.collector.outbox_shelf import Shelf
 from dt.communication.messaging import MessagingService, Outgoing
 from dt.utils.clock import Clock
@@ -59,17 +59,29 @@ class Sender:
 
     def _run(self) -> None:
         try:
-            while not self._gives_up.is_set():
-                self._send_latest()
-                batch = self._shelf.next_batch(MOST_RECORDS, MOST_BYTES)
-                if batch:
-                    self._deliver(batch)
-                elif self._stop.is_set():
-                    return
-                else:
-                    self._shelf.wait(_LOOKS_EVERY_S)
+            while not self._gives_up.is_set() and self._goes_on():
+                pass
         except _OutOfTimeError:
             log.debug("the outbox ends while the log is away")
+
+    def _goes_on(self) -> bool:
+        """Send what there is, or wait for something; return whether there may be more. No error ends the thread."""
+        try:
+            self._send_latest()
+            batch = self._shelf.next_batch(MOST_RECORDS, MOST_BYTES)
+            if batch:
+                self._deliver(batch)
+            elif self._stop.is_set():
+                return False
+            else:
+                self._shelf.wait(_LOOKS_EVERY_S)
+        except _OutOfTimeError:
+            raise
+        except Exception as error:
+            log.exception("publishing failed in a way that nobody thought of; it is tried again")
+            self._shelf.give_back()
+            self._wait_after(error)
+        return True
 
     def _deliver(self, batch: Sequence[Kept]) -> None:
         """Return when every record is durable or was refused for good, or all are back on the shelf.
@@ -82,7 +94,7 @@ class Sender:
             try:
                 error = self._send([kept.record for kept in piece], insists=piece is not batch)
             except _NotTakenError as away:
-                self._shelf.give_back(batch)
+                self._shelf.give_back()
                 self._wait_after(away.error)
                 return
             if error is None:
@@ -137,7 +149,7 @@ class Sender:
             msg = "no broker answers"
             raise MessagingError(msg)
 
-    def _wait_after(self, error: DTError) -> None:
+    def _wait_after(self, error: Exception) -> None:
         if not self._is_away or not self.why:
             log.warning("not published yet, %d wait: %s", len(self._shelf), error)
         self._is_away, self.why = True, str(error)

@@ -6,8 +6,8 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from dt.collector.outbox_bounds import Change, Drop, Limits, Loss, OnLoss
-from dt.collector.outbox_file import Kept, size_of
+from dt.collector.outbox_bounds import NOTICES, Change, Drop, Limits, Loss, OnLoss
+from dt.collector.outbox_record import Kept, size_of
 from dt.communication.messaging import Outgoing
 from dt.utils.logger import get_logger
 
@@ -27,8 +27,9 @@ class Shelf:
         self._most_in_memory = limits.records
         self._next_id = 1
         self._committed = 0  # what has a number up to this one is on disk, or gone
-        self._cursor = 0  # what has a number up to this one was given out
+        self._cursor = 0  # what has a number up to this one is done with
         self._in_flight: tuple[int, int] | None = None  # first and last number of what was given out and is not done
+        self._writing = 0  # what has a number up to this one may be on its way to the disk
         self._uncounted = (1, 0)  # numbers of an earlier run whose sizes are not known yet
         self._count = 0
         self._bytes = 0
@@ -59,7 +60,7 @@ class Shelf:
     def __len__(self) -> int:
         with self._lock:
             first, last = self._uncounted
-            return self._count + max(0, last - max(first, self._first_waiting()) + 1)
+            return max(0, self._count) + max(0, last - max(first, self._cursor + 1) + 1)
 
     @property
     def bytes(self) -> int:
@@ -87,7 +88,7 @@ class Shelf:
     def rewrite(self, change: Change) -> None:
         """Give marked records that were not yet given out another body, and take the mark off."""
         with self._lock:
-            self._rewrite_memory(change, self._cursor)
+            self._rewrite_memory(change)
 
     def wait(self, timeout_s: float) -> None:
         """Return when something has arrived since the last wait, or the time has passed."""
@@ -104,23 +105,20 @@ class Shelf:
     def next_batch(self, most: int, most_bytes: int) -> list[Kept]:
         """Return the next records in order, oldest first."""
         with self._lock:
-            batch = self._take(most, most_bytes)
-            if batch:
-                self._cursor = batch[-1].id
-            return batch
+            return self._take(most, most_bytes)
 
     def done(self, batch: Sequence[Kept]) -> None:
         """Let go of records that the log has."""
         with self._lock:
             self._in_flight = None
             self._uncount(batch)
+            self._cursor = batch[-1].id
             self._forget(batch[0].id, batch[-1].id)
 
-    def give_back(self, batch: Sequence[Kept]) -> None:
+    def give_back(self) -> None:
         """Put what `next_batch` gave out last back in its place: it may be dropped or corrected again."""
         with self._lock:
             self._in_flight = None
-            self._cursor = min(self._cursor, batch[0].id - 1)
 
     def _append(self, records: Sequence[Outgoing], mark: str | None) -> None:
         for record in records:
@@ -134,11 +132,12 @@ class Shelf:
         self._arrived.notify()
 
     def _held(self) -> int:
-        """Return up to which number records are given out."""
+        """Return up to which number records are done with or given out."""
         return max(self._cursor, self._in_flight[1] if self._in_flight else 0)
 
-    def _first_waiting(self) -> int:
-        return self._in_flight[0] if self._in_flight else self._cursor + 1
+    def _is_held(self, number: int) -> bool:
+        """Return whether a record is done with or given out."""
+        return number <= self._held()
 
     def _take(self, most: int, most_bytes: int) -> list[Kept]:
         batch: list[Kept] = []
@@ -165,9 +164,9 @@ class Shelf:
                 self._count -= 1
                 self._bytes -= kept.size
 
-    def _rewrite_memory(self, change: Change, after: int) -> None:
+    def _rewrite_memory(self, change: Change) -> None:
         for kept in self._memory:
-            if kept.id > after:
+            if not self._is_held(kept.id):
                 changed(kept, change)
 
     def _room_in_memory(self) -> list[Kept]:
@@ -175,21 +174,23 @@ class Shelf:
         lost: list[Kept] = []
         most_bytes = min(self._limits.memory_bytes, self._limits.bytes)
         while len(self._memory) > self._most_in_memory or self._memory_bytes > most_bytes:
+            if self._memory[0].id <= self._committed:  # the disk has it, and gives it out when it is well
+                self._memory_bytes -= self._memory.popleft().size
+                continue
             victim = self._victim_in_memory()
             if victim is None:
                 break
             self._memory.remove(victim)
             self._memory_bytes -= victim.size
-            if victim.id > self._committed:
-                self._uncount([victim])
-                lost.append(victim)
+            self._uncount([victim])
+            lost.append(victim)
         return lost
 
     def _victim_in_memory(self) -> Kept | None:
-        held = self._held()
-        free = [kept for kept in self._memory if kept.id > held]
+        free = [kept for kept in self._memory if kept.id > self._writing and not self._is_held(kept.id)]
         if self._limits.drop is Drop.PICTURES:
             free = [kept for kept in free if kept.bulky] or free
+        free = [kept for kept in free if kept.record.topic not in NOTICES] or free
         if not free:
             return None
         return free[-1] if self._limits.drop is Drop.NEWEST else free[0]

@@ -97,8 +97,10 @@ class Solo:
         deadline_s = self._clock.monotonic() + STOPS_WITHIN_S - _THE_REST_NEEDS_S
         self._controller.stop()
         self._collector.stop()
-        if not self._is_drained(deadline_s):
-            log.warning("the log in memory was not stored to its end")
+        if self._is_drained(deadline_s):
+            self._collector.forget_sent()
+        else:
+            log.warning("the log in memory was not stored to its end: the next run sends its last minutes again")
         for service in reversed(self._process.services):
             service.stop()
         self._kept.stop()

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
+from dt.collector import outbox_giving
 from dt.collector.outbox import Drop, Limits, Loss, Outbox, OutboxClosedError
+from dt.collector.outbox_disk import DiskShelf
+from dt.collector.outbox_file import OutboxFile
 from dt.communication.memory import MemoryMessaging
 from dt.communication.messaging import Outgoing
 from dt.communication.topics import Topics
@@ -372,7 +377,7 @@ def test_only_the_newest_of_what_is_worth_no_more_is_published(
 def test_what_a_volatile_log_took_is_sent_again_after_an_unclean_end(
     log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually, tmp_path: Path
 ) -> None:
-    """A log in memory dies with the process: what it got lately is published anew, unless the end was a clean one."""
+    """A log in memory dies with the process: what it got lately is published anew, unless its readers have it."""
     first = open_outbox(keep_sent_s=60.0)
     first.put(record("a"))
     eventually(lambda: log.values() == [b"a"], "it was published")
@@ -381,6 +386,7 @@ def test_what_a_volatile_log_took_is_sent_again_after_an_unclean_end(
     for part in ("outbox.db", "outbox.db-wal"):
         (killed / part).write_bytes((tmp_path / part).read_bytes())
     first.stop()
+    first.forget_sent()
 
     open_outbox(keep_sent_s=60.0).stop()
     assert log.values() == [b"a"]
@@ -436,3 +442,224 @@ def test_at_most_one_sync_in_ten_seconds(log: FlakyLog, open_outbox: Callable[..
         clock.advance(0.5)
 
     assert 50 <= outbox.syncs <= 60
+
+
+class SlowLog(FlakyLog):
+    """A log that takes records and lets who asks for their being durable wait; and one that fails as none should."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = threading.Event()
+        self.bugs = 0
+
+    def publish_batch(self, batch: Sequence[Outgoing]) -> None:
+        if self.bugs:
+            self.bugs -= 1
+            raise ValueError("a bug of the client")
+        super().publish_batch(batch)
+
+    def flush(self, timeout_s: float = 10.0) -> None:
+        del timeout_s
+        self.answers.wait(20)
+
+
+def test_a_disk_that_is_well_again_does_not_send_what_is_in_flight_anew(tmp_path: Path, eventually: Eventually) -> None:
+    """Ill and well while the log takes its time: each is sent once, the count comes down to nothing, it goes on."""
+    log, clock, is_ill = SlowLog(), ManualClock(), threading.Event()
+    is_ill.set()
+
+    def check() -> None:
+        if is_ill.is_set():
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    outbox = Outbox(log, clock, tmp_path, disk_check=check)
+    outbox.start()
+    texts = [str(number) for number in range(20)]
+    outbox.put_batch([record(text) for text in texts])
+    eventually(lambda: len(log.values()) == 20, "all are in flight")
+    is_ill.clear()
+
+    def is_well() -> bool:
+        clock.advance(5.0)
+        return not outbox.disk_why and outbox.health()["in_memory"] == 0
+
+    eventually(is_well, "the disk has them")
+    log.answers.set()
+    eventually(lambda: outbox.is_drained, "nothing waits")
+    for text in ("a", "b"):
+        outbox.put(record(text))
+        eventually(lambda: outbox.is_drained, "nothing waits again")
+
+    assert log.values() == [text.encode() for text in [*texts, "a", "b"]]
+    assert outbox.waiting_bytes == 0
+    outbox.stop()
+    log.close()
+
+
+def test_the_sender_outlives_an_error_that_nobody_thought_of(tmp_path: Path, eventually: Eventually) -> None:
+    """It is logged, and the same records are tried again after a pause."""
+    log, clock = SlowLog(), ManualClock()
+    log.answers.set()
+    log.bugs = 2
+    outbox = Outbox(log, clock, tmp_path)
+    outbox.start()
+    outbox.put(record("a"))
+
+    def arrived() -> bool:
+        clock.advance(0.5)
+        return log.values() == [b"a"]
+
+    eventually(arrived, "it arrived")
+    outbox.stop()
+    log.close()
+
+
+def test_nothing_is_stepped_over_while_the_writer_trims_memory(tmp_path: Path, eventually: Eventually) -> None:
+    """Wherever the sender is interrupted between two of its locks, records may leave memory for the disk alone."""
+    shelf = DiskShelf(SystemClock(), OutboxFile(tmp_path / "outbox.db"), Limits(), 0.0, lambda _records, _why: None)
+    shelf.start()
+    put: list[bytes] = []
+
+    def put_more() -> None:
+        texts = [b"%d " % (len(put) + number) + b"x" * 100_000 for number in range(4)]
+        shelf.put([Outgoing(TOPIC, text) for text in texts])
+        put.extend(texts)
+        eventually(lambda: shelf.in_memory == 0, "the disk has them, and memory the newest alone")
+
+    def interrupt(frame: FrameType, event: str, _argument: object) -> Any:
+        if frame.f_code.co_name != "next_batch" or frame.f_code.co_filename != outbox_giving.__file__:
+            return None
+        if event == "line" and not shelf._lock.locked() and len(put) < 40:
+            put_more()
+        return interrupt
+
+    given: list[bytes | None] = []
+    before = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        while batch := shelf.next_batch(100, 150_000):
+            given += [kept.record.value for kept in batch]
+            shelf.done(batch)
+    finally:
+        sys.settrace(before)
+        shelf.stop(5.0)
+
+    assert len(put) == 40
+    assert given == put
+
+
+def test_a_correction_reaches_what_is_on_a_disk_that_is_ill_at_that_moment(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], clock: ManualClock, eventually: Eventually
+) -> None:
+    """It is made when the disk is well, and before anything is sent from there."""
+    is_ill = threading.Event()
+
+    def check() -> None:
+        if is_ill.is_set():
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    log.is_away.set()
+    outbox = open_outbox(disk_check=check, clock=clock)
+    outbox.put_batch([record(f"{number} " + "x" * 1000) for number in range(600)], "mark")
+    eventually(lambda: outbox.health()["in_memory"] == 0, "the disk has them, memory the newest alone")
+    is_ill.set()
+    outbox.rewrite(lambda each, _mark: Outgoing(each.topic, b"corrected", each.key))
+    eventually(lambda: outbox.disk_why, "the disk is ill")
+
+    is_ill.clear()
+    log.is_away.clear()
+
+    def arrived() -> bool:
+        clock.advance(5.0)
+        return len(log.values()) == 600
+
+    eventually(arrived, "all arrived")
+    assert set(log.values()) == {b"corrected"}
+
+
+def test_a_bad_page_of_a_large_backlog_costs_what_is_on_it(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], tmp_path: Path, eventually: Eventually
+) -> None:
+    """All the rest is saved, in front and behind; what is lost is counted, and notes are saved as well."""
+    log.is_away.set()
+    first = open_outbox(limits=Limits(records=100_000))
+    first.note("boot", "one")
+    for begin in range(0, 50_000, 5_000):
+        first.put_batch([record(f"{number}" + "." * 100) for number in range(begin, begin + 5_000)])
+    first.stop()
+    file = tmp_path / "outbox.db"
+    with file.open("r+b") as content:
+        content.seek(file.stat().st_size // 2 // 1024 * 1024)
+        content.write(b"\xff" * 1024)
+
+    second = open_outbox(limits=Limits(records=100_000))
+    log.is_away.clear()
+
+    eventually(lambda: second.is_drained, "all is sent that there is")
+    lost = 50_000 - second.published
+    assert 0 < lost <= 10  # of 1 KiB
+    assert second.health()["unreadable"] == lost
+    assert second.noted()["boot"] == "one"
+
+
+def test_only_the_newest_corrupt_files_are_kept(tmp_path: Path) -> None:
+    """Each may be as large as the outbox's bound."""
+    for number in range(5):
+        (tmp_path / "outbox.db").write_bytes(b"garbage %d " % number * 1000)
+        file = OutboxFile(tmp_path / "outbox.db")
+        file.open()
+        file.close()
+
+    kept = sorted(path.name for path in tmp_path.glob("*.corrupt-*"))
+    assert kept == [f"outbox.db.corrupt-{number}" for number in (3, 4, 5)]
+    assert (tmp_path / "outbox.db.corrupt-5").read_bytes().startswith(b"garbage 4")
+
+
+@pytest.mark.parametrize("drop", list(Drop))
+def test_what_says_why_a_reading_is_missing_is_not_dropped_in_its_place(
+    drop: Drop, log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """A notice comes when the outbox is full already: readings go before it, whichever order is set."""
+    log.is_away.set()
+    outbox = open_outbox(limits=Limits(records=10, drop=drop))
+    outbox.put(Outgoing(Topics.GAPS, b"first notice", "s"))
+    outbox.put_batch([record(str(number)) for number in range(10)])
+    outbox.put(Outgoing(Topics.GAPS, b"second notice", "s"))
+    eventually(lambda: outbox.dropped == 2, "two readings were dropped")
+
+    log.is_away.clear()
+
+    eventually(lambda: len(log.values()) == 8, "the other readings arrived")
+    assert [each.value for each in log.read_all(Topics.GAPS)] == [b"first notice", b"second notice"]
+
+
+def test_notices_stay_in_memory_as_well(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """The bound of an outbox without a disk holds for notices only when there is nothing else to drop."""
+    log.is_away.set()
+    outbox = open_outbox(folder=None, limits=Limits(records=3, drop=Drop.NEWEST))
+    outbox.put_batch([record(str(number)) for number in range(3)])
+    for number in range(4):
+        outbox.put(Outgoing(Topics.GAPS, b"%d" % number, "s"))
+
+    log.is_away.clear()
+
+    eventually(lambda: outbox.is_drained, "all arrived")
+    assert len(log.read_all(Topics.GAPS)) == 3
+    assert outbox.dropped == 4
+
+
+def test_a_clean_end_keeps_what_a_volatile_log_took_until_its_readers_have_it(
+    log: FlakyLog, open_outbox: Callable[..., Outbox], eventually: Eventually
+) -> None:
+    """As a kill does, and a correction of the clock in between changes nothing of what was sent."""
+    first = open_outbox(keep_sent_s=60.0)
+    first.put(record("a"), "mark")
+    eventually(lambda: log.values() == [b"a"], "it was published")
+    first.rewrite(lambda each, _mark: Outgoing(each.topic, b"corrected", each.key))
+    first.stop()
+
+    open_outbox(keep_sent_s=60.0)
+
+    eventually(lambda: log.values() == [b"a", b"a"], "it was published again, as it was")

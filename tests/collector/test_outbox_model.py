@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class FarLog:
         self.is_away = False
         self.answers_lost = 0
         self.taken: list[int] = []
+        self.answers = threading.Event()
+        self.answers.set()
 
     def publish_batch(self, batch: Sequence[Outgoing]) -> None:
         """Take all or nothing."""
@@ -40,7 +43,8 @@ class FarLog:
         self.taken += [number_of(record) for record in batch]
 
     def flush(self, timeout_s: float = 10.0) -> None:
-        """Be durable, unless the answer is lost."""
+        """Be durable, unless the answer is lost; it may take its time."""
+        self.answers.wait(20)
         if self.answers_lost:
             self.answers_lost -= 1
             raise MessagingError("no answer")
@@ -72,6 +76,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.may_be_lost: set[int] = set()
         self.dropped: set[int] = set()
         self.is_disk_ill = self.was_disk_ill = False
+        self.may_repeat = False
 
     @initialize()
     def begin(self) -> None:
@@ -108,6 +113,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def find_the_log(self, lost: int) -> None:
         """The broker is back; some answers may be lost on the way."""
         self.log.answers_lost = lost
+        self.may_repeat = self.may_repeat or lost > 0
         self.log.is_away = False
 
     @rule(seconds=st.floats(0.1, 30.0))
@@ -120,6 +126,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def kill(self) -> None:
         """SIGKILL: the files are what the kernel has of them, and another process opens them."""
         self._wait_for_the_disk()
+        self.may_repeat = True
         self.runs += 1
         after = self.root / str(self.runs)
         shutil.copytree(self.folder, after, ignore=shutil.ignore_patterns("*.lock"))
@@ -132,6 +139,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def cut_the_power(self) -> None:
         """What was put more than ten seconds ago is there."""
         self._wait_for_the_disk()
+        self.may_repeat = True
         self.outbox.cut_power()
         now_s = self.clock.monotonic()
         self.may_be_lost |= {number for at_s, number in self.put_at if now_s - at_s < 10.0}
@@ -140,6 +148,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """A clean end and a new start."""
+        self.may_repeat = self.may_repeat or self.is_disk_ill or bool(self.outbox.disk_why)
         self.is_disk_ill = False
         self.outbox.stop(5.0)
         self._open()
@@ -148,6 +157,20 @@ class OutboxMachine(RuleBasedStateMachine):
     def let_the_disk_fail(self) -> None:
         """ENOSPC from now on: memory goes ahead of what the disk holds."""
         self.is_disk_ill = self.was_disk_ill = True
+
+    @rule(count=st.integers(1, 6), corrects=st.booleans())
+    def let_the_disk_fail_and_heal_while_the_log_is_slow(self, count: int, corrects: bool) -> None:
+        """What is in flight meanwhile is neither sent nor counted twice."""
+        self.log.answers.clear()
+        self.is_disk_ill = self.was_disk_ill = True
+        for _ in range(count):
+            self._put(b"")
+        if corrects:
+            self.outbox.rewrite(lambda record, _mark: record)
+        wait_until(lambda: self.outbox.disk_why, "the disk is ill")
+        self.is_disk_ill = False
+        wait_until(self._is_disk_well, "the disk is well")
+        self.log.answers.set()
 
     @rule()
     def heal_the_disk(self) -> None:
@@ -173,6 +196,8 @@ class OutboxMachine(RuleBasedStateMachine):
             wait_until(is_drained, "the outbox drained")
             first_time = list(dict.fromkeys(self.log.taken))
             assert self.was_disk_ill or first_time == sorted(first_time)
+            assert self.may_repeat or len(first_time) == len(self.log.taken)
+            assert self.outbox.waiting_bytes == 0
             missing = set(range(self.next)) - set(first_time) - self.refused - self.dropped
             assert missing <= self.may_be_lost
         finally:
@@ -188,6 +213,10 @@ class OutboxMachine(RuleBasedStateMachine):
             return not self.outbox.disk_why and health["in_memory"] == 0 and float(str(health["unsynced_s"])) < 9.8
 
         wait_until(has_everything, "the disk has everything")
+
+    def _is_disk_well(self) -> bool:
+        self.clock.advance(5.0)
+        return not self.outbox.disk_why
 
     def _put(self, ending: bytes) -> None:
         self.outbox.put(Outgoing(TOPIC, b"%d" % self.next + ending, "z"))

@@ -152,3 +152,15 @@ def test_a_signal_after_the_end_is_borne(settings: Settings, clock: ManualClock)
     watch.stop()
 
     watch.look_soon()
+
+
+def test_a_look_after_the_end_is_nothing(desk: Desk) -> None:
+    """SIGHUP may come while the collector stops: it must not write into a file that has the pipe's number by then."""
+    desk.watch.stop()
+    read_end, write_end = os.pipe()
+
+    desk.watch.look_soon()
+
+    os.close(write_end)
+    assert os.read(read_end, 1) == b""
+    os.close(read_end)
