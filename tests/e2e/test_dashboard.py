@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -170,6 +171,32 @@ def test_the_slider_goes_back_through_the_days_pictures(
     page.locator("x-camera-picture .note", has_text="No picture of that time").wait_for()
     slider.evaluate(choose, 0)
     eventually(lambda: page.evaluate(width) == 80, "the live picture is shown again")
+
+
+def test_a_search_that_fails_once_hides_no_picture_for_good(
+    page: Page, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """The same picture is fetched anew after it; the slider says its time and can be hit by a finger."""
+    slider = page.locator("x-camera-picture input")
+    slider.wait_for()
+    image = page.locator("x-camera-picture img")
+    width = "document.querySelector('x-camera-picture img').naturalWidth"
+    choose = "(slider, steps) => { slider.value = 96 - steps; slider.dispatchEvent(new Event('input')); }"
+    eventually(lambda: page.evaluate(width) > 0, "the latest picture is shown")
+    assert slider.get_attribute("aria-valuetext") == "the latest picture"
+    assert (slider.bounding_box() or {"height": 0})["height"] >= 24
+
+    frames = re.compile(r"/frames\?")
+    page.route(frames, lambda route: route.fulfill(body="cut off", content_type="application/json"))
+    slider.evaluate(choose, 20)
+    page.locator("x-camera-picture .note:not([hidden])").wait_for()
+    assert image.get_attribute("alt") == ""
+    assert slider.get_attribute("aria-valuetext") != "the latest picture"
+    page.unroute(frames)
+    slider.evaluate(choose, 0)
+
+    image.wait_for(state="visible")
+    assert slider.get_attribute("aria-valuetext") == "the latest picture"
 
 
 def test_why_shows_the_chain_of_causes(page: Page) -> None:

@@ -47,6 +47,7 @@ class CameraPicture extends PageElement {
     this.#search?.abort();
     this.#chosen = null;
     this.#slider.value = String(STEPS);
+    this.#slider.setAttribute("aria-valuetext", "the latest picture");
     this.#show();
   }
 
@@ -80,7 +81,6 @@ class CameraPicture extends PageElement {
     this.#showAge();
     this.#showFlags(frame?.flags ?? []);
     if (!frame?.url) {
-      this.#url = "";
       if (this.#chosen) return this.#missing("No picture of that time");
       return this.#missing(this.store.isLoaded("frame") ? "No picture yet" : "Loading…");
     }
@@ -123,9 +123,12 @@ class CameraPicture extends PageElement {
     this.#note.hidden = true;
   }
 
-  /** @param {string} words */
+  /** Show words instead; whichever picture comes next is fetched, also the one before. @param {string} words */
   #missing(words) {
+    clearTimeout(this.#retry);
+    this.#url = "";
     this.#image.removeAttribute("src");
+    this.#image.alt = "";
     this.#image.hidden = true;
     this.#note.hidden = false;
     this.#note.textContent = words;
