@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from dt.communication.memory import MemoryMessaging
+from dt.communication.topics import Topics
 from dt.operations.kept_topics import KeptTopics
 from dt.operations.one_process import OneProcess
 from dt.operations.plan import SERVICES, is_port_free
@@ -88,13 +89,15 @@ class Solo:
         """Outputs off first, then the sensors; what they gave is stored before the rest ends."""
         self._controller.stop()
         self._collector.stop()
-        if not self._is_drained():
+        is_drained = self._is_drained()
+        if not is_drained:
             log.warning("the log in memory was not stored to its end: the next run sends its last minutes again")
         else:
             self._collector.forget_sent()
         for service in reversed(self._process.services):
             service.stop()
-        self._kept.stop()
+        # Processing knows by its state what it has had: what is sent again would count as repeated.
+        self._kept.stop(forgetting=() if is_drained else (Topics.STATE_PROCESSING,))
         self._process.stop()
 
     def _made_bridge(self) -> Service | None:
