@@ -21,10 +21,17 @@ _GARBAGE_EVERY = (20_000, 5, 10)
 Create = Callable[[Settings, MessagingService, Clock], Service]
 
 
-def run_process(name: str, create: Create, require: Callable[[Settings], object] = lambda _settings: None) -> int:
+def run_process(
+    name: str,
+    create: Create,
+    require: Callable[[Settings], object] = lambda _settings: None,
+    *,
+    works_in_batches: bool = False,
+) -> int:
     """Run a service on the broker until a signal and return its exit code: 2 for a wrong setting, said in one line.
 
-    `require` raises ConfigError for settings that the service cannot work with.
+    `require` raises ConfigError for settings that the service cannot work with. One that works in batches looks for
+    garbage seldom, at the price of some memory.
     """
     try:
         settings = load_settings()
@@ -32,8 +39,9 @@ def run_process(name: str, create: Create, require: Callable[[Settings], object]
         configure_logging(settings.log_dir, settings.log_level)
         clock = SystemClock()
         messaging = open_messaging(settings, name, clock)
-        gc.freeze()
-        gc.set_threshold(*_GARBAGE_EVERY)
+        if works_in_batches:
+            gc.freeze()
+            gc.set_threshold(*_GARBAGE_EVERY)
         try:
             return run_service(create(settings, messaging, clock))
         finally:

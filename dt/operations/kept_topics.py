@@ -66,8 +66,8 @@ class KeptTopics:
         """Return how many records are not kept yet."""
         return len(self._waiting) + (0 if self._subscription is None else self._subscription.lag())
 
-    def stop(self) -> None:
-        """Keep what the log still holds, and close the file."""
+    def stop(self, forgetting: Sequence[Topics] = ()) -> None:
+        """Keep what the log still holds but for some topics, and close the file."""
         if self._subscription is not None:
             self._subscription.stop()
         with self._lock:
@@ -75,6 +75,8 @@ class KeptTopics:
             db, self._db = self._db, None
             self._is_stopped = True
             if db is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    db.executemany("DELETE FROM kept WHERE topic = ?", [(str(topic),) for topic in forgetting])
                 db.close()
 
     def _open(self) -> None:

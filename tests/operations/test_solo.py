@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import socket
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -232,6 +234,30 @@ def test_it_stops_within_five_seconds_and_takes_its_guard_along(tmp_path: Path, 
         assert not seen - _count(row[:3] for row in rig.stored())
         rig.start()
         wait_until(lambda: rig.health("controller").get("guard") == "ok", "the guard serves again", 15.0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_stopped_while_the_database_takes_nothing_it_loses_no_reading(tmp_path: Path) -> None:
+    """What was sent and not stored stays in the outbox at an orderly stop as it does at a kill."""
+    with solo_rig(tmp_path) as rig:
+        rig.start()
+        wait_until(lambda: len(rig.stored()) > 20, "readings flow", 30.0)
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "plant_twin.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            locked_at = rig.reads()
+            wait_until(lambda: (rig.reads() - locked_at).total() > 20, "readings come that cannot be stored", 30.0)
+            seen = rig.reads()
+            assert rig.solo is not None
+            rig.guards += rig.children()
+            rig.solo.send_signal(signal.SIGTERM)
+            rig.solo.wait(20)
+        assert seen - _count(row[:3] for row in rig.stored())
+        rig.start()
+        wait_until(lambda: not seen - _count(row[:3] for row in rig.stored()), "all are stored", 30.0)
+        assert rig.stop() < 5.0
+        places = [row[:3] for row in rig.stored()]
+    assert len(places) == len(set(places))
 
 
 @pytest.mark.slow

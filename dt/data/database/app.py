@@ -166,7 +166,7 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 def main() -> int:
     """Run the service on the broker until a signal, and return the exit code."""
-    return run_process("database", create_service)
+    return run_process("database", create_service, works_in_batches=True)
 
 
 if __name__ == "__main__":
