@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS kept (
     PRIMARY KEY (topic, id)
 ) STRICT, WITHOUT ROWID
 """
+_ENDED_WELL = 1  # `user_version`: everything that processing's state has had was stored too
 _PUT = "INSERT OR REPLACE INTO kept (topic, id, key, headers, value) VALUES (?, ?, ?, ?, ?)"
 _DROP = "DELETE FROM kept WHERE topic = ? AND id = ?"
 
@@ -66,8 +67,8 @@ class KeptTopics:
         """Return how many records are not kept yet."""
         return len(self._waiting) + (0 if self._subscription is None else self._subscription.lag())
 
-    def stop(self, forgetting: Sequence[Topics] = ()) -> None:
-        """Keep what the log still holds but for some topics, and close the file."""
+    def stop(self, *, is_drained: bool = False) -> None:
+        """Keep what the log still holds, note whether all of it was stored, and close the file."""
         if self._subscription is not None:
             self._subscription.stop()
         with self._lock:
@@ -75,8 +76,9 @@ class KeptTopics:
             db, self._db = self._db, None
             self._is_stopped = True
             if db is not None:
-                with contextlib.suppress(sqlite3.Error):
-                    db.executemany("DELETE FROM kept WHERE topic = ?", [(str(topic),) for topic in forgetting])
+                if is_drained:
+                    with contextlib.suppress(sqlite3.Error):
+                        db.execute(f"PRAGMA user_version = {_ENDED_WELL}")
                 db.close()
 
     def _open(self) -> None:
@@ -94,7 +96,15 @@ class KeptTopics:
             self._db = _opened(self._path)
 
     def _kept(self) -> list[Outgoing]:
+        """Return what is to be given to the log.
+
+        After another end than a drained one the state of processing stays out: it has had readings that were never
+        stored, and would call them repeated when the outbox sends them again.
+        """
         assert self._db is not None
+        if self._db.execute("PRAGMA user_version").fetchone()[0] != _ENDED_WELL:
+            self._db.execute("DELETE FROM kept WHERE topic = ?", (str(Topics.STATE_PROCESSING),))
+        self._db.execute("PRAGMA user_version = 0")
         rows = self._db.execute("SELECT topic, key, headers, value FROM kept ORDER BY topic, id").fetchall()
         return [
             Outgoing(topic, value, key, msgspec.msgpack.decode(headers, type=dict[str, bytes]))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from dt.communication.health_beat import HealthBeat
 from dt.communication.memory import MemoryMessaging
-from dt.communication.topics import Topics
 from dt.operations.kept_topics import KeptTopics
 from dt.operations.one_process import OneProcess
 from dt.operations.plan import SERVICES, is_port_free
@@ -98,21 +97,14 @@ class Solo:
         deadline_s = self._clock.monotonic() + STOPS_WITHIN_S - _THE_REST_NEEDS_S
         self._controller.stop()
         self._collector.stop()
-<<<<<<< HEAD
-        if self._is_drained(deadline_s):
-=======
-        is_drained = self._is_drained()
-        if not is_drained:
-            log.warning("the log in memory was not stored to its end: the next run sends its last minutes again")
-        else:
->>>>>>> fixout
+        is_drained = self._is_drained(deadline_s)
+        if is_drained:
             self._collector.forget_sent()
         else:
             log.warning("the log in memory was not stored to its end: the next run sends its last minutes again")
         for service in reversed(self._process.services):
             service.stop()
-        # Processing knows by its state what it has had: what is sent again would count as repeated.
-        self._kept.stop(forgetting=() if is_drained else (Topics.STATE_PROCESSING,))
+        self._kept.stop(is_drained=is_drained)
         self._process.stop()
 
     def _made_bridge(self) -> Service | None:

@@ -117,7 +117,7 @@ def test_a_file_that_no_reader_bears_is_refused_and_the_watch_goes_on(
     desk.watch.look_soon()
 
     eventually(lambda: desk.followed, "the change was taken over")
-    assert desk.watch.refusal == ""
+    eventually(lambda: desk.watch.refusal == "", "nothing is refused any more")
 
 
 def test_whatever_a_follower_raises_the_watch_tells_it_and_goes_on(settings: Settings, clock: ManualClock) -> None:

@@ -142,6 +142,26 @@ def test_state_is_given_to_the_next_log_as_it_was_last_and_deleted_state_is_not(
     second.close()
 
 
+@pytest.mark.parametrize("is_drained", [True, False])
+def test_processing_remembers_only_what_was_stored(tmp_path: Path, eventually: Eventually, *, is_drained: bool) -> None:
+    """After a kill its state may be ahead of the database, and would call repeated what the outbox sends again."""
+    first = MemoryMessaging()
+    kept = KeptTopics(tmp_path / "topics.db")
+    kept.start(first)
+    for topic in (Topics.STATE_PROCESSING, Topics.STATE_AI):
+        first.publish(topic, b"1", key="box")
+    eventually(lambda: kept.lag() == 0)
+    kept.stop(is_drained=is_drained)
+    first.close()
+
+    for given in (2 if is_drained else 1, 1):  # the second run ends without a word
+        log = MemoryMessaging()
+        kept = KeptTopics(tmp_path / "topics.db")
+        assert kept.start(log) == given
+        kept.stop()
+        log.close()
+
+
 def test_a_file_that_is_no_database_is_moved_aside(tmp_path: Path) -> None:
     """States begin anew, and nothing is deleted."""
     path = tmp_path / "topics.db"
