@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from operator import attrgetter
@@ -21,6 +20,9 @@ ZONE = (
     *("air_degc", "mass_degc", "vapour_g_m3", "vpd_kpa", "light_lux", "daylight_lux", "short_wave_w_m2", "latent_w"),
     *("vapour_in_ml", "vapour_out_ml", "condensed_ml"),
 )
+
+_LARGEST = 1e15
+_SHOWN_DIGITS = 40
 
 Part = tuple[object, tuple[str, ...], Callable[[Any], tuple[Any, ...]]]
 State = list[tuple[Any, ...]]
@@ -108,8 +110,8 @@ def _taken(entry: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _finite(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        msg = f"a box holds finite amounts, not {value!r}"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_LARGEST <= value <= _LARGEST:
+        msg = f"a box holds finite amounts, not {str(value)[:_SHOWN_DIGITS]}"
         raise ValueError(msg)
     return float(value)
 

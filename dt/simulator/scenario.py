@@ -58,7 +58,7 @@ def parse_scenario(text: str, path: Path = Path("scenario.toml")) -> Scenario:
     """Read a scenario from its text, as `load_scenario` does."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # wrong TOML, or a number of more digits than Python reads
         raise ConfigError(f"{path}: {error}") from error
     for key in data:
         if key not in _KEYS:

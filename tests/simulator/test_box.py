@@ -248,3 +248,14 @@ def test_unusable_snapshot_is_refused(snapshot: dict[str, object]) -> None:
         a_box.restore(snapshot)
 
     assert a_box.state() == before
+
+
+@pytest.mark.parametrize("amount", [10**400, -(10**400), float("inf"), float("nan"), "1"])
+def test_snapshot_with_a_number_that_is_none_is_refused(amount: object) -> None:
+    """However large: a ValueError, as for every other wrong snapshot."""
+    a_box = box()
+    kept = json.loads(json.dumps(a_box.snapshot()))
+    kept["pots"][PLANT]["soil"]["top_ml"] = amount
+
+    with pytest.raises(ValueError, match="a box holds finite amounts, not"):
+        a_box.restore(kept)

@@ -77,6 +77,9 @@ def test_every_fault_can_be_ordered_with_its_defaults(fault: str) -> None:
         ({"fault": "F1", "target": "soil", "mode": "x"}, "mode", "is no parameter of F1; it has: share"),
         ({"fault": "F2", "target": "soil", "share": 1}, "share", "is no parameter of F2; it has: none"),
         ({"fault": "F1", "target": "soil", "share": 1.5}, "share", "must be a number from 0 to 1, not 1.5"),
+        ({"fault": "F1", "target": "soil", "share": 10**400}, "share", "must be a number from 0 to 1, not 1000"),
+        ({"fault": "F1", "target": "soil", "share": float("nan")}, "share", "must be a number from 0 to 1, not nan"),
+        ({"fault": "F1", "target": "soil", "since": 10**400}, "since", "must be a number"),
         ({"fault": "F1", "target": "soil", "share": True}, "share", "must be a number from 0 to 1, not True"),
         ({"fault": "F1", "target": "soil", "since": 20, "until": 10}, "until", "must be after since"),
         ({"fault": "F1", "target": "soil", "since": "soon"}, "since", "must be epoch seconds or ISO 8601"),
@@ -206,13 +209,16 @@ def test_ordering_needs_the_token(field: Field) -> None:
     assert requests.get(f"{field.url}/faults", timeout=5).json()["active"] == []
 
 
-@pytest.mark.parametrize("body", [[], "F1", None, {"fault": "F1"}, {"fault": {}, "target": 3}])
+_TOO_LARGE = {"fault": "F1", "target": "soil", "share": 10**400}
+
+
+@pytest.mark.parametrize("body", [[], "F1", None, {"fault": "F1"}, {"fault": {}, "target": 3}, _TOO_LARGE])
 def test_nonsense_is_a_problem_that_names_the_field(field: Field, body: object) -> None:
     """422, and the field."""
     answer = field.post(body)
 
     assert answer.status_code == 422
-    assert re.search(r"^(\$|fault|target)", answer.json()["field"])
+    assert re.search(r"^(\$|fault|target|share)", answer.json()["field"])
 
 
 def test_faults_survive_a_restart_of_the_simulator(tmp_path: Path, clock: ManualClock) -> None:

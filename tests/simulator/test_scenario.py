@@ -60,6 +60,7 @@ def test_times_count_from_the_start_or_are_absolute() -> None:
         ("faults = 3", r"scenario.toml: faults must be rows, each under \[\[faults\]\]"),
         ("seed = 1.5", "scenario.toml: seed: must be a whole number, not 1.5"),
         ("speed = 1", "scenario.toml: speed: a scenario has faults, name, seed"),
+        ("seed = 1" + "0" * 5000, "scenario.toml: .*digits"),
         ("name = 3", "scenario.toml: name: must be a text"),
         ("[[faults]", "scenario.toml: .*line 1"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from dt.simulator.faults.catalogue import ANY_I2C, ANY_SENSOR, CATALOGUE, F14_MO
 from dt.utils.codec import Message, Timestamp
 from dt.utils.exceptions import MessageError
 
+_SHOWN_DIGITS = 40
 _TIMES = ("since", "until")
 _FIELDS = frozenset({"fault", "target", "id", *_TIMES})
 
@@ -129,8 +129,8 @@ def _checked(parameter: Parameter, value: object) -> Value:
             raise MessageError(parameter.name, f"must be one of {', '.join(parameter.words)}, not {value!r}")
         return str(value)
     limits = f"must be a number from {parameter.low:g} to {parameter.high:g}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise MessageError(parameter.name, f"{limits}, not {value!r}")
-    if not parameter.low <= value <= parameter.high:
-        raise MessageError(parameter.name, f"{limits}, not {value:g}")
+    if not parameter.low <= value <= parameter.high:  # before it becomes a float: a whole number may be too large
+        raise MessageError(parameter.name, f"{limits}, not {str(value)[:_SHOWN_DIGITS]}")
     return float(value)
