@@ -178,7 +178,7 @@ class Box:
             poured[plant_id] += amount_ml
             self.pots[plant_id].poured_by_hand_ml += amount_ml
         for pump in self._pumps:
-            if pump.is_moving or pump.primed_s:
+            if pump.is_moving or pump.primed_s or pump.is_siphoning:
                 poured[pump.spec.plant_id] = poured.get(pump.spec.plant_id, 0.0) + pump.draw(dt_s)
         for zone in self._zone_list:
             zone.warm(dt_s, middle_s)

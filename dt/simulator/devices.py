@@ -121,6 +121,8 @@ class Pump(Device[PumpSpec, PumpDefect]):
             return 0.0
         moved_ml = min(self.reservoir.content_ml, wanted_ml * (1.0 - defect.blocked))
         self.reservoir.content_ml -= moved_ml
+        if self.reservoir.content_ml == 0.0:  # air in the hose
+            self.is_siphoning, self.primed_s = False, 0.0
         leaked_ml = moved_ml * defect.leak
         self.leaked_ml += leaked_ml
         self.delivered_ml += moved_ml - leaked_ml

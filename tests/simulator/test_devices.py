@@ -165,6 +165,24 @@ def test_siphon_empties_the_can_after_the_pump_stopped(box: Box) -> None:
     assert box.reservoirs[PUMP].content_ml == 0.0
 
 
+def test_siphon_that_emptied_the_can_does_not_begin_again_by_itself(box: Box) -> None:
+    """Air is in the hose: a refilled can keeps its water until the next dose."""
+    for name in (PUMP, "second-pump"):
+        box.devices[name].defect = PumpDefect(siphon=0.4)
+        pumped(box, actuator_id=name)
+    box.advance(box.now_s + 1800.0)
+    emptied_ml = box.reservoirs[PUMP].content_ml
+
+    box.refill(PUMP, 500.0)
+    box.advance(box.now_s + 600.0)
+    kept_ml = box.reservoirs[PUMP].content_ml
+    pumped(box, 2.0)
+    box.advance(box.now_s + 1800.0)
+
+    assert (emptied_ml, kept_ml) == (0.0, 500.0)
+    assert box.reservoirs[PUMP].content_ml == 0.0
+
+
 def test_lamp_is_not_at_its_brightest_at_once(box: Box) -> None:
     """Most of the light comes at once, the rest as it warms up; a dead lamp gives none."""
     zone = box.zones[ZONE]
