@@ -66,10 +66,12 @@ def load_weather(path: Path, columns: Mapping[str, str] | None = None, *, wraps:
     """
     names = {name: (columns or {}).get(name, name) for name in ("time", *_LIMITS)}
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = _rows(csv.DictReader(file), names, path)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path}: must be a CSV file in UTF-8: {error}") from error
     try:
         return Replay(
             times_s=tuple(row[0] for row in rows),
@@ -89,7 +91,7 @@ def _rows(reader: csv.DictReader[str], names: Mapping[str, str], path: Path) -> 
     return [_row(row, names, f"{path}:{number}") for number, row in enumerate(reader, 2)]
 
 
-def _row(row: Mapping[str, str], names: Mapping[str, str], place: str) -> tuple[float, ...]:
+def _row(row: Mapping[str, str | None], names: Mapping[str, str], place: str) -> tuple[float, ...]:
     values = [_epoch(row[names["time"]], f"{place}: {names['time']}")]
     for name, (least, most) in _LIMITS.items():
         value = _number(row[names[name]], f"{place}: {names[name]}")
@@ -99,9 +101,9 @@ def _row(row: Mapping[str, str], names: Mapping[str, str], place: str) -> tuple[
     return tuple(values)
 
 
-def _epoch(text: str, place: str) -> float:
+def _epoch(text: str | None, place: str) -> float:
     try:
-        when = datetime.fromisoformat(text)
+        when = datetime.fromisoformat(text or "")
     except ValueError:
         return _number(text, place)
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

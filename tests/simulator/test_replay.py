@@ -93,6 +93,38 @@ def test_unusable_file_is_refused_with_its_line(tmp_path: Path, rows: str, match
         load_weather(written(tmp_path, rows))
 
 
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (
+            (HEADER + "1,2,3,4\n").replace("time,", "zeit-ü,").encode("latin-1"),
+            "weather.csv: must be a CSV file in UTF-8",
+        ),
+        ((HEADER + "1,2,3,4\n").encode("utf-16"), "weather.csv: must be a CSV file in UTF-8"),
+        (f"{HEADER}1,2,3,{'4' * 131_073}\n".encode(), r"weather.csv: must be a CSV file in UTF-8: field larger than"),
+        (HEADER.replace("time,", "").strip().encode() + b",time\n20,50,0\n", r"weather.csv:2: time: None is no number"),
+        (b"", "column 'humidity_pct' is missing"),
+    ],
+    ids=["latin-1", "utf-16", "long field", "short row", "empty"],
+)
+def test_file_that_is_no_table_in_utf8_is_refused(tmp_path: Path, content: bytes, match: str) -> None:
+    """One line that says what a file must be."""
+    (tmp_path / "weather.csv").write_bytes(content)
+
+    with pytest.raises(ConfigError, match=match) as refusal:
+        load_weather(tmp_path / "weather.csv")
+
+    assert "\n" not in str(refusal.value)
+
+
+def test_file_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    """UTF-8 with a byte order mark."""
+    path = hourly(tmp_path)
+    path.write_text(path.read_text("utf-8"), "utf-8-sig")
+
+    assert load_weather(path).times_s[0] == FIRST
+
+
 def test_missing_column_and_missing_file_are_named(tmp_path: Path) -> None:
     """What is wrong stands in the message."""
     with pytest.raises(ConfigError, match="column 'humidity_pct' is missing; there are: time, T"):
