@@ -8,6 +8,7 @@ import stat
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -369,3 +370,22 @@ def test_what_befalls_the_host_travels(board: BoxWire, client: WireClient) -> No
     assert fine == HostState()
     assert (told.broker, told.database, told.delay_s, told.clock_shift_s) == (Link.SLOW, Link.UP, 3.0, -3600.0)
     assert (told.ending, again.ending) == (Ending.KILL, Ending.NONE)
+
+
+def test_the_latest_jump_of_the_clock_counts(board: BoxWire, client: WireClient) -> None:
+    """Daylight saving is added to it, and no clock shows a time before 1970."""
+    now_s = board.box.now_s
+    year_s = {year: datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1970, 2000)}
+    shifts = []
+    for order in (
+        {"mode": "jump", "year": 2049, "since": now_s - 20.0},
+        {"mode": "jump", "year": 2000, "since": now_s - 10.0},
+        {"mode": "daylight_saving", "hours": -1},
+        {"mode": "jump", "year": 1970, "since": now_s},
+    ):
+        board.order({"fault": "F16", "target": "host", **order})
+        shifts.append(client.host().clock_shift_s)
+
+    assert shifts[1:3] == [year_s[2000] - now_s + 10.0, year_s[2000] - now_s + 10.0 - 3600.0]
+    assert shifts[0] > 0.0
+    assert shifts[3] == pytest.approx(-now_s, abs=5.0)

@@ -28,7 +28,7 @@ def host_state(desk: FaultDesk, now_s: float) -> HostState:
         broker=_link(networks, "broker"),
         database=_link(networks, "database"),
         delay_s=max((fault.number("delay_s") for fault in networks), default=0.0),
-        clock_shift_s=sum(_shift_s(fault) for fault in faults if fault.fault == "F16"),
+        clock_shift_s=_clock_shift_s([fault for fault in faults if fault.fault == "F16"], now_s),
         duplicates=_share(faults, "duplicates"),
         out_of_order=_share(faults, "out_of_order"),
         disk=next((_DISKS[f.word("mode")] for f in faults if f.fault == "F17" and f.word("mode") in _DISKS), Disk.FINE),
@@ -42,12 +42,15 @@ def _link(faults: Sequence[Fault], what: str) -> Link:
     return next((link for link in _WORST_FIRST if link in modes), Link.UP)
 
 
-def _shift_s(fault: Fault) -> float:
-    mode = fault.word("mode")
-    if mode == "daylight_saving":
-        return 3600.0 * fault.number("hours")
-    if mode != "jump":
-        return 0.0
+def _clock_shift_s(faults: Sequence[Fault], now_s: float) -> float:
+    """A clock is set to one time: the latest jump counts, daylight saving adds to it, and none is before the epoch."""
+    jumps = [fault for fault in faults if fault.word("mode") == "jump"]
+    hours = sum(fault.number("hours") for fault in faults if fault.word("mode") == "daylight_saving")
+    latest = max(reversed(jumps), key=lambda fault: fault.since, default=None)
+    return max(-now_s, (_jump_s(latest) if latest else 0.0) + 3600.0 * hours)
+
+
+def _jump_s(fault: Fault) -> float:
     return datetime(round(fault.number("year")), 1, 1, tzinfo=UTC).timestamp() - fault.since
 
 
