@@ -82,6 +82,7 @@ def test_every_fault_can_be_ordered_with_its_defaults(fault: str) -> None:
         ({"fault": "F1", "target": "soil", "since": 10**400}, "since", "must be a number"),
         ({"fault": "F1", "target": "soil", "share": True}, "share", "must be a number from 0 to 1, not True"),
         ({"fault": "F1", "target": "soil", "since": 20, "until": 10}, "until", "must be after since"),
+        ({"fault": "F1", "target": "soil", "since": 20, "until": 20}, "until", "must be after since"),
         ({"fault": "F1", "target": "soil", "since": "soon"}, "since", "must be epoch seconds or ISO 8601"),
         ({"fault": "F1", "target": "soil", "until": True}, "until", "must be"),
     ],
