@@ -49,9 +49,7 @@ def box_spec(rig: Rig, seed: int = 1, weather: Replay | None = None) -> BoxSpec:
     around = WeatherSpec() if weather is None else weather
     devices = [actuator for actuator in rig.actuators if actuator.kind in OUTPUT_KINDS]
     pumps = [actuator for actuator in devices if actuator.kind == "pump"]
-    zones = {
-        zone.zone_id: _zone(zone, _count_in(zone, rig.plants.values()), around) for zone in rig.zones.values()
-    }
+    zones = {zone.zone_id: _zone(zone, _count_in(zone, rig.plants.values()), around) for zone in rig.zones.values()}
     lamps = [_lamp(actuator, zones[actuator.zone_id]) for actuator in devices if actuator.kind in LAMPS]
     try:
         return BoxSpec(

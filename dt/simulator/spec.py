@@ -49,8 +49,9 @@ class WeatherSpec:
     yearly_g_m3: float = 0.0
     daily_g_m3: float = 0.3
     damp_g_m3: float = 1.4
-    cloud_cover: float = 0.55
-    cloudy_days: float = 0.80
+    cloud_cover: float = 0.57
+    yearly_clouds: float = 0.10  # more in the middle of winter, less in that of summer
+    cloudy_days: float = 0.70
     passing_clouds: float = 0.20
     broken_clouds: float = 0.35  # of the sun that gaps between clouds let through or take, from minute to minute
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from dt.plant.evapotranspiration import ALBEDO, reference_mm_h
 from dt.simulator.air import transpiration_ml_s
 from dt.simulator.devices import Device, Pump
-
 from dt.simulator.growth import warmth_factor
 
 if TYPE_CHECKING:

@@ -138,7 +138,8 @@ class _Synthetic:
             return 0.0
         spec = self._spec
         clear = clear_sky_w_m2(height)
-        cover = spec.cloud_cover + spec.cloudy_days * self._cloudy_days.at(time_s)
+        cover = spec.cloud_cover - spec.yearly_clouds * self._season
+        cover += spec.cloudy_days * self._cloudy_days.at(time_s)
         cover = min(1.0, max(0.0, cover + spec.passing_clouds * self._clouds.at(time_s)))
         through = 1.0 - 0.75 * math.pow(cover, 3.4)
         broken = 4.0 * cover * (1.0 - cover)  # no gaps in a clear sky, nor in an overcast one

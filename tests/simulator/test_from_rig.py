@@ -87,11 +87,23 @@ def test_only_a_zone_without_a_lamp_of_its_own_has_one_on_a_timer() -> None:
     [
         (actuator("p", "pump", 17, 'zone = "tent"', flow_ml_s=1.0), "actuator p: plant: a pump needs the plant"),
         (actuator("p", "pump", 17, 'plant = "mint"', flow_ml_s="much"), "actuator p: flow_ml_s: must be a number"),
-        (actuator("p", "pump", 17, 'plant = "mint"', flow_ml_s=0), "actuator p: flow_ml_s: must be a number from 0.01 to 1000"),
-        (actuator("p", "pump", 17, 'plant = "mint"', flow_ml_s=-4.0), "flow_ml_s: must be .* from 0.01 to 1000, not -4.0"),
+        (
+            actuator("p", "pump", 17, 'plant = "mint"', flow_ml_s=0),
+            "actuator p: flow_ml_s: must be a number from 0.01 to 1000",
+        ),
+        (
+            actuator("p", "pump", 17, 'plant = "mint"', flow_ml_s=-4.0),
+            "flow_ml_s: must be .* from 0.01 to 1000, not -4.0",
+        ),
         (actuator("s", "lamp", 17, 'zone = "tent"', lux=1e9), "actuator s: lux: must be a number from 0 to 200000"),
-        (actuator("s", "lamp", 17, 'zone = "tent"', power_w=1e6), "actuator s: power_w: must be a number from 0 to 5000"),
-        (actuator("h", "heater", 17, 'zone = "tent"', power_w=-3), "actuator h: power_w: must be a number from 0 to 5000"),
+        (
+            actuator("s", "lamp", 17, 'zone = "tent"', power_w=1e6),
+            "actuator s: power_w: must be a number from 0 to 5000",
+        ),
+        (
+            actuator("h", "heater", 17, 'zone = "tent"', power_w=-3),
+            "actuator h: power_w: must be a number from 0 to 5000",
+        ),
     ],
 )
 def test_impossible_actuator_is_refused_by_its_name(row: str, match: str) -> None:
@@ -105,10 +117,12 @@ def test_pumps_that_contradict_each_other_about_their_can_are_refused() -> None:
 
     def rig(second_ml: float) -> str:
         first = actuator("water", "pump", 17, 'plant = "basil"', reservoir="can", reservoir_ml=900.0)
-        return TWO_ZONES + first + actuator("more", "pump", 18, 'plant = "mint"', reservoir="can", reservoir_ml=second_ml)
+        return (
+            TWO_ZONES + first + actuator("more", "pump", 18, 'plant = "mint"', reservoir="can", reservoir_ml=second_ml)
+        )
 
     assert [can.content_ml for can in box_spec(parse_rig(rig(900.0))).reservoirs] == [900.0]
-    with pytest.raises(ConfigError, match="actuator more: reservoir_ml: .*can.* 900 by water and 5000 by more"):
+    with pytest.raises(ConfigError, match=r"actuator more: reservoir_ml: .*can.* 900 by water and 5000 by more"):
         box_spec(parse_rig(rig(5000.0)))
 
 

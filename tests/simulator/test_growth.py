@@ -136,9 +136,10 @@ def test_plant_that_stands_in_water_drinks_less_wilts_and_loses_leaves() -> None
     drowned, drained = (drenched(4.0, saucer_ml) for saucer_ml in (3000.0, 300.0))
     wet, fine = (box.state()["pots"][PLANT]["plant"] for box in (drowned, drained))  # type: ignore[index]
 
-    assert wet["aeration"] < 0.5 < 0.9 < fine["aeration"]
-    assert wet["turgor"] < 0.9 < 0.99 < fine["turgor"]
-    assert wet["damage"] > 0.05 > fine["damage"] == 0.0
+    assert (fine["aeration"], fine["damage"]) == (1.0, 0.0)
+    assert wet["aeration"] < 0.5
+    assert wet["turgor"] < 0.9 * fine["turgor"]
+    assert wet["damage"] > 0.05
     assert wet["leaf_area_m2"] < 0.9 * fine["leaf_area_m2"]
     assert drowned.pots[PLANT].soil.transpired_ml < 0.8 * drained.pots[PLANT].soil.transpired_ml
 
@@ -218,7 +219,9 @@ def test_photons_of_a_lamp_count_as_much_as_those_of_the_sun() -> None:
     """Leaves grow alike in as many umol, though the sun has twice the watts and 0.73 of the lux."""
 
     def grown(window_share: float, lamp_lux: float) -> tuple[float, float, float]:
-        weather = WeatherSpec(cloud_cover=0.0, cloudy_days=0.0, passing_clouds=0.0, draught_k=0.0, spell_k=0.0)
+        weather = WeatherSpec(
+            cloud_cover=0.0, yearly_clouds=0.0, cloudy_days=0.0, passing_clouds=0.0, draught_k=0.0, spell_k=0.0
+        )
         zone = ZoneSpec(air=AirSpec(window_share=window_share), weather=weather)
         lamp = LampSpec(lux=lamp_lux, on_h=0.0, off_h=0.0, heat_w=0.0)
         box = Box(BoxSpec(zones=(zone,), lamps=(lamp,)), START + 10.5 * 3600.0 - START % DAY)
