@@ -131,7 +131,7 @@ def reference_evapotranspiration_mm(weather: DayWeather, site: Site) -> float:
 
 
 def reference_mm_h(temperature_c: float, deficit_kpa: float, net_mj_m2_h: float, wind_m_s: float = LEAST_WIND) -> float:
-    """Return what the grass reference gives off by day at sea level (eq. 53; example 19 has 0.63 mm/h at N'Diaye, 14 h).
+    """Return what the grass reference gives off by day at sea level (eq. 53; example 19 has 0.63 mm at N'Diaye, 14 h).
 
     >>> round(reference_mm_h(38.0, 3.180, 1.749, 3.3), 2)
     0.63
