@@ -222,6 +222,17 @@ def test_nonsense_is_a_problem_that_names_the_field(field: Field, body: object) 
     assert re.search(r"^(\$|fault|target|share)", answer.json()["field"])
 
 
+def test_kill_that_was_told_in_its_first_instant_is_still_known_after_a_restart() -> None:
+    """It ended when it began: over, listed, and not told again."""
+    before, after = desk(), desk()
+    kill = before.add({"fault": "F17", "target": HOST, "mode": "kill", "since": NOW}, NOW)
+    before.end(kill.id, NOW)
+
+    assert after.restore(before.snapshot()) == []
+    assert after.all() == before.all()
+    assert after.of_host(NOW) == []
+
+
 def test_faults_survive_a_restart_of_the_simulator(tmp_path: Path, clock: ManualClock) -> None:
     """They are kept with the box; a fault whose sensor is gone is left out, and the next id is a new one."""
     rig = zones("basil") + probe("soil", 0x36)
