@@ -6,7 +6,7 @@ import csv
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -31,12 +31,15 @@ class Replay:
     vapour_g_m3: tuple[float, ...]
     sun_w_m2: tuple[float, ...]
     wraps: bool = True
+    step_s: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be joined by lines."""
         if len(self.times_s) < 2 or list(self.times_s) != sorted(set(self.times_s)):
             msg = "a weather record needs at least two times, ascending, each once"
             raise ValueError(msg)
+        step_s = median_low(after - before for before, after in pairwise(self.times_s))
+        object.__setattr__(self, "step_s", step_s)  # once: a record may be of years
         if self.wraps and self.span_s < _DAY_S:
             msg = "a weather record shorter than a day cannot repeat itself"
             raise ValueError(msg)
@@ -44,11 +47,7 @@ class Replay:
     @property
     def span_s(self) -> float:
         """What the rows cover, the step of the last one included."""
-        return self.times_s[-1] - self.times_s[0] + self._step_s
-
-    @property
-    def _step_s(self) -> float:
-        return median_low(after - before for before, after in pairwise(self.times_s))
+        return self.times_s[-1] - self.times_s[0] + self.step_s
 
     def at(self, time_s: float) -> tuple[float, float, float]:
         """Return sun on a plane (W/m2), temperature (degC) and vapour (g/m3); ValueError beyond an end."""
@@ -58,7 +57,7 @@ class Replay:
         if after < len(self.times_s):
             end_s = self.times_s[after]
         else:  # from the last row on to the first
-            after, end_s = 0, start_s + self._step_s
+            after, end_s = 0, start_s + self.step_s
         part = (time_s - start_s) / (end_s - start_s)
         return (
             _between(self.sun_w_m2, after, part),
