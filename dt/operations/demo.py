@@ -14,6 +14,7 @@ from dt.communication.wire_pins import WireFactory
 from dt.operations.demo_history import Progress, lived_through, prepared_box, publish_history
 from dt.operations.demo_settings import DemoRequest, demo_folder, demo_settings
 from dt.operations.one_process import OneProcess
+from dt.simulator.beginning import beginning
 from dt.simulator.box import Box
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
@@ -45,6 +46,7 @@ class Demo:
         self._say = say
         self._began = clock.monotonic()
         self._rig = load_rig(settings.rig_file)
+        self._begun = beginning(settings, request.seed)
         self._messaging = MemoryMessaging(clock)
         self._process = OneProcess(settings, self._messaging, clock, self._rig)
         self._stop = stop
@@ -54,7 +56,7 @@ class Demo:
         self._tell_what_happens()
         self._process.start_reading_side(self._note)
         until = self._clock.wall()
-        box, since = prepared_box(self._rig, self._request.seed, self._request.days, until)
+        box, since = prepared_box(self._begun.spec(self._rig), self._rig, self._request.days, until)
         past = lived_through(box, self._rig, since, until, self._kept_until())
         self._note(f"{len(past)} minutes of the box's past are lived through")
         self._start_acting_side(box)
@@ -95,7 +97,7 @@ class Demo:
         from dt.controller.opening import open_guard_here
         from dt.simulator.main import create_service as create_simulator
 
-        simulator = create_simulator(self.settings, self._clock, box)
+        simulator = create_simulator(self.settings, self._clock, box, self._begun)
         self._process.run(simulator)
         guard = open_guard_here(self.settings, self._rig, self._clock, WireFactory(simulator.wire))
         controller = create_controller(self.settings, self._messaging, self._clock, guard)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dt.communication.messaging import MessagingService, Outgoing, outgoing
 from dt.communication.topics import Topics
-from dt.simulator.board import box_spec, chip_of
+from dt.simulator.board import chip_of
 from dt.simulator.box import Box
 from dt.simulator.history import LOOKS, Sample, history, prepare_demo_box, with_past
+from dt.simulator.spec import BoxSpec
 from dt.utils.dataclasses import Origin, SensorData, SensorDescriptor
 from dt.utils.ids import new_correlation_id
 from dt.utils.quantities import Quantity
@@ -22,11 +23,11 @@ _FLUSHED_WITHIN_S = 60.0
 Progress = Callable[[float, float], None]
 
 
-def prepared_box(rig: Rig, seed: int, days: float, until: float) -> tuple[Box, float]:
+def prepared_box(spec: BoxSpec, rig: Rig, days: float, until: float) -> tuple[Box, float]:
     """Return a box at the start of its past, at whose end (`until`) one pot is thirsty, and when that past starts."""
     since = until - days * _DAY_S
     probes = {s.plant_id: chip_of(s) for s in rig.sensors if s.plant_id and s.data_type is Quantity.SOIL_MOISTURE}
-    return prepare_demo_box(box_spec(rig, seed), since, until, probes=probes), since
+    return prepare_demo_box(spec, since, until, probes=probes), since
 
 
 def lived_through(box: Box, rig: Rig, since: float, until: float, silent_until: float = 0.0) -> list[Sample]:
