@@ -46,7 +46,7 @@ class Demo:
         self._say = say
         self._began = clock.monotonic()
         self._rig = load_rig(settings.rig_file)
-        self._begun = beginning(settings, request.seed)
+        self.begun = beginning(settings, request.seed)
         self._messaging = MemoryMessaging(clock)
         self._process = OneProcess(settings, self._messaging, clock, self._rig)
         self._stop = stop
@@ -56,7 +56,7 @@ class Demo:
         self._tell_what_happens()
         self._process.start_reading_side(self._note)
         until = self._clock.wall()
-        box, since = prepared_box(self._begun.spec(self._rig), self._rig, self._request.days, until)
+        box, since = prepared_box(self.begun.spec(self._rig), self._rig, self._request.days, until)
         past = lived_through(box, self._rig, since, until, self._kept_until())
         self._note(f"{len(past)} minutes of the box's past are lived through")
         self._start_acting_side(box)
@@ -97,7 +97,7 @@ class Demo:
         from dt.controller.opening import open_guard_here
         from dt.simulator.main import create_service as create_simulator
 
-        simulator = create_simulator(self.settings, self._clock, box, self._begun)
+        simulator = create_simulator(self.settings, self._clock, box, self.begun)
         self._process.run(simulator)
         guard = open_guard_here(self.settings, self._rig, self._clock, WireFactory(simulator.wire))
         controller = create_controller(self.settings, self._messaging, self._clock, guard)

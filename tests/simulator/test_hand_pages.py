@@ -48,14 +48,15 @@ def test_a_can_is_refilled_up_to_its_brim(field: Field, clock: ManualClock) -> N
 
 def test_a_glass_that_is_poured_reaches_the_soil_and_the_balance(field: Field, clock: ManualClock) -> None:
     """The water of a person is water of the box."""
-    before = truth(field)
+    soil = field.simulator.box.pots["basil"].soil
     answer = post(field, "pour", {"plant_id": "basil", "ml": 150})
+    before_ml = soil.poured_ml
     clock.advance(60.0)
-    after = truth(field)
+    truth(field)
 
     assert (answer.status_code, answer.json()["plant_id"], answer.json()["ml"]) == (200, "basil", 150.0)
-    poured = [state["pots"]["basil"]["soil"]["poured_ml"] for state in (before, after)]  # type: ignore[index]
-    assert poured[1] - poured[0] == pytest.approx(150.0)
+    assert soil.poured_ml - before_ml == pytest.approx(150.0)
+    assert field.simulator.box.pots["basil"].poured_by_hand_ml == pytest.approx(150.0)
 
 
 @pytest.mark.parametrize(
