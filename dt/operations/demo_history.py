@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dt.communication.messaging import MessagingService, Outgoing, outgoing
 from dt.communication.topics import Topics
+from dt.operations.demo_pictures import PICTURE_EVERY_S, Moment
 from dt.simulator.board import chip_of
 from dt.simulator.box import Box
 from dt.simulator.history import LOOKS, Sample, history, prepare_demo_box, with_past
@@ -35,8 +36,24 @@ def lived_through(box: Box, rig: Rig, since: float, until: float, silent_until: 
 
     What lies before that was published by an earlier run.
     """
-    past = history(box, rig.sensors, since, until, EVERY_S)
-    return [sample for sample in past if sample.timestamp >= silent_until]
+    return live_through(box, rig, since, until, silent_until)[0]
+
+
+def live_through(
+    box: Box, rig: Rig, since: float, until: float, silent_until: float = 0.0
+) -> tuple[list[Sample], list[Moment]]:
+    """Do as `lived_through`, and return the box's moments of which pictures are to be drawn as well."""
+    samples: list[Sample] = []
+    moments: list[Moment] = []
+    due_s = max(since, silent_until)
+    for sample in history(box, rig.sensors, since, until, EVERY_S):
+        if sample.timestamp < silent_until:
+            continue
+        samples.append(sample)
+        if sample.timestamp >= due_s:
+            moments.append(Moment(sample.timestamp, box.snapshot()))
+            due_s = sample.timestamp + PICTURE_EVERY_S
+    return samples, moments
 
 
 def publish_history(
