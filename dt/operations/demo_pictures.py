@@ -1,7 +1,7 @@
 """The demo's past pictures: what the camera in the lid would have taken, drawn beside the running demo.
 
-While the box lives through its past only its numbers are kept, at every hour that pictures are later thinned to; drawing,
-which costs more than all physics, is done in a thread of its own once everything runs.
+While the box lives through its past only its numbers are kept, once an hour, as pictures are later thinned to. Drawing
+costs more than all physics, and is done in a thread of its own once everything runs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def cameras(sensors: Iterable[SensorDescriptor]) -> list[SensorDescriptor]:
 
 
 class Album:
-    """Publishes the pictures of moments as backfill, oldest first, until all are there or it is stopped."""
+    """Publishes the pictures of moments as backfill, newest first: the page's slider goes back from now."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Album:
         if not self._cameras or not self._moments:
             return sent
         box = Box(self._spec, self._moments[0].timestamp)
-        for sequence, moment in enumerate(self._moments):
+        for sequence, moment in reversed(list(enumerate(self._moments))):
             box.restore(moment.snapshot)
             for camera in self._cameras:
                 if self._stop.is_set():

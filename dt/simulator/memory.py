@@ -127,7 +127,7 @@ def _taken(entry: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _times(kept: Mapping[str, Any]) -> dict[str, float]:
-    """Return when a box stood: its grid begins, then comes the settled moment, then what was seen, a step on at most."""
+    """Return when a box stood: its grid begins, then comes the settled moment, then, within a step, what was seen."""
     times = {name: _finite(name, kept[name], 0.0, _LATEST_S) for name in ("grid_s", "now_s", "seen_s")}
     if not times["grid_s"] <= times["now_s"] <= times["seen_s"] <= times["now_s"] + _LONGEST_STEP_S:
         msg = f"grid_s, now_s and seen_s must ascend, the last two within {_LONGEST_STEP_S:g} s"

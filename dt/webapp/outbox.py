@@ -37,7 +37,6 @@ class Item:
             self._packets[namespace, is_last] = found
         return found
 
-
     def apart(self) -> Item:
         """Return a revision as a series of its own, so that no other reading of its sensor takes its place."""
         return Item(Series(self.series.event, f"{self.series.key}@{self.timestamp}"), self.timestamp, self.body)

@@ -12,7 +12,7 @@ from dt.operations.demo_history import live_through, prepared_box
 from dt.operations.demo_pictures import PICTURE_EVERY_S, Album, Moment
 from dt.simulator.chips.camera import draw
 from dt.simulator.from_rig import box_spec
-from dt.utils.clock import ManualClock
+from dt.utils.clock import ManualClock, SystemClock
 from dt.utils.dataclasses import Origin
 from dt.utils.rig import load_rig
 
@@ -36,22 +36,22 @@ def test_a_picture_of_the_past_is_the_one_that_the_camera_would_have_taken(messa
         box.advance(since + step * PICTURE_EVERY_S)
         seen.append(draw(box, "box"))
 
-    sent = Album(SPEC, moments_of(0.1), RIG.sensors, messaging, ManualClock()).publish()
+    sent = Album(SPEC, moments_of(0.1), RIG.sensors, messaging, SystemClock()).publish()
 
     records = messaging.read_all(Topics.CAMERA_IMAGE.raw)
     frames = [frame_from_headers(record.headers) for record in records]
     assert sent == 3
-    assert [record.value for record in records] == seen
-    assert [frame.timestamp for frame in frames] == [since + step * PICTURE_EVERY_S for step in range(3)]
+    assert [record.value for record in records] == seen[::-1]
+    assert [frame.timestamp for frame in frames] == [since + step * PICTURE_EVERY_S for step in (2, 1, 0)]
     assert {(frame.origin, frame.sensor_id, frame.width) for frame in frames} == {(Origin.BACKFILL, "camera", 640)}
 
 
 def test_the_policy_keeps_every_picture_of_the_demos_past() -> None:
     """What is drawn is what thinning would have left: nothing is drawn to be thrown away."""
-    moments = moments_of(3.0)
+    moments = moments_of(1.5)
     rows = [FrameRow(index, "camera", moment.timestamp, str(index), False) for index, moment in enumerate(moments)]
 
-    assert len(rows) == 72
+    assert len(rows) == 36
     assert frames_to_remove(rows, NOW, FramePolicy()) == []
 
 

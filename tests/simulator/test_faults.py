@@ -28,8 +28,11 @@ TARGETS = Targets(
     actuators={"pump": "pump", "heater": "heater", "lamp": "lamp", "fan": "fan"},
     i2c=frozenset({"soil", "soil-t", "light"}),
     quantities={
-        "soil": Quantity.SOIL_MOISTURE, "soil-t": Quantity.SOIL_TEMPERATURE, "light": Quantity.LIGHT_INTENSITY,
-        "air": Quantity.TEMPERATURE, "eye": Quantity.CAMERA_IMAGE,
+        "soil": Quantity.SOIL_MOISTURE,
+        "soil-t": Quantity.SOIL_TEMPERATURE,
+        "light": Quantity.LIGHT_INTENSITY,
+        "air": Quantity.TEMPERATURE,
+        "eye": Quantity.CAMERA_IMAGE,
     },
 )
 NOW = 1_800_000_000.0
@@ -75,10 +78,10 @@ def test_every_fault_can_be_ordered_with_its_defaults(fault: str) -> None:
         ({"fault": "F19", "target": "soil"}, "fault", "must be one of F1 to F18, not 'F19'"),
         ({"fault": ["F1"], "target": "soil"}, "fault", "must be one of F1 to F18"),
         ({"fault": "F1"}, "target", "must be the id of a sensor or actuator, or host"),
-        ({"fault": "F1", "target": "root"}, "target", "'root' is not in the rig; there are: air, eye, light, soil, soil-t,"),
+        ({"fault": "F1", "target": "root"}, "target", "'root' is not in the rig; there are: air, eye, light, soil,"),
         ({"fault": "F1", "target": "light"}, "target", "F1 befalls seesaw; light is of kind bh1750"),
-        ({"fault": "F1", "target": "soil-t"}, "target", "F1 falsifies soil_moisture; soil-t measures soil_temperature: name"),
-        ({"fault": "F2", "target": "soil"}, "target", "F2 falsifies soil_temperature; soil measures soil_moisture: name"),
+        ({"fault": "F1", "target": "soil-t"}, "target", "F1 falsifies soil_moisture; soil-t measures soil_temp"),
+        ({"fault": "F2", "target": "soil"}, "target", "F2 falsifies soil_temperature; soil measures soil_m"),
         ({"fault": "F3", "target": "soil-t"}, "target", "F3 falsifies soil_moisture; soil-t measures"),
         ({"fault": "F10", "target": "soil-t"}, "target", "F10 falsifies soil_moisture; soil-t measures"),
         ({"fault": "F12", "target": "soil-t"}, "target", "F12 falsifies soil_moisture; soil-t measures"),

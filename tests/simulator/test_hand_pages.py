@@ -73,9 +73,7 @@ def test_a_glass_that_is_poured_reaches_the_soil_and_the_balance(field: Field, c
         ("pour", [], "$", "must be a JSON object"),
     ],
 )
-def test_nonsense_is_refused_with_field_and_limit(
-    field: Field, page: str, body: object, name: str, why: str
-) -> None:
+def test_nonsense_is_refused_with_field_and_limit(field: Field, page: str, body: object, name: str, why: str) -> None:
     """422 in the words of the field, and no water moves."""
     before = truth(field)["water_ml"]
 

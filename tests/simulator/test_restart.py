@@ -175,8 +175,8 @@ WRONG = {
     "zones|box|air_degc": (-300.0, 1e14), "devices|pump|level": (2.0,), "devices|pump|is_siphoning": (0.3,),
     "devices|pump|defect": ({"blocked": 3.0}, {"welded": 1}, {"rust": True}, 3), "reservoirs|pump|content_ml": (-5.0,),
     "now_s": (-1.0, 1e30, None), "seen_s": (0.0, 1e10), "pours": ([[1.0, "nobody", 3.0]], [[1.0, "basil"]], 3),
-    "chips": (3, {}), "chips|chips|0x36|chip|chip|senses|noise|words": ("", "AAAA"), "chips|chips|0x23|chip|chip|opcode": (1,),
-    "chips|chips|GPIO4|chip|frame": ("AA==",),
+    "chips": (3, {}), "chips|chips|0x36|chip|chip|senses|noise|words": ("", "AAAA"),
+    "chips|chips|0x23|chip|chip|opcode": (1,), "chips|chips|GPIO4|chip|frame": ("AA==",),
     "chips|chips|0x36|chip|chip|boots_until_s": (1e12,), "chips|chips|0x23|chip|chip|data": (-1, 70_000),
 }  # fmt: skip
 

@@ -85,9 +85,7 @@ class Dht22Chip:
 
     def snapshot(self) -> Any:
         """Return its last conversion and its senses as plain JSON."""
-        memory = _Memory(
-            senses=self._senses.snapshot(), frame=self._frame.data, converted_s=finite(self._converted_s)
-        )
+        memory = _Memory(senses=self._senses.snapshot(), frame=self._frame.data, converted_s=finite(self._converted_s))
         return plain(memory)
 
     def restoring(self, kept: object, shift: Shift) -> Callable[[], None]:
