@@ -6,6 +6,7 @@ costs more than all physics, and is done in a thread of its own once everything 
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Album:
         self._clock = clock
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._boot_id = f"history-{new_correlation_id()[:8]}"
+        self._boot_id = f"history-{secrets.token_hex(4)}"
 
     def start(self, note: Callable[[str], None]) -> None:
         """Begin in the background; `note` hears when all are published."""
@@ -109,7 +110,7 @@ class Album:
             zone_id=camera.zone_id,
             plant_id=camera.plant_id,
             timestamp=timestamp,
-            correlation_id=new_correlation_id(),
+            correlation_id=new_correlation_id(timestamp),
             width=picture.width,
             height=picture.height,
             flags=picture.flags,

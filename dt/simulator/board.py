@@ -34,6 +34,7 @@ __all__ = ["BoxWire", "Output", "Place", "Wiring", "box_spec", "camera_number", 
 
 LAST_PIN = 27
 MOST_ML = 5000.0  # that a person pours at once
+_FULL_ML = 0.5
 _SHOWN_DIGITS = 40
 
 
@@ -187,6 +188,8 @@ class BoxWire:
             if can is None:
                 raise MessageError("reservoir", f"{reservoir!r} is not in the rig; {_listed(self.box.reservoirs)}")
             room_ml = max(0.0, can.spec.content_ml - can.content_ml)
+            if room_ml < _FULL_ML:
+                raise MessageError("ml", f"the can is full: it holds {can.spec.content_ml:g} ml")
             _ensure_ml(amount_ml, room_ml, f"what the can of {can.spec.content_ml:g} ml still takes")
             self.box.refill(reservoir, float(amount_ml))
             return self.box.now_s

@@ -39,9 +39,12 @@ def test_a_can_is_refilled_up_to_its_brim(field: Field, clock: ManualClock) -> N
     """The answer says what was done and when; what does not fit is refused with what does, and changes nothing."""
     answer = post(field, "refill", {"reservoir": "pump", "ml": 200})
     too_much = post(field, "refill", {"reservoir": "pump", "ml": 101})
+    post(field, "refill", {"reservoir": "pump", "ml": 100})
+    full = post(field, "refill", {"reservoir": "pump", "ml": 1})
 
     assert (answer.status_code, answer.json()) == (200, {"reservoir": "pump", "ml": 200.0, "timestamp": clock.wall()})
-    assert truth(field)["reservoirs"]["pump"]["content_ml"] == pytest.approx(900.0)
+    assert truth(field)["reservoirs"]["pump"]["content_ml"] == pytest.approx(1000.0)
+    assert (full.status_code, full.json()["limit"]) == (422, "the can is full: it holds 1000 ml")
     assert (too_much.status_code, too_much.json()["field"]) == (422, "ml")
     assert "at most 100 (what the can of 1000 ml still takes), not 101" in too_much.json()["detail"]
 
