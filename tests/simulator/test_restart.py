@@ -198,3 +198,17 @@ def test_a_refused_snapshot_changes_nothing(path: str, value: object) -> None:
         board.restore(wrong)
 
     assert json.dumps(board.snapshot()) == before
+
+
+def test_a_defect_whose_fault_is_gone_is_gone_too() -> None:
+    """What is wrong with a device is the fault desk's word, whatever the device remembers."""
+    clock = LeapingClock()
+    board = a_board(clock, clock.wall() - 10.0)
+    board.order({"fault": "F13", "target": "pump", "mode": "welded"})
+    kept = json.loads(json.dumps(board.snapshot()))
+    kept["faults"]["faults"] = []
+
+    again = a_board(clock, clock.wall() - 10.0)
+    again.restore(kept)
+
+    assert again.box.devices["pump"].defect == again.box.devices["pump"].healthy
