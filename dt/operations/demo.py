@@ -59,7 +59,7 @@ class Demo:
         self._process.start_reading_side(self._note)
         until = self._clock.wall()
         box, since = prepared_box(self.begun.spec(self._rig), self._rig, self._request.days, until)
-        past, moments = live_through(box, self._rig, since, until, self._kept_until())
+        past, moments = live_through(box, self._rig, since, until, self._kept_until(), self._heed)
         self._note(f"{len(past)} minutes of the box's past are lived through")
         self._start_acting_side(box)
         self._note("sensors are read live; the pump may follow the recommendations (granted by the demo)")
@@ -111,6 +111,10 @@ class Demo:
         for grant in grants_of(self._rig, self._clock.wall()):
             controller.decisions.grant(grant)
         self._process.run(create_collector(self.settings, self._messaging, self._clock, wire=simulator.wire))
+
+    def _heed(self) -> None:
+        if self._stop.is_set():
+            raise InterruptedDemoError("stopped")
 
     def _kept_until(self) -> float:
         """Return when an earlier demo, whose readings are kept, was alive for the last time."""

@@ -41,13 +41,17 @@ def lived_through(box: Box, rig: Rig, since: float, until: float, silent_until: 
 
 
 def live_through(
-    box: Box, rig: Rig, since: float, until: float, silent_until: float = 0.0
+    box: Box, rig: Rig, since: float, until: float, silent_until: float = 0.0, heed: Callable[[], None] = lambda: None
 ) -> tuple[list[Sample], list[Moment]]:
-    """Do as `lived_through`, and return the box's moments of which pictures are to be drawn as well."""
+    """Do as `lived_through`, and return the box's moments of which pictures are to be drawn as well.
+
+    `heed` is called at every minute: what it raises ends it.
+    """
     samples: list[Sample] = []
     moments: list[Moment] = []
     due_s = max(since, silent_until)
     for sample in history(box, rig.sensors, since, until, EVERY_S):
+        heed()
         if sample.timestamp < silent_until:
             continue
         samples.append(sample)
