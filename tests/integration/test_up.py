@@ -71,7 +71,7 @@ class Stack:
         pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
         began = time.monotonic()
-        wait_until(lambda: self._answers_anew(name, pid), f"{name} is back", 40.0)
+        wait_until(lambda: self._answers_anew(name, pid), f"{name} is back", 40.0, every_s=0.05)
         took_s = time.monotonic() - began
         wait_until(lambda: self.is_back(name, pid), f"dt status says that {name} is back")
         return took_s
