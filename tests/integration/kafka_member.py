@@ -24,7 +24,8 @@ class PassOn:
 
 
 def main(way: str) -> None:
-    """Read for ever."""
+    """Say that everything is imported, and read for ever."""
+    print("loaded", flush=True)
     messaging = KafkaMessaging(load_settings(env_file=None), "member")
     passing = PassOn()
     if way == "transform":
