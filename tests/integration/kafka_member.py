@@ -25,7 +25,8 @@ class PassOn:
 
 def main(way: str) -> None:
     """Say that everything is imported, and read for ever."""
-    print("loaded", flush=True)
+    sys.stdout.write("loaded\n")
+    sys.stdout.flush()
     messaging = KafkaMessaging(load_settings(env_file=None), "member")
     passing = PassOn()
     if way == "transform":
