@@ -86,7 +86,7 @@ class OutputWatch:
             else "",
             active=is_on,
             timestamp=now,
-            correlation_id=derived_id(key, now),
+            correlation_id=derived_id(key, now, at=now),
         )
 
 
