@@ -329,7 +329,7 @@ class _CaughtUp:
         self._lock.acquire()
         try:
             self._catch_up()
-        except BaseException:
+        except BaseException:  # Ctrl-C too must not leave the lock held: the stop that follows needs it
             self._lock.release()
             raise
 
