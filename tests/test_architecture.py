@@ -300,7 +300,9 @@ class TestImports:
 
     def test_the_collector_is_imported_within_a_second(self, tmp_path: Path) -> None:
         """By the processor's time, so that a busy machine changes nothing."""
-        script = "import time; begin = time.process_time(); import dt.collector.main; print(time.process_time() - begin)"
+        script = (
+            "import time; begin = time.process_time(); import dt.collector.main; print(time.process_time() - begin)"
+        )
         command = [sys.executable, "-c", script]
 
         def seconds() -> float:
