@@ -22,6 +22,7 @@ from dt.data.database.reading_rows import (
     reading_of,
 )
 from dt.data.database.reading_runs import count_late, find_runs
+from dt.data.database.rollups import Touched
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import Place, Run, Series, SeriesQuery
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData, Verdict
@@ -57,10 +58,14 @@ class SQLStorage:
             return
         try:
             with self._file.write() as db:
-                db.executemany(UPSERT, [self._contexts.row_of(db, reading) for reading in batch])
+                rows = [self._contexts.row_of(db, reading) for reading in batch]
+                touched = Touched(db, rows)
+                db.executemany(UPSERT, rows)
                 derived = (reading for reading in batch if reading.caused_by)
                 causes = (cause_rows(reading.caused_by, reading.correlation_id) for reading in derived)
                 db.executemany(ADD_CAUSES, chain.from_iterable(causes))
+                touched.bring_up_to_date(db, self._contexts.counted_as)
+            self._contexts.make_room()
         except BaseException:
             self._contexts.forget()
             raise
