@@ -98,7 +98,10 @@ class DatabaseService(Service):
         }
 
     def _store(self, file: SQLiteFile) -> Store:
-        registry, storage = RegistryRecords(file), SQLStorage(file)
+        registry = RegistryRecords(file)
+        storage = SQLStorage(
+            file, lambda plant_id: next((p.zone_id for p in registry.plants() if p.plant_id == plant_id), None)
+        )
         return Store(
             storage=storage,
             gaps=Gaps(file, storage),
