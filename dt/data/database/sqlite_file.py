@@ -61,11 +61,19 @@ class SQLiteFile:
             finally:
                 self._put_back(connection)
 
+    def free_pages(self) -> int:
+        """Return how many pages of the file are unused."""
+        with self.read() as db:
+            [free] = db.execute("PRAGMA freelist_count").fetchone()
+            return int(free)
+
     def give_back(self, pages: int) -> int:
-        """Return at most so many free pages to the disk, and how many are left; blocks writers a moment."""
+        """Return so many free pages (at least one) to the disk, and how many are left; blocks writers a moment."""
         with self._lock, _storage_errors(self.path):
             self._require_open()
-            self._writer.executescript(f"PRAGMA incremental_vacuum({pages:d})")  # execute() frees one page alone
+            self._writer.executescript(
+                f"PRAGMA incremental_vacuum({max(1, pages):d})"
+            )  # execute() frees one page alone
             [left] = self._writer.execute("PRAGMA freelist_count").fetchone()
             return int(left)
 
