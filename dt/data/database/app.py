@@ -14,6 +14,7 @@ from dt.data.database.frame_files import FrameFiles
 from dt.data.database.frame_keeper import FrameKeeper, Thinned
 from dt.data.database.frame_records import FrameRecords
 from dt.data.database.frame_thinning import FramePolicy
+from dt.data.database.full_disk import FullDisk
 from dt.data.database.gap_records import Gaps
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
@@ -102,7 +103,8 @@ class DatabaseService(Service):
 
     def _store(self, file: SQLiteFile) -> Store:
         registry = RegistryRecords(file)
-        storage = SQLStorage(file, lambda plant_id: _zone_of(registry, plant_id))
+        full = FullDisk(self._messaging, self.clock, str(file.path))
+        storage = SQLStorage(file, lambda plant_id: _zone_of(registry, plant_id), full.hear)
         return Store(
             storage=storage,
             gaps=Gaps(file, storage),

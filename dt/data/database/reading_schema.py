@@ -52,10 +52,9 @@ def load_schema(writer: sqlite3.Connection, path: Path) -> None:
         log.info("%s: upgrading from schema 1 to %d", path, SCHEMA_VERSION)
     before, after = (_FROM_1, _AFTER_1) if is_first else ("", "")
     tables = _script("readings.sql") + _script("db_init.sql")
+    mark = "" if version == SCHEMA_VERSION else f"PRAGMA user_version = {SCHEMA_VERSION};"  # a full disk can be read
     try:
-        writer.executescript(
-            f"BEGIN IMMEDIATE; {before} {tables} {after} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
+        writer.executescript(f"BEGIN IMMEDIATE; {before} {tables} {after} {mark} COMMIT;")
     except BaseException:
         if writer.in_transaction:
             writer.execute("ROLLBACK")
