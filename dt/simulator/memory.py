@@ -14,11 +14,11 @@ SOIL = (
     *("top_ml", "bottom_ml", "pond_ml", "saucer_ml"),
     *("poured_ml", "transpired_ml", "evaporated_ml", "spilled_ml"),
 )
-GROWTH = ("leaf_area_index", "turgor", "damage", "cover")
+GROWTH = ("leaf_area_index", "turgor", "damage", "cover", "oxygen")
 POT = ("soil_degc", "transpiration_ml_s", "poured_by_hand_ml")
 ZONE = (
     *("air_degc", "mass_degc", "vapour_g_m3", "vpd_kpa", "light_lux", "daylight_lux", "short_wave_w_m2", "latent_w"),
-    *("vapour_in_ml", "vapour_out_ml", "condensed_ml"),
+    *("photons_umol_m2_s", "vapour_in_ml", "vapour_out_ml", "condensed_ml"),
 )
 
 _LARGEST = 1e15

@@ -28,8 +28,9 @@ _DRIFT_COUNTS = 1.5
 _DRIFT_PERIOD_S = 20 * 86_400.0
 _FRESH_GAP_COUNTS = 30.0  # soil that was pushed aside lets air to the probe, and settles
 _SETTLES_S = 6.0 * 3600
-# Aosong AM2302: 0.1 resolution, +-0.5 degC, +-2 %, hysteresis +-0.3 %.
+# Aosong AM2302: 0.1 resolution, +-0.5 degC, +-2 %, hysteresis +-0.3 %, 0 to 99.9 %.
 _SPREAD_DEGC, _SPREAD_PCT = 0.5, 2.0
+_MOST_PCT = 99.9
 _HYSTERESIS_DEGC, _HYSTERESIS_PCT = 0.05, 0.3
 BH1750_COUNTS_PER_LUX = 1.2  # BH1750FVI datasheet, H-resolution mode at the default measurement time
 _MAX_LUX_COUNTS = 0xFFFF
@@ -221,7 +222,7 @@ class Senses:
         """The DHT22's humidity, in its steps of 0.1 %."""
         value = self._humidity_play.follow(self.spot.humidity_pct) + self.humidity_offset_pct
         value = self.sways.felt(Quantity.HUMIDITY, value + self.noise.gauss(0.0, 0.3), 1.0)
-        return round(max(0.0, min(100.0, value)), 1)
+        return round(max(0.0, min(_MOST_PCT, value)), 1)
 
     def precise_degc(self, noise_k: float) -> float:
         """A better thermometer's temperature: half the DHT22's spread, no steps."""

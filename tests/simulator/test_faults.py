@@ -82,6 +82,7 @@ def test_every_fault_can_be_ordered_with_its_defaults(fault: str) -> None:
         ({"fault": "F1", "target": "soil", "since": 10**400}, "since", "must be a number"),
         ({"fault": "F1", "target": "soil", "share": True}, "share", "must be a number from 0 to 1, not True"),
         ({"fault": "F1", "target": "soil", "since": 20, "until": 10}, "until", "must be after since"),
+        ({"fault": "F1", "target": "soil", "since": 20, "until": 20}, "until", "must be after since"),
         ({"fault": "F1", "target": "soil", "since": "soon"}, "since", "must be epoch seconds or ISO 8601"),
         ({"fault": "F1", "target": "soil", "until": True}, "until", "must be"),
     ],
@@ -219,6 +220,17 @@ def test_nonsense_is_a_problem_that_names_the_field(field: Field, body: object) 
 
     assert answer.status_code == 422
     assert re.search(r"^(\$|fault|target|share)", answer.json()["field"])
+
+
+def test_kill_that_was_told_in_its_first_instant_is_still_known_after_a_restart() -> None:
+    """It ended when it began: over, listed, and not told again."""
+    before, after = desk(), desk()
+    kill = before.add({"fault": "F17", "target": HOST, "mode": "kill", "since": NOW}, NOW)
+    before.end(kill.id, NOW)
+
+    assert after.restore(before.snapshot()) == []
+    assert after.all() == before.all()
+    assert after.of_host(NOW) == []
 
 
 def test_faults_survive_a_restart_of_the_simulator(tmp_path: Path, clock: ManualClock) -> None:

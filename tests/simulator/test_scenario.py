@@ -74,7 +74,8 @@ def test_a_bad_file_is_refused(text: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (('"2h"', '"2 hours"'), "scenario.toml:5: since: must be a span such as 90s, 5min, 2h or 1.5d"),
+        (('"2h"', '"2 hours"'), "scenario.toml:5: since: must be a span from the start on, such as 90s, 5min, 2h or"),
+        (('"2h"', '"-1h"'), "scenario.toml:5: since: must be a span from the start on, .* or a time, not '-1h'"),
         (('"150min"', '"1h"'), "scenario.toml:5: until: must be after since"),
         (('"pump"', '"pumps"'), "scenario.toml:12: target: 'pumps' is not in the rig"),
         (('"siphon"', '"syphon"'), "scenario.toml:12: mode: must be one of welded"),

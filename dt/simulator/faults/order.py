@@ -11,6 +11,7 @@ from dt.utils.codec import Message, Timestamp
 from dt.utils.exceptions import MessageError
 
 _SHOWN_DIGITS = 40
+_ENDS_AT_ONCE = "F17"  # a kill is over in the instant in which it is told
 _TIMES = ("since", "until")
 _FIELDS = frozenset({"fault", "target", "id", *_TIMES})
 
@@ -53,7 +54,7 @@ class _Span(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse what ends before it begins."""
-        if self.until is not None and self.until <= self.since:
+        if self.until is not None and self.until < self.since:
             raise MessageError("until", f"must be after since ({self.since:.3f}), and is {self.until:.3f}")
 
 
@@ -82,6 +83,8 @@ def read_order(order: Mapping[str, Any], fault_id: str, targets: Targets, now_s:
         raise MessageError("target", f"must be the id of a sensor or actuator, or {HOST}")
     _ensure_fitting(spec, target, targets)
     span = _Span.from_dict({"since": now_s, **{name: order[name] for name in _TIMES if order.get(name) is not None}})
+    if span.until == span.since and spec.fault != _ENDS_AT_ONCE:
+        raise MessageError("until", f"must be after since ({span.since:.3f}), and is the same")
     parameters = _parameters(spec, {name: value for name, value in order.items() if name not in _FIELDS})
     _ensure_device_mode(spec, targets.kind_of(target), parameters)
     return Fault(
