@@ -34,7 +34,6 @@ _RANGE = (
     " WHERE series_id = ? AND timestamp_ms >= ? AND timestamp_ms < ? ORDER BY timestamp_ms"
 )
 _NEWEST = f"SELECT {COLUMNS} FROM readings WHERE series_id = ? ORDER BY timestamp_ms DESC"  # noqa: S608 - a constant
-_CUTS = "SELECT DISTINCT first_sequence FROM cadence_changes WHERE sensor_id = ?"
 
 
 class SQLStorage:
@@ -111,10 +110,9 @@ class SQLStorage:
         with self._file.read() as db:
             return db.execute("SELECT 1 FROM series WHERE sensor_id = ?", (sensor_id,)).fetchone() is not None
 
-    def runs(self, sensor_id: str, since: float, until: float) -> list[Run]:
+    def runs(self, sensor_id: str, since: float, until: float, cuts: Sequence[int] = ()) -> list[Run]:
         """Return a sensor's readings as runs, with the last before the range and the first after it."""
         with self._file.read() as db:
-            cuts = [first for (first,) in db.execute(_CUTS, (sensor_id,))]
             return find_runs(db, sensor_id, round(since * 1000), round(until * 1000), cuts)
 
     def late(self, sensor_id: str, since: float, until: float) -> int:
