@@ -14,12 +14,14 @@ from dt.data.database.frame_files import FrameFiles
 from dt.data.database.frame_keeper import FrameKeeper, Thinned
 from dt.data.database.frame_records import FrameRecords
 from dt.data.database.frame_thinning import FramePolicy
+from dt.data.database.full_disk import FullDisk
 from dt.data.database.gap_records import Gaps
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
 from dt.data.database.records_db import RecordsDB
 from dt.data.database.records_opening import open_records
 from dt.data.database.registry_records import RegistryRecords
+from dt.data.database.retention import Retention
 from dt.data.database.routes import Store, add_routes
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
@@ -77,6 +79,8 @@ class DatabaseService(Service):
         self.closing("registry", store.announcer.start())
         self._record(store)
         self._thin(FrameRecords(db), store.pictures)
+        retention = Retention(file, self.clock, self._settings.retention_raw_days, lambda: _archived(store.registry))
+        self.closing("retention", retention.start())
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
     def ready(self) -> str | None:
@@ -103,7 +107,7 @@ class DatabaseService(Service):
 
     def _store(self, file: SQLiteFile, db: RecordsDB) -> Store:
         registry, records = RegistryRecords(db), Records(db)
-        storage = SQLStorage(file, registry.zone_of)
+        storage = SQLStorage(file, registry.zone_of, FullDisk(self._messaging, self.clock, str(file.path)).hear)
         return Store(
             storage=storage,
             gaps=Gaps(db, storage),
@@ -164,6 +168,10 @@ class DatabaseService(Service):
         self._thinned.labels("records").inc(thinned.records)
         self._thinned.labels("files").inc(thinned.files)
         self._thinned.labels("bytes").inc(thinned.size_bytes)
+
+
+def _archived(registry: RegistryRecords) -> set[str]:
+    return {plant.plant_id for plant in registry.plants() if plant.archived}
 
 
 def create_service(settings: Settings, messaging: MessagingService, clock: Clock) -> DatabaseService:
