@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from dt.ai.models.rule_based.dry_soil import DrySoilModel, SoilWatch, is_usable
+from dt.communication.dead_letters import letter_of
 from dt.communication.messaging import Outgoing, Record, outgoing
 from dt.communication.topics import Topics
 from dt.utils.clock import Clock
@@ -82,7 +83,11 @@ class SoilRule:
         conditions: list[Outgoing] = []
         zones: set[str] = set()
         for record in records:
-            reading = _live_reading(record)
+            try:
+                reading = _live_reading(record)
+            except MessageError as error:  # by itself: an aborted batch would read the whole state again
+                conditions.append(letter_of(record, error, now))
+                continue
             if reading is not None and is_usable(reading, now):
                 conditions += self._take(reading, model, now, zones)
         return [*conditions, *(self._state_of(zone_id) for zone_id in sorted(zones))]

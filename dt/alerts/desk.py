@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from dt.communication.dead_letters import letter_of
 from dt.communication.messaging import Outgoing, Record, outgoing
 from dt.communication.topics import Topics
 from dt.utils.clock import Clock
@@ -15,6 +16,8 @@ from dt.utils.logger import get_logger
 BY = "alerts"
 _RECENT_S = 900.0  # as old as a moisture reading may be to act on (safety, S4)
 _AHEAD_AT_MOST_S = 300.0
+MOST_OPEN = 5000  # alerts at once; nobody reads more
+_MOST_KEYS = 2 * MOST_OPEN  # that are remembered; of more, those that were resolved longest ago are forgotten
 _LIVE = Origin.LIVE.value.encode()
 _ORDER = tuple(Severity)
 
@@ -57,23 +60,40 @@ class AlertDesk:
         """Return the events that a batch of conditions causes; raises a retriable error while events cannot be read."""
         if self._latest is None:
             self._latest = _latest_of(self._read_events())
-        events = []
+        _forget_resolved(self._latest)
+        outputs: list[Outgoing] = []
         for record in records:
-            condition = _live_condition(record)
-            event = None if condition is None else self._step(condition, self._latest)
+            try:
+                event = self._event_of(record, self._latest)
+            except MessageError as error:  # by itself: an aborted batch would read all events again
+                outputs.append(letter_of(record, error, self._clock.wall()))
+                continue
             if event is not None:
-                self._latest[event.key] = event
-                events.append(event)
-                self._told(event)
-        return [outgoing(Topics.ALERTS, event, key=event.plant_id or event.zone_id) for event in events]
+                outputs.append(outgoing(Topics.ALERTS, event, key=event.plant_id or event.zone_id))
+        return outputs
+
+    def _event_of(self, record: Record, latest: dict[str, AlertEvent]) -> AlertEvent | None:
+        condition = _live_condition(record)
+        event = None if condition is None else self._step(condition, latest)
+        if event is not None:
+            latest[event.key] = event
+            self._told(event)
+        return event
 
     def _step(self, condition: AlertCondition, latest: dict[str, AlertEvent]) -> AlertEvent | None:
         last = latest.get(condition.key)
         if last is not None and self._is_old_news(condition, last):
             return None
         if last is None or not _is_open(last):
-            return _opened(condition) if condition.active and self._is_recent(condition) else None
+            is_new = condition.active and self._is_recent(condition) and self._has_room(latest)
+            return _opened(condition) if is_new else None
         return _raised(condition, last) if condition.active else _resolved(condition, last)
+
+    def _has_room(self, latest: dict[str, AlertEvent]) -> bool:
+        if len(latest) < MOST_OPEN or sum(map(_is_open, latest.values())) < MOST_OPEN:
+            return True
+        log.error("%d alerts are open: no more are opened until some are resolved", MOST_OPEN)
+        return False
 
     def _is_recent(self, condition: AlertCondition) -> bool:
         # What still holds is said again every minute; what came late corrects history and raises nothing.
@@ -82,6 +102,14 @@ class AlertDesk:
     def _is_old_news(self, condition: AlertCondition, last: AlertEvent) -> bool:
         # An event from the future was made under a clock that has been set back since: it must not silence its key.
         return condition.timestamp <= last.timestamp <= self._clock.wall() + _AHEAD_AT_MOST_S
+
+
+def _forget_resolved(latest: dict[str, AlertEvent]) -> None:
+    """Keep the number of keys bounded, half of what may be forgotten at a time."""
+    if len(latest) > _MOST_KEYS:
+        resolved = sorted((event.timestamp, key) for key, event in latest.items() if not _is_open(event))
+        for _at, key in resolved[: len(resolved) // 2 + 1]:
+            del latest[key]
 
 
 def _opened(condition: AlertCondition) -> AlertEvent:

@@ -15,6 +15,7 @@ from dt.utils.dataclasses import Origin, SensorData, Verdict
 from dt.utils.quantities import QUANTITIES, Quantity
 
 LAST_READINGS = 5
+_MOST_PLANTS = 1000  # of more, the one that was silent longest is forgotten
 _FUTURE_S = 5.0
 
 
@@ -41,7 +42,10 @@ class MoistureBook:
         is_good = reading.quality is not None and reading.quality.verdict is Verdict.GOOD
         seen = _Seen(reading.value, is_good, reading.timestamp, self._clock.monotonic())
         with self._lock:
-            book = self._seen.setdefault(reading.plant_id, deque(maxlen=LAST_READINGS))
+            book = self._seen.pop(reading.plant_id, None) or deque(maxlen=LAST_READINGS)
+            self._seen[reading.plant_id] = book  # at the end of the order
+            if len(self._seen) > _MOST_PLANTS:
+                del self._seen[next(iter(self._seen))]
             latest = self._clock.wall() + _FUTURE_S
             for before in [one for one in book if one.timestamp > latest]:
                 book.remove(before)  # made under a clock that has been set back since

@@ -25,6 +25,7 @@ Timestamp = Annotated[float, _EPOCH_MARK]
 
 LATEST_TIMESTAMP = 253_402_300_799.0  # the last second of the year 9999
 LONGEST_TEXT = 8192
+LARGEST_INTEGER = 2**53 - 1  # what every reader of JSON holds exactly (RFC 8259, section 6), and every database
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
 _encoder = msgspec.json.Encoder()
@@ -192,9 +193,11 @@ def _needs_conversion(exact: type | None, type_name: str, *, is_time: bool) -> s
         return "type(value) is not float or not 0.0 <= value <= LATEST or round(value * 1000.0) / 1000.0 != value"
     if exact is float:
         return "type(value) is not float or value - value != 0.0"  # infinities and NaN
-    if exact is str:
-        return f"type(value) is not str or len(value) > {LONGEST_TEXT}"
-    return f"type(value) is not {type_name}"
+    beyond = {
+        int: f" or not -{LARGEST_INTEGER} <= value <= {LARGEST_INTEGER}",
+        str: f" or len(value) > {LONGEST_TEXT}",
+    }.get(exact, "")
+    return f"type(value) is not {type_name}{beyond}"
 
 
 def _check_of(hint: Any) -> tuple[type | None, bool, Converter]:
@@ -264,10 +267,10 @@ def _as_float(name: str, value: Any, what: str) -> float:
 
 
 def _integer(name: str, value: Any) -> int:
-    if type(value) is int:
-        return value
-    number = _as_float(name, value, "a whole number")
-    if not math.isfinite(number) or number != int(number):
+    number = value if type(value) is int else _as_float(name, value, "a whole number")
+    if not -LARGEST_INTEGER <= number <= LARGEST_INTEGER:  # NaN neither
+        raise MessageError(name, f"must be a whole number from -{LARGEST_INTEGER} to {LARGEST_INTEGER}")
+    if number != int(number):
         raise MessageError(name, f"must be a whole number, not {number}")
     return int(number)
 

@@ -145,12 +145,15 @@ class House:
             service.stop()
         self.services.clear()
 
-    def lag(self) -> int:
-        """Return how many records somebody has still to read."""
+    def lags(self) -> dict[str, int]:
+        """Return how many records each group has still to read."""
         with self.messaging._changed:
             log = self.messaging._log
-            groups = log.groups.values()
-            return sum(log.end(place) - offset for group in groups for place, offset in group.offsets.items())
+            lags = {
+                name: sum(log.end(place) - offset for place, offset in group.offsets.items())
+                for name, group in log.groups.items()
+            }
+        return {name: lag for name, lag in lags.items() if lag}
 
     def troubles(self) -> list[str]:
         """Return what every service says of itself, where that is not well."""

@@ -18,6 +18,7 @@ FRESH_S = 15 * 60.0
 _FUTURE_S = 5.0
 _AFTER_REFUSAL_S = 60.0
 _MOST_CAUSES = 50
+_MOST_WISHES = 1000  # of more, the one that was heard of longest ago is forgotten
 _SETTLES_S = 2.0  # until the guard's status shows what was just submitted
 
 
@@ -61,6 +62,8 @@ class RecommendationPolicy:
             wish = self._wishes.get(condition.key)
             now = self._clock.monotonic()
             if wish is None:
+                if len(self._wishes) >= _MOST_WISHES:
+                    del self._wishes[min(self._wishes, key=lambda key: self._wishes[key].seen_at_s)]
                 self._wishes[condition.key] = _Wish(condition=condition, seen_at_s=now)
             elif not self._is_old_news(condition, wish.condition):
                 wish.condition, wish.seen_at_s = condition, now

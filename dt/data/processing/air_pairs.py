@@ -10,8 +10,11 @@ import msgspec
 from dt.utils.quantities import Quantity
 
 WINDOW_S = 30.0
-KEPT_LIVE = 100  # unpaired readings of a zone that has one sensor only
-KEPT_CATCHING_UP = 5000  # one topic may be read this far ahead of the other; state stays below 1 MiB
+KEPT = 5000  # unpaired readings: one topic may be read this far ahead of the other; state stays below 1 MiB
+KEPT_LIVE = 100  # of a zone that has one sensor only, once the oldest is this old:
+_LIVE_FOR_S = (
+    3 * 3600.0
+)  # after a shorter outage of processing, one topic may be read up to now before the other begins
 _KEPT_BEHIND = 2000
 
 _place = attrgetter("timestamp", "correlation_id")
@@ -36,11 +39,18 @@ class Side(msgspec.Struct):
     waiting: list[Half] = []
     behind: list[Half] = []
 
-    def add(self, half: Half, most: int) -> bool:
+    @property
+    def newest(self) -> float:
+        """Return when the last of its readings was."""
+        return self.waiting[-1].timestamp if self.waiting else self.taken_until
+
+    def add(self, half: Half, *, is_live: bool) -> bool:
         """Keep a reading in event order; False for one that is here already."""
-        if not _insert(self.waiting, half):
+        waiting = self.waiting
+        if not _insert(waiting, half):
             return False
-        if len(self.waiting) > most:
+        is_lonely = is_live and len(waiting) > KEPT_LIVE and half.timestamp - waiting[0].timestamp > _LIVE_FOR_S
+        if is_lonely or len(waiting) > KEPT:
             self.take()
         return True
 
@@ -64,12 +74,12 @@ class AirPairs(msgspec.Struct):
     temperature: Side = msgspec.field(default_factory=Side)
     humidity: Side = msgspec.field(default_factory=Side)
 
-    def accept(self, quantity: Quantity, half: Half, most: int = KEPT_LIVE) -> list[tuple[Half, Half]] | None:
+    def accept(self, quantity: Quantity, half: Half, *, is_live: bool = True) -> list[tuple[Half, Half]] | None:
         """Return the pairs (temperature, humidity) that this reading completes; None when it changed nothing."""
         is_temperature = quantity is Quantity.TEMPERATURE
         own, other = (self.temperature, self.humidity) if is_temperature else (self.humidity, self.temperature)
         if half.timestamp > own.taken_until:
-            return self._settle() if own.add(half, most) else None
+            return self._settle() if own.add(half, is_live=is_live) else None
         if half.timestamp > own.taken_until - WINDOW_S:
             return None  # seen before, or the loser of two sensors
         twin = _remove(other.behind, half.timestamp)

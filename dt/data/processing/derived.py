@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from dt.data.processing.air_pairs import AirPairs, Half
+from dt.data.processing.air_pairs import Half
 from dt.data.processing.sensor_book import SensorEntry
 from dt.data.processing.sums import DayOf, Hour, LightDay, LightSum, Mean
 from dt.data.processing.zone_state import Zone, place_of
@@ -45,7 +45,7 @@ def local_days(timezone: str) -> DayOf:
     return day_of
 
 
-def of_the_air(zone: Zone, reading: SensorData, quality: Quality, most: int) -> list[SensorData]:
+def of_the_air(zone: Zone, reading: SensorData, quality: Quality, *, is_live: bool) -> list[SensorData]:
     """Take a judged reading and return the deficits and dew points that it completes; a bad one completes nothing."""
     if quality.verdict is Verdict.BAD:
         return []
@@ -58,11 +58,7 @@ def of_the_air(zone: Zone, reading: SensorData, quality: Quality, most: int) -> 
         quality.why,
         reading.late,
     )
-    key = place_of(reading)
-    pairs = zone.airs.get(key)
-    if pairs is None:
-        pairs = zone.airs[key] = AirPairs()
-    found = pairs.accept(reading.data_type, half, most)
+    found = zone.air_at(place_of(reading)).accept(reading.data_type, half, is_live=is_live)
     return [new for pair in found for new in _of_pair(reading, *pair)] if found else []
 
 
@@ -73,8 +69,8 @@ def of_the_light(
     if quality.verdict is not Verdict.GOOD:
         return []
     key = place_of(reading)
-    day = zone.lights.get(key)
-    if day is None or (day.sensor_id != reading.sensor_id and reading.timestamp - day.at > _OTHER_LAMP_AFTER_S):
+    day = zone.light_at(key, reading.sensor_id)
+    if day.sensor_id != reading.sensor_id and reading.timestamp - day.at > _OTHER_LAMP_AFTER_S:
         day = zone.lights[key] = LightDay(sensor_id=reading.sensor_id)
     if day.sensor_id != reading.sensor_id or reading.timestamp <= day.at:
         return []
@@ -103,10 +99,7 @@ def _hours(zone: Zone, reading: SensorData, change: Callable[[Mean], list[Hour]]
     if reading.data_type not in HOURLY or reading.unit not in _HOURLY_UNITS:
         return []
     key = "|".join((reading.data_type, reading.unit, place_of(reading)))
-    mean = zone.means.get(key)
-    if mean is None:
-        mean = zone.means[key] = Mean()
-    return [_hour(reading, hour) for hour in change(mean)]
+    return [_hour(reading, hour) for hour in change(zone.mean_at(key))]
 
 
 def _of_pair(reading: SensorData, temperature: Half, humidity: Half) -> list[SensorData]:

@@ -9,10 +9,10 @@ from dt.data.processing.arrival import Arrival
 from dt.data.processing.checks import Sample, judge, judge_previous
 from dt.data.processing.checks.step import unexplained
 from dt.data.processing.course import Course
-from dt.data.processing.neighbourhood import Neighbourhood
 from dt.data.processing.sensor_book import SensorEntry
 from dt.data.processing.thresholds import thresholds_of
 from dt.data.processing.zone_state import Zone
+from dt.utils.codec import LARGEST_INTEGER
 from dt.utils.dataclasses import Origin, Quality, SensorData, Verdict
 from dt.utils.quantities import NEEDS_CALIBRATION, QUANTITIES, Unit, to_canonical
 
@@ -112,10 +112,7 @@ def _even(sample: Sample) -> float:
 
 def _apart(zone: Zone, raw: SensorData, value: float, margin: float) -> float | None:
     key = "|".join((raw.data_type, raw.plant_id or "", raw.origin))
-    group = zone.groups.get(key)
-    if group is None:
-        group = zone.groups[key] = Neighbourhood()
-    return group.accept(raw.sensor_id, raw.timestamp, value, margin)
+    return zone.group_at(key).accept(raw.sensor_id, raw.timestamp, value, margin)
 
 
 def _corrected(course: Course, finding: Quality | None) -> SensorData | None:
@@ -123,7 +120,7 @@ def _corrected(course: Course, finding: Quality | None) -> SensorData | None:
     before, known = course.doubted, course.quality
     if finding is None or before is None or known is None or known.verdict is not Verdict.GOOD:
         return None
-    return replace(before, quality=finding, revision=before.revision + 1)
+    return replace(before, quality=finding, revision=min(before.revision + 1, LARGEST_INTEGER))
 
 
 def _reading(raw: SensorData, sample: Sample, quality: Quality, calibration: int | None) -> SensorData:

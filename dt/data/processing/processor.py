@@ -10,7 +10,6 @@ from dt.communication.dead_letters import letter_of
 from dt.communication.frames import frame_from_headers, frame_url, is_jpeg
 from dt.communication.messaging import Outgoing, Record, outgoing
 from dt.communication.topics import Topics
-from dt.data.processing.air_pairs import KEPT_CATCHING_UP, KEPT_LIVE
 from dt.data.processing.arrival import Arrival
 from dt.data.processing.derived import AIR, HOURLY, local_days, of_the_air, of_the_hour, of_the_light, without
 from dt.data.processing.judging import LATE_AFTER_S, judged
@@ -90,7 +89,7 @@ class Processor:
             found += [result.corrected, *without(zone, result.corrected)]
         if reading.data_type in AIR:
             is_live = reading.origin is Origin.LIVE and now - reading.timestamp <= LATE_AFTER_S
-            found += of_the_air(zone, reading, quality, KEPT_LIVE if is_live else KEPT_CATCHING_UP)
+            found += of_the_air(zone, reading, quality, is_live=is_live)
         elif reading.data_type is Quantity.LIGHT_INTENSITY and result.arrival is Arrival.NEXT:
             found += of_the_light(zone, reading, quality, entry, result.cadence_s, self._day_of)
         if reading.data_type in HOURLY and (result.arrival is Arrival.NEXT or result.arrival is Arrival.LATE):

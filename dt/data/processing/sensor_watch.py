@@ -21,6 +21,7 @@ SILENT_AT_LEAST_S = 60.0
 DOUBTED_FOR_S = 600.0  # before anybody is told, and of good readings before all is well
 TOLD_EVERY_S = 60.0  # who starts later hears of what is still so
 TICK_S = 5.0
+MOST_WATCHED = 20_000  # of more, those that were silent longest are forgotten
 _OVER = 10.0  # readings
 _MOSTLY, _HARDLY = 0.5, 0.1
 _AHEAD_AT_MOST_S = 300.0
@@ -88,6 +89,7 @@ class SensorWatch:
         with self._lock:
             watched = self._watched.get(key)
             if watched is None:
+                self._make_room()
                 watched = _Watched(reading.sensor_id, reading.zone_id, reading.plant_id, -1.0, cadence_s)
                 self._watched[key] = watched
             elif reading.timestamp <= watched.at:
@@ -98,6 +100,12 @@ class SensorWatch:
                 is_doubted = reading.quality is not None and reading.quality.verdict is not Verdict.GOOD
                 watched.readings += 1
                 watched.doubt += (is_doubted - watched.doubt) / min(watched.readings, _OVER)
+
+    def _make_room(self) -> None:
+        if len(self._watched) >= MOST_WATCHED:
+            ranked = sorted(self._watched, key=lambda key: self._watched[key].at)
+            for key in ranked[: MOST_WATCHED // 4]:
+                del self._watched[key]
 
     def conditions(self, now: float) -> list[AlertCondition]:
         """Return what is to be said now: what begins, what ends, and every minute what lasts."""

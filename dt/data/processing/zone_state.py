@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -19,10 +20,15 @@ from dt.utils.logger import get_logger
 from dt.utils.quantities import Quantity
 
 MOST_SERIES = 500  # of one zone; of more, those that were silent longest begin anew
+MOST_PLACES = 200  # airs, lights, rolling hours and groups of one zone, each; likewise
+MOST_ZONES = 2000  # of one processor; likewise, strangers of a few readings before all others
+_ESTABLISHED = 10  # readings of one series
+MOST_STATE_BYTES = 900_000  # packed; a transaction with a record that the log refuses would take its readings along
 _PACKED_FROM = 100_000  # bytes; a record may have 1 MiB
 _MOST_BYTES = 256 * 1024 * 1024
 
 _encoder = msgspec.json.Encoder()
+_Kept = TypeVar("_Kept")
 
 log = get_logger(__name__)
 
@@ -54,6 +60,38 @@ class Zone(msgspec.Struct):
             self.courses[key] = course = Course()
             self._forget_sums(reading)
         return course
+
+    def air_at(self, place: str) -> AirPairs:
+        """Return the pairs of an air, begun where it is new."""
+        return _at(self.airs, place, AirPairs, lambda air: max(air.temperature.newest, air.humidity.newest))
+
+    def light_at(self, place: str, sensor_id: str) -> LightDay:
+        """Return the day of a light, begun where it is new."""
+        return _at(self.lights, place, lambda: LightDay(sensor_id=sensor_id), lambda day: day.at)
+
+    def mean_at(self, place: str) -> Mean:
+        """Return the rolling hours of a place, begun where they are new."""
+        return _at(self.means, place, Mean, lambda mean: float(mean.slots[-1].number) if mean.slots else 0.0)
+
+    def group_at(self, place: str) -> Neighbourhood:
+        """Return the sensors of one air, begun where it is new."""
+        return _at(
+            self.groups, place, Neighbourhood, lambda group: max((s.at for s in group.seats.values()), default=0.0)
+        )
+
+    @property
+    def is_established(self) -> bool:
+        """Return whether any series has more than a few readings."""
+        return any(course.count >= _ESTABLISHED for course in self.courses.values())
+
+    def shrink(self) -> None:
+        """Forget the half of everything that was silent longest."""
+        courses = sorted(self.courses, key=lambda name: self.courses[name].time)
+        for name in courses[: len(courses) // 2 + 1]:
+            del self.courses[name]
+        for kept in (self.airs, self.lights, self.means, self.groups):
+            for name in list(kept)[: len(kept) // 2 + 1]:
+                del kept[name]
 
     def _forget_sums(self, reading: SensorData) -> None:
         """What a replay summed up before it began again would count twice."""
@@ -109,11 +147,25 @@ class ZoneStates:
             zone = self._zones[zone_id] = Zone()
         return zone
 
+    def _make_room(self) -> list[Outgoing]:
+        """Forget a quarter of too many zones, and return what takes their state out of the log."""
+        if len(self._zones) <= MOST_ZONES:
+            return []
+        ranked = sorted(self._zones, key=lambda name: self._zones[name].is_established)  # stable: the oldest first
+        gone = ranked[: len(ranked) - 3 * MOST_ZONES // 4]
+        for name in gone:
+            del self._zones[name]
+        log.warning("more than %d zones: %d that were silent longest begin anew", MOST_ZONES, len(gone))
+        return [Outgoing(Topics.STATE_PROCESSING, None, name) for name in gone]
+
     def changed(self) -> list[Outgoing]:
         """Return the state of the zones that changed since the last call."""
-        records = [Outgoing(Topics.STATE_PROCESSING, _encoded(self._zones[zone]), zone) for zone in sorted(self._dirty)]
+        for name in sorted(self._dirty):
+            self._zones[name] = self._zones.pop(name)  # the last in order are those that changed last
+        gone = self._make_room()
+        kept = [name for name in sorted(self._dirty) if name in self._zones]
         self._dirty.clear()
-        return records
+        return gone + [Outgoing(Topics.STATE_PROCESSING, _encoded(self._zones[name]), name) for name in kept]
 
 
 def place_of(reading: SensorData) -> str:
@@ -127,9 +179,26 @@ def _begins_again(course: Course, reading: SensorData) -> bool:
     return reading.boot_id != course.boot_id or bool(course.spans and reading.sequence <= course.spans[0][0])
 
 
+def _at(kept: dict[str, _Kept], key: str, make: Callable[[], _Kept], newest: Callable[[_Kept], float]) -> _Kept:
+    """Return what is kept under a key, begun where it is new; of too many, what was silent longest goes."""
+    found = kept.get(key)
+    if found is None:
+        if len(kept) >= MOST_PLACES:
+            del kept[min(kept, key=lambda name: newest(kept[name]))]
+        found = kept[key] = make()
+    return found
+
+
 def _encoded(zone: Zone) -> bytes:
     plain = _encoder.encode(zone)
-    return plain if len(plain) < _PACKED_FROM else zlib.compress(plain, 1)
+    if len(plain) < _PACKED_FROM:
+        return plain
+    packed = zlib.compress(plain, 1)
+    while len(packed) > MOST_STATE_BYTES:
+        log.warning("the state of a zone has %d bytes: what was silent longest begins anew", len(packed))
+        zone.shrink()
+        packed = zlib.compress(_encoder.encode(zone), 1)
+    return packed
 
 
 def _decoded(record: Record) -> Zone:

@@ -83,10 +83,11 @@ def test_unreadable_processed_record_becomes_a_dead_letter_that_is_kept(
 def test_number_that_no_column_holds_becomes_a_dead_letter(
     messaging: MemoryMessaging, recording: SQLStorage, eventually: Eventually
 ) -> None:
-    """A sequence beyond 64 bits can be decoded and not be stored: one letter, and the stream goes on."""
+    """A sequence beyond 64 bits: one letter, and the stream goes on."""
     for i in range(3):
-        reading = make_reading(timestamp=NOW + i, sequence=2**80 if i == 1 else i)
-        messaging.publish(Topics.TEMPERATURE.processed, reading, key="box")
+        text = make_reading(timestamp=NOW + i, sequence=7 if i == 1 else i).to_json()
+        text = text.replace(b'"sequence":7', b'"sequence":%d' % 2**80)
+        messaging.publish(Topics.TEMPERATURE.processed, text, key="box")
 
     eventually(lambda: [reading.sequence for reading in stored(recording)] == [0, 2], "the others are stored")
     eventually(lambda: len(messaging.read_all(Topics.DEAD_LETTERS)) == 1, "one letter is written")

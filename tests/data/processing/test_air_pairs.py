@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dt.data.processing.air_pairs import AirPairs, Half
+from dt.data.processing.air_pairs import KEPT, AirPairs, Half
 from dt.utils.quantities import Quantity
 
 T, H = Quantity.TEMPERATURE, Quantity.HUMIDITY
@@ -19,7 +19,7 @@ def pairs_of(arrivals: list[Arrival], pairs: AirPairs | None = None) -> list[tup
     found = []
     for quantity, at in arrivals:
         half = Half(at, f"{quantity}@{at}", 1.0)
-        found += [(first.timestamp, second.timestamp) for first, second in pairs.accept(quantity, half, 1000) or []]
+        found += [(first.timestamp, second.timestamp) for first, second in pairs.accept(quantity, half, is_live=False) or []]
     return found
 
 
@@ -63,10 +63,30 @@ def test_older_file_after_a_newer_one_is_paired_too() -> None:
 def test_lonely_temperature_keeps_a_bounded_state() -> None:
     """A zone without a humidity sensor must not grow for ever."""
     pairs = AirPairs()
-    for at in range(5000):
-        pairs.accept(T, Half(float(at), f"t{at}", 1.0), 100)
+    for minute in range(5000):
+        pairs.accept(T, Half(60.0 * minute, f"t{minute}", 1.0))
 
-    assert len(pairs.temperature.waiting) == 100
+    assert len(pairs.temperature.waiting) <= 181  # three hours
+
+
+def test_readings_closer_than_a_second_keep_a_bounded_state_too() -> None:
+    """Whatever the cadence, the number has a limit."""
+    pairs = AirPairs()
+    for number in range(6000):
+        pairs.accept(T, Half(0.1 * number, f"t{number}", 1.0))
+
+    assert len(pairs.temperature.waiting) == KEPT
+
+
+def test_present_readings_of_one_topic_leave_room_for_the_other_one_that_is_behind() -> None:
+    """After an outage temperatures may be read up to now before the first humidity: no pair is lost for it."""
+    pairs = AirPairs()
+    for second in range(240):
+        pairs.accept(T, Half(float(second), f"t{second}", 1.0), is_live=second >= 180)
+
+    found = [pairs.accept(H, Half(float(second), f"h{second}", 1.0)) for second in range(240)]
+
+    assert all(found), [second for second, pair in enumerate(found) if not pair]
 
 
 @st.composite
