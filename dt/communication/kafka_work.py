@@ -14,7 +14,7 @@ from dt.communication.kafka_options import KafkaOptions
 from dt.communication.kafka_reading import read_partitions
 from dt.communication.kafka_sender import Sendable, let_go, send_all
 from dt.communication.kafka_subscription import offsets_after
-from dt.communication.messaging import Handler, Outgoing, Record, Start, Transformer
+from dt.communication.messaging import Handler, Outgoing, Record, Start, Transformer, UnusableRecordsError
 from dt.utils.clock import Clock
 from dt.utils.exceptions import MessagingError
 from dt.utils.logger import get_logger
@@ -52,8 +52,12 @@ class HandlerWork:
             consumer.commit({place: _offset(consumer.position(place)) for place in new}, timeout_ms=_COMMIT_TIMEOUT_MS)
 
     def attempt(self, records: Sequence[Record]) -> None:
-        """Let the handler have them."""
-        self._handler(records)
+        """Let the handler have them, and bury what it gives back."""
+        try:
+            self._handler(records)
+        except UnusableRecordsError as error:
+            for record, why in error.unusable:
+                self.bury(record, why)
 
     def bury(self, record: Record, error: Exception) -> None:
         """Publish the dead letter; `handled` waits until it is durable."""

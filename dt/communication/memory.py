@@ -5,11 +5,20 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from dt.communication.dead_letters import letter_of
 from dt.communication.delivery import Delivery
 from dt.communication.memory_log import KEPT_BYTES, KEPT_RECORDS, MemoryLog
-from dt.communication.messaging import Handler, Outgoing, Record, Start, Transformer, headers_of
+from dt.communication.messaging import (
+    Handler,
+    Outgoing,
+    Record,
+    Start,
+    Transformer,
+    UnusableRecordsError,
+    headers_of,
+)
 from dt.communication.topics import TOPIC_TABLE, TopicSpec
 from dt.utils.clock import Clock, SystemClock
 from dt.utils.codec import Message
@@ -105,10 +114,16 @@ class MemoryMessaging:
         """Give batches to the handler in a thread of its own."""
 
         def attempt(member: MemorySubscription, records: Sequence[Record]) -> None:
-            handler(records)
-            if self._chaos is not None and self._chaos.strikes():  # the group moved on before the commit
+            letters: list[Outgoing] = []
+            try:
                 handler(records)
-            self._commit(member, records, ())
+            except UnusableRecordsError as error:
+                now = self._clock.wall()
+                letters = [letter_of(record, why, now) for record, why in error.unusable]
+            if self._chaos is not None and self._chaos.strikes():  # the group moved on before the commit
+                with suppress(UnusableRecordsError):
+                    handler(records)
+            self._commit(member, records, letters)
 
         return self._join(topics, group, start, max_batch, attempt, None)
 

@@ -46,6 +46,14 @@ class UnknownTopicError(DTError):
     """A topic that stands in no table; creating topics by typing errors is refused."""
 
 
+class UnusableRecordsError(DTError):
+    """Raised by a handler that has dealt with a whole batch but for these records, which become dead letters."""
+
+    def __init__(self, unusable: Sequence[tuple[Record, Exception]]) -> None:
+        super().__init__(f"{len(unusable)} records cannot be used; the first: {unusable[0][1]}")
+        self.unusable = unusable
+
+
 Handler = Callable[[Sequence[Record]], None]
 
 

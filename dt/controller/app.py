@@ -151,7 +151,7 @@ class ControllerService(Service):
     def _start_intake(self, token: str) -> None:
         intake = Intake(
             messaging=self._messaging, gate=self.gate, moisture=self.moisture, policy=self.policy, plants=self.plants,
-            token=token, clock=self.clock,
+            token=token,
         )  # fmt: skip
         self._subscriptions = intake.subscribe(NAME)
         threading.Thread(target=self._read_registry, name="registry", daemon=True).start()

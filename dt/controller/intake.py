@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dt.communication.dead_letters import letter_of
-from dt.communication.messaging import MessagingService, Record, Start, Subscription
+from dt.communication.messaging import MessagingService, Record, Start, Subscription, UnusableRecordsError
 from dt.communication.topics import Topics
 from dt.controller.gate import Gate
 from dt.controller.moisture import MoistureBook
 from dt.controller.policies.recommendation import RecommendationPolicy
 from dt.controller.records import PlantBook, see_registry
-from dt.utils.clock import Clock
 from dt.utils.dataclasses import ActionCommand, AlertCondition, SensorData
 from dt.utils.exceptions import MessageError
 from dt.utils.logger import get_logger
@@ -38,7 +36,6 @@ class Intake:
         policy: RecommendationPolicy,
         plants: PlantBook,
         token: str,
-        clock: Clock,
     ) -> None:
         self._messaging = messaging
         self._gate = gate
@@ -46,7 +43,6 @@ class Intake:
         self._policy = policy
         self._plants = plants
         self._token = token
-        self._clock = clock
 
     def subscribe(self, group: str) -> list[Subscription]:
         """Join the groups; a broker that is away is waited for in the background."""
@@ -84,11 +80,14 @@ class Intake:
 
     def _each(self, take: Callable[[Record], None]) -> Callable[[Sequence[Record]], None]:
         def handle(records: Sequence[Record]) -> None:
+            unusable: list[tuple[Record, Exception]] = []
             for record in records:
                 try:
                     take(record)
                 except MessageError as error:
                     log.warning("%s %d/%d: %s", record.topic, record.partition, record.offset, error)
-                    self._messaging.publish_batch([letter_of(record, error, self._clock.wall())])
+                    unusable.append((record, error))
+            if unusable:
+                raise UnusableRecordsError(unusable)
 
         return handle
