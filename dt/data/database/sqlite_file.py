@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import TextIO
 
-from dt.data.database.owner import owned
 from dt.utils.exceptions import StorageError
 
 SCHEMA_VERSION = 1
@@ -29,7 +30,7 @@ class SQLiteFile:
         self._idle_lock = threading.Lock()
         self._is_closed = False
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._owner = owned(path, "another database service keeps its readings there")
+        self._owner = _owned(path)
         try:
             with _storage_errors(path):
                 self._writer = self._open_writer()
@@ -118,6 +119,17 @@ class SQLiteFile:
     def _require_open(self) -> None:
         if self._is_closed:
             raise StorageError(f"{self.path} is closed")
+
+
+def _owned(path: Path) -> TextIO:
+    """Hold the file for this process; raises StorageError while another one has it. The kernel frees it at any end."""
+    lock = path.with_name(f"{path.name}.lock").open("w", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StorageError(f"{path}: another database service keeps its readings there") from error
+    return lock
 
 
 @contextmanager
