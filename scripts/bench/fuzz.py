@@ -12,6 +12,7 @@ import gc
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +21,8 @@ from fuzz_house import TOKEN, House, house
 from fuzz_messages import Messages
 from stage import say, wait_for
 
+from dt.communication.messaging import Outgoing
+from dt.utils.exceptions import MessagingError
 from dt.utils.logger import configure_logging
 from dt.utils.quantities import QUANTITIES
 
@@ -28,6 +31,7 @@ _AT_ONCE = 500
 _MUST_BE_NONE = ("failed", "unburied", "bad_answers", "troubles")
 _SETTLES_WITHIN_S = 600.0
 _TOLD_EVERY_S = 10.0
+_TRIES = 10  # of half a minute
 _GROWTH_AT_MOST_MB = 150.0
 _SHOWN = 20
 
@@ -39,7 +43,7 @@ def run_fuzz(built: House, number: int, seed: int) -> tuple[dict[str, float], li
     began = time.monotonic()
     growth = _Growth(process)
     for done in range(0, number, _AT_ONCE):
-        built.messaging.publish_batch([messages.next() for _ in range(min(_AT_ONCE, number - done))])
+        publish(built, [messages.next() for _ in range(min(_AT_ONCE, number - done))])
         growth.look(done / number)
         if done % (number // 10 // _AT_ONCE * _AT_ONCE or number) == 0:
             say(f"{done:9,d} messages, {time.monotonic() - began:4.0f} s, RSS {growth.now:4.0f} MB")
@@ -72,6 +76,16 @@ def run_fuzz(built: House, number: int, seed: int) -> tuple[dict[str, float], li
         "rss_growth_mb": growth.mb,
     }
     return figures, wrong
+
+
+def publish(built: House, batch: Sequence[Outgoing]) -> None:
+    """Publish as outboxes do: where readers are too far behind, again."""
+    for _ in range(_TRIES):
+        try:
+            return built.messaging.publish_batch(batch)
+        except MessagingError as error:
+            say(f"again: {error}; {built.lags()}")
+    raise TimeoutError(f"the log takes nothing: {built.lags()}")
 
 
 def settle(built: House) -> None:

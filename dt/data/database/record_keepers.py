@@ -88,17 +88,22 @@ def _keep_prediction(connection: Connection, prediction: Prediction) -> None:
     keep_causes(connection, causes_of(prediction), prediction.correlation_id)
 
 
-def _keep_letter(connection: Connection, letter: DeadLetter) -> None:
-    row = {
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "sha256": letter.sha256,
-        "timestamp_ms": ms(letter.timestamp),
-        "reason": str(letter.reason),
-        "body": letter.to_json().decode(),
-    }
-    connection.execute(insert_into(connection, DEAD_LETTERS).values(**row).on_conflict_do_nothing())
+def keep_letters(connection: Connection, letters: Sequence[DeadLetter]) -> None:
+    """Keep dead letters in one statement: of all records, they alone come in floods."""
+    rows = [
+        {
+            "topic": letter.topic,
+            "partition": letter.partition,
+            "offset": letter.offset,
+            "sha256": letter.sha256,
+            "timestamp_ms": ms(letter.timestamp),
+            "reason": str(letter.reason),
+            "body": letter.to_json().decode(),
+        }
+        for letter in letters
+    ]
+    if rows:
+        connection.execute(insert_into(connection, DEAD_LETTERS).on_conflict_do_nothing(), rows)
 
 
 def _keep_frame(connection: Connection, frame: CameraFrame) -> None:
@@ -156,7 +161,7 @@ KEEPERS: Mapping[type[Message], Callable[[Connection, Any], None]] = {
     AlertEvent: _keep_alert,
     ActionResult: _keep_action,
     Prediction: _keep_prediction,
-    DeadLetter: _keep_letter,
+    DeadLetter: lambda connection, letter: keep_letters(connection, [letter]),
     CameraFrame: _keep_frame,
     GapNotice: _keep_gap,
 }

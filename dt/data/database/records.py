@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Table, delete, func, select, tuple_
 
-from dt.data.database.record_keepers import KEEPERS, ms
+from dt.data.database.record_keepers import KEEPERS, keep_letters, ms
 from dt.data.database.records_db import RecordsDB, insert_into
 from dt.data.database.storage import MOST_CHILDREN
 from dt.data.database.tables import (
@@ -23,7 +23,7 @@ from dt.data.database.tables import (
     PREDICTIONS,
 )
 from dt.utils.codec import Message, Timestamp
-from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, Note, Prediction
+from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, Note, Prediction
 from dt.utils.exceptions import MessageError
 
 MOST_ITEMS = 1000
@@ -84,8 +84,10 @@ class Records:
         if not messages:
             return
         with self._db.write() as connection:
+            keep_letters(connection, [message for message in messages if isinstance(message, DeadLetter)])
             for message in messages:
-                KEEPERS[type(message)](connection, message)
+                if not isinstance(message, DeadLetter):
+                    KEEPERS[type(message)](connection, message)
 
     def put_note(self, note: Note) -> bool:
         """Keep a note, in place of an earlier one of its id; return whether it is new."""
