@@ -12,6 +12,7 @@ from typing import Any
 
 from dt.simulator.faults.order import Targets, read_order
 from dt.utils.exceptions import ConfigError, MessageError
+from dt.utils.text_file import text_of
 
 _UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
@@ -46,13 +47,7 @@ class Scenario:
 
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario file; raises ConfigError with the file, the line and the field."""
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(f"SIM_SCENARIO: {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"SIM_SCENARIO: {path}: is no UTF-8 text") from error
-    return parse_scenario(text, path)
+    return parse_scenario(text_of(path, "SIM_SCENARIO"), path)
 
 
 def parse_scenario(text: str, path: Path = Path("scenario.toml")) -> Scenario:

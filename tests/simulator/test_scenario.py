@@ -12,10 +12,16 @@ from dt.simulator.main import create_service
 from dt.simulator.scenario import load_scenario, parse_scenario
 from dt.utils.clock import ManualClock
 from dt.utils.exceptions import ConfigError
+from dt.utils.quantities import Quantity
 from tests.faults.field import Field, dht22, field_settings, probe, zones
 
 ROOT = Path(__file__).parents[2]
-TARGETS = Targets(sensors={"soil": "seesaw", "air": "dht22"}, actuators={"pump": "pump"}, i2c=frozenset({"soil"}))
+TARGETS = Targets(
+    sensors={"soil": "seesaw", "air": "dht22"},
+    quantities={"soil": Quantity.SOIL_MOISTURE, "air": Quantity.TEMPERATURE},
+    actuators={"pump": "pump"},
+    i2c=frozenset({"soil"}),
+)
 START = 1_800_000_000.0
 TEXT = """
 name = "a bad day"

@@ -9,6 +9,7 @@ from typing import Any
 from dt.simulator.faults.catalogue import ANY_I2C, ANY_SENSOR, CATALOGUE, F14_MODES, HOST, FaultSpec, Parameter, Value
 from dt.utils.codec import Message, Timestamp
 from dt.utils.exceptions import MessageError
+from dt.utils.quantities import Quantity
 
 _SHOWN_DIGITS = 40
 _ENDS_AT_ONCE = "F17"  # a kill is over in the instant in which it is told
@@ -60,9 +61,10 @@ class _Span(Message):
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What can have a fault: the kinds of sensors and actuators by their ids, and who sits on I2C."""
+    """What can have a fault: kinds of sensors and actuators and what sensors measure, by id, and who sits on I2C."""
 
     sensors: Mapping[str, str]
+    quantities: Mapping[str, Quantity]
     actuators: Mapping[str, str]
     i2c: frozenset[str] = frozenset()
 
@@ -109,6 +111,10 @@ def _ensure_fitting(spec: FaultSpec, target: str, targets: Targets) -> None:
     if not fits:
         wanted = ", ".join(sorted(spec.kinds))
         raise MessageError("target", f"{spec.fault} befalls {wanted}; {target} is of kind {kind}")
+    measures = targets.quantities.get(target)
+    if spec.quantity is not None and measures is not spec.quantity:
+        why = f"{spec.fault} falsifies {spec.quantity}; {target} measures {measures}: name the chip's other sensor"
+        raise MessageError("target", why)
 
 
 def _ensure_device_mode(spec: FaultSpec, kind: str, parameters: Mapping[str, Value]) -> None:
