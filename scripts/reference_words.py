@@ -94,7 +94,8 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     (
         "database",
         "GET /series",
-    ): "`plant_id`, `data_type`, `since`, `until`, `points`: minimum, mean, maximum by bucket",
+    ): "`plant_id`, `data_type`, `since`, `until`, `points`: minimum, mean, maximum by bucket; by local days with"
+    " `resolution` (day) and `timezone`",
     (
         "database",
         "GET /gaps",

@@ -97,7 +97,7 @@ class SQLiteFile:
             writer.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
             writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             load_schema(writer, self.path)
-        except BaseException:
+        except Exception:
             writer.close()
             raise
         return writer
