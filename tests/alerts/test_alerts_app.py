@@ -9,8 +9,9 @@ import pytest
 import requests
 
 from dt.alerts.app import AlertService, create_service
+from dt.alerts.desk import MOST_OPEN, AlertDesk
 from dt.communication.memory import Chaos, MemoryMessaging
-from dt.communication.messaging import MessagingService
+from dt.communication.messaging import MessagingService, Record
 from dt.communication.topics import Topics
 from dt.utils.clock import ManualClock
 from dt.utils.config import Settings
@@ -300,3 +301,54 @@ def test_a_condition_that_comes_late_opens_nothing_and_still_resolves(
     tell(messaging, -700, active=False)
     eventually(lambda: len(events(messaging)) == 2, "a recent one opened and ended")
     assert [event.state for event in events(messaging)] == [AlertState.OPEN, AlertState.RESOLVED]
+
+
+def test_unreadable_conditions_cost_no_new_beginning(clock: ManualClock) -> None:
+    """Each is a dead letter beside the others' events; the events so far are read once, however many there are."""
+    log, reads = MemoryMessaging(clock), []
+
+    def read_events() -> list[Record]:
+        reads.append(1)
+        return log.read_all(Topics.ALERTS)
+
+    desk = AlertDesk(read_events, clock)
+    desk.restore([])
+    good = AlertCondition(
+        key=KEY, severity=Severity.INFO, description="dry", active=True, timestamp=NOON, correlation_id="r-1"
+    )
+    values = [b"{", good.to_json(), b'"text"', None]
+
+    outputs = desk.transform(
+        [Record(Topics.ALERT_CONDITIONS, 0, n, None, value, {}, NOON) for n, value in enumerate(values)]
+    )
+
+    assert [output.topic for output in outputs] == [
+        Topics.DEAD_LETTERS, Topics.ALERTS, Topics.DEAD_LETTERS, Topics.DEAD_LETTERS
+    ]  # fmt: skip
+    assert len(reads) == 1
+
+
+def test_keys_that_are_remembered_have_a_bound(clock: ManualClock) -> None:
+    """So many alerts may be open and no more; those that are can still be resolved, and make room again."""
+    desk = AlertDesk(list, clock)
+    desk.restore([])
+
+    def tell_all(numbers: range, at: float, *, active: bool) -> int:
+        conditions = [
+            AlertCondition(
+                key=f"k-{n}",
+                severity=Severity.INFO,
+                description="x",
+                active=active,
+                timestamp=at,
+                correlation_id=f"{n}",
+            )
+            for n in numbers
+        ]
+        records = [Record(Topics.ALERT_CONDITIONS, 0, 0, None, each.to_json(), {}, at) for each in conditions]
+        return len(desk.transform(records))
+
+    assert tell_all(range(MOST_OPEN + 5), NOON, active=True) == MOST_OPEN
+    assert tell_all(range(10), NOON + 1, active=False) == 10
+    assert tell_all(range(MOST_OPEN, MOST_OPEN + 20), NOON + 2, active=True) == 10
+    assert len(desk.open) == MOST_OPEN

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from dt.communication.messaging import MessagingService, Outgoing, Record, Start
+from dt.communication.messaging import MessagingService, Outgoing, Record, Start, UnusableRecordsError
 from dt.communication.topics import Topics
 from dt.utils.exceptions import DTError, MessageError, MessageTooLargeError, MessagingError, StorageError
 from tests.conftest import wait_until
@@ -192,6 +192,27 @@ def test_poison_record_becomes_a_dead_letter_and_the_stream_goes_on(
     assert {letter["reason"] for letter in letters} == {reason}
     assert {letter["topic"] for letter in letters} == {RAW}
     assert b"5" not in seen.values
+
+
+def test_handler_gives_back_what_it_cannot_use_in_one_call(service: MessagingService) -> None:
+    """The batch counts as dealt with, each unusable record is a dead letter, and nothing comes again."""
+    kept: list[bytes | None] = []
+
+    def handle(records: Sequence[Record]) -> None:
+        bad = [record for record in records if record.value == b"bad"]
+        kept.extend(record.value for record in records if record.value != b"bad")
+        if bad:
+            raise UnusableRecordsError([(record, MessageError("$", "is no message")) for record in bad])
+
+    service.publish_batch([Outgoing(RAW, value, "box") for value in (b"1", b"bad", b"2", b"bad", b"3")])
+    subscription = service.subscribe([RAW], GROUP, handle)
+
+    _until(lambda: len(_letters(service)) >= 2 and subscription.lag() == 0)
+    letters = _letters(service)
+    assert {(letter["offset"], letter["reason"]) for letter in letters} == {
+        (record.offset, "undecodable") for record in service.read_all(RAW) if record.value == b"bad"
+    }
+    assert list(dict.fromkeys(kept)) == [b"1", b"2", b"3"]
 
 
 def test_oversize_record_is_refused_before_it_is_sent(service: MessagingService) -> None:

@@ -97,3 +97,15 @@ def test_s04_readings_that_arrive_late_or_from_the_future_say_nothing(
     book.see(reading(clock.wall() - age_s, 0.2))
 
     assert book.estimate("basil").good == 0
+
+
+def test_made_up_plants_push_no_plant_out_that_gives_readings(book: MoistureBook, clock: ManualClock) -> None:
+    """The book is bounded: whoever was silent longest is forgotten."""
+    for number in range(3000):
+        book.see(replace(reading(clock.wall(), 0.5), plant_id=f"stranger-{number}"))
+        if number % 500 == 0:
+            _see(book, clock, 0.2)
+
+    assert book.estimate("basil").median == 0.2
+    assert book.estimate("stranger-0").good == 0
+    assert len(book._seen) <= 1000

@@ -240,3 +240,16 @@ def test_s04_a_clock_set_back_makes_no_condition_young_again(room: Room) -> None
     steps.step()
 
     assert steps.asked == []
+
+
+def test_made_up_keys_are_bounded_and_the_last_one_is_followed(room: Room) -> None:
+    """A flood of conditions of one plant: only so many are remembered, the newest among them."""
+    steps = Steps(room)
+    for number in range(1500):
+        steps.policy.see(replace(_dry(room.clock, f"r-{number}"), key=f"made-up-{number}"))
+    steps.policy.see(_dry(room.clock, "r-true"))
+
+    steps.step()
+
+    assert "r-true" in {command.correlation_id for command in steps.asked}
+    assert len(steps.policy._wishes) <= 1000

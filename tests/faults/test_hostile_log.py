@@ -81,7 +81,7 @@ def test_s10_on_a_log_that_repeats_and_reorders_each_command_runs_at_most_once(t
     log = MemoryMessaging(chaos=Chaos(seed))
     intake = Intake(
         messaging=log, gate=room.gate, moisture=room.moisture, policy=_policy(room), plants=room.plants,
-        token="token", clock=room.clock,
+        token="token",
     )  # fmt: skip
     for number in range(6):
         command = dose(room.clock, f"a-{number}", 5.0)

@@ -347,3 +347,12 @@ def test_parents_are_texts(parents: Any) -> None:
     """Whatever else stands in `caused_by` is refused, given as a list or as a tuple."""
     with pytest.raises(MessageError, match="caused_by"):
         SensorData(**READING, caused_by=parents)
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**53), 2**63, 10**400, 1e308, "1e30"])
+def test_whole_number_that_not_every_reader_holds_is_refused_with_the_limit(number: object) -> None:
+    """RFC 8259, section 6: beyond 2^53 - 1 a browser rounds, beyond 2^63 a database refuses."""
+    data = {**json.loads((GOLDEN / "SensorData.v1.json").read_text("utf-8")), "revision": number}
+
+    with pytest.raises(MessageError, match=r"revision: must be a whole number from -9007199254740991"):
+        SensorData.from_json(json.dumps(data))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from dt.communication.memory import MemoryMessaging
-from dt.communication.messaging import Outgoing
+from dt.communication.messaging import Outgoing, Record, UnusableRecordsError
 from dt.communication.topics import Topics
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.recorder import Recorder
@@ -115,3 +115,23 @@ def test_disk_that_refuses_a_picture_is_a_retriable_error(tmp_path: Path) -> Non
         FrameFiles(tmp_path / "frames").put(JPEG)
 
     assert refused.value.retriable
+
+
+def test_unreadable_records_leave_the_batch_in_one_write(file: SQLiteFile, db: RecordsDB, tmp_path: Path) -> None:
+    """Of a batch with holes everything else is kept at once, and the unreadable ones are given back together."""
+    stored_at: list[int] = []
+
+    class Counting(SQLStorage):
+        def insert(self, batch: Sequence[SensorData]) -> None:
+            stored_at.append(len(batch))
+            super().insert(batch)
+
+    recorder = Recorder(Counting(file), Records(db), FrameFiles(tmp_path / "frames"))
+    values = [b"{" if i % 3 == 0 else make_reading(timestamp=NOW + i).to_json() for i in range(30)]
+    records = [Record(Topics.TEMPERATURE.processed, 0, i, None, value, {}, NOW) for i, value in enumerate(values)]
+
+    with pytest.raises(UnusableRecordsError) as refused:
+        recorder.on_processed(records)
+
+    assert [record.offset for record, _why in refused.value.unusable] == list(range(0, 30, 3))
+    assert stored_at == [20]

@@ -19,7 +19,9 @@ def pairs_of(arrivals: list[Arrival], pairs: AirPairs | None = None) -> list[tup
     found = []
     for quantity, at in arrivals:
         half = Half(at, f"{quantity}@{at}", 1.0)
-        found += [(first.timestamp, second.timestamp) for first, second in pairs.accept(quantity, half, is_live=False) or []]
+        found += [
+            (first.timestamp, second.timestamp) for first, second in pairs.accept(quantity, half, is_live=False) or []
+        ]
     return found
 
 

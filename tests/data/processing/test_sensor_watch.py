@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dt.communication.memory import MemoryMessaging
 from dt.communication.topics import Topics
-from dt.data.processing.sensor_watch import LastHeard, SensorWatch, WatchRounds
+from dt.data.processing.sensor_watch import MOST_WATCHED, LastHeard, SensorWatch, WatchRounds
 from dt.utils.clock import ManualClock
 from dt.utils.dataclasses import AlertCondition, Quality, SensorDescriptor, Verdict
 from dt.utils.quantities import Quantity
@@ -166,3 +166,14 @@ def test_rounds_publish_for_the_plants_key_and_only_while_the_log_is_read(eventu
     assert record.key == "basil"
     assert AlertCondition.from_json(record.value or b"").key == "sensor_silent:soil"
     messaging.close()
+
+
+def test_sensors_beyond_the_bound_are_forgotten_the_silent_ones_first() -> None:
+    """Made up ids cannot grow the watch for ever."""
+    watch = watching()
+    for number in range(MOST_WATCHED + 10):
+        watch.hear(make_reading(f"stranger-{number}", timestamp=NOW + number), 10.0)
+
+    assert len(watch._watched) <= MOST_WATCHED
+    assert (f"stranger-{MOST_WATCHED + 9}", Quantity.TEMPERATURE) in watch._watched
+    assert ("stranger-0", Quantity.TEMPERATURE) not in watch._watched
