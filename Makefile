@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-query outage \
+.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-query outage crash fuzz \
   report-realism report-quality box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
@@ -70,6 +70,12 @@ check-rpi: $(call STAMP,dev) ## Check that all that install-rpi installs comes a
 
 outage: $(call STAMP,dev) ## Kill the collector through a day without a broker; writes build/figures/outage.json
 	@$(BIN)/python scripts/bench/outage.py $(ARGS)
+
+crash: $(call STAMP,dev) ## Kill processing and database under load; writes build/figures/crash.json (ARGS="--kills 10")
+	@$(BIN)/python scripts/bench/crash.py $(ARGS)
+
+fuzz: $(call STAMP,dev) ## Throw a million hostile messages at every service; writes build/figures/fuzz.json
+	@$(BIN)/python scripts/bench/fuzz.py $(ARGS)
 
 bench-edge: $(call STAMP,dev) ## Measure the collector: memory, CPU, import, catch-up; writes build/figures/edge.json
 	@$(BIN)/python scripts/bench/edge.py $(ARGS)
