@@ -140,9 +140,16 @@ class MemoryLog:
 
 
 def _compact(partition: Partition, needed: int) -> None:
+    """Keep the latest record of each key, and what somebody still has to read; tombstones go once all have read them.
+
+    The last record stays in any case: the next offset follows from it.
+    """
     latest = {record.key: record.offset for record in partition.records}
     partition.records = deque(
-        record for record in partition.records if record.offset >= needed or latest[record.key] == record.offset
+        record
+        for record in partition.records
+        if record.offset >= needed
+        or (latest[record.key] == record.offset and (record.value is not None or record is partition.records[-1]))
     )
     partition.bytes = sum(len(record.value or b"") for record in partition.records)
     partition.compact_at = max(2000, 2 * len(partition.records))

@@ -32,7 +32,7 @@ _MUST_BE_NONE = ("failed", "unburied", "bad_answers", "troubles")
 _SETTLES_WITHIN_S = 600.0
 _TOLD_EVERY_S = 10.0
 _TRIES = 10  # of half a minute
-_GROWTH_AT_MOST_MB = 150.0
+_GROWTH_AT_MOST_MB = 100.0
 _SHOWN = 20
 
 
@@ -133,7 +133,7 @@ def ask_all(built: House) -> tuple[int, list[str]]:
 
 
 class _Growth:
-    """How much memory the process gains from a fifth of the way on."""
+    """How much memory the process gains from half of the way on, when what is bounded is full."""
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
@@ -150,7 +150,7 @@ class _Growth:
         if share == 1.0:
             gc.collect()
         self.now = self._process.memory_info().rss / 1e6
-        if share >= 0.2 and self._first is None:
+        if share >= 0.5 and self._first is None:
             self._first = self.now
 
 

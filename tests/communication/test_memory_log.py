@@ -43,3 +43,20 @@ def test_one_record_larger_than_all_that_is_kept_can_still_be_read() -> None:
 
     assert [record.value for record in messaging.read_all(PICTURES)] == [b"y" * 100]
     messaging.close()
+
+
+def test_tombstones_of_a_compacted_topic_go_once_all_have_read_them() -> None:
+    """Keys that came and went leave nothing behind, and offsets never go back."""
+    log = MemoryLog(TOPIC_TABLE)
+    group = log.join("reader", [Topics.HEALTH], Start.EARLIEST)
+    place = (Topics.HEALTH.value, 0)
+    log.append(Outgoing(Topics.HEALTH, b"well", "stays"), 0.0)
+    for number in range(5000):
+        for value in (b"here", None):
+            log.append(Outgoing(Topics.HEALTH, value, f"stranger-{number}"), 0.0)
+        group.offsets[place] = log.end(place)
+
+    kept = log.read(place, 0, 10_000)
+    assert kept[0].value == b"well"
+    assert len(kept) <= 2001
+    assert log.end(place) == 10_001

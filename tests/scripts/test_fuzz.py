@@ -31,4 +31,4 @@ def test_hostile_messages_stop_no_service(tmp_path: Path) -> None:
     assert (figures["failed"], figures["unburied"], figures["bad_answers"], figures["troubles"]) == (0, 0, 0, 0)
     assert 5_000 < figures["unreadable"] < 15_000
     assert figures["answers"] > 200
-    assert figures["rss_growth_mb"] <= 150.0
+    assert figures["rss_growth_mb"] <= 100.0
