@@ -1,0 +1,110 @@
+"""Bodies of requests and answers that are no message of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dt.utils.codec import Timestamp
+from dt.utils.dataclasses import Plant, SensorDescriptor
+from dt.utils.quantities import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemBody:
+    """An error (RFC 9457): what is wrong, with which field, and what the limit is."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    limit: str | float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatestValue:
+    """A sensor's newest believable value."""
+
+    value: float
+    unit: Unit
+    timestamp: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenSensor(SensorDescriptor):
+    """A sensor and what it said last; a camera has no value."""
+
+    last_seen: float | None = None
+    latest: LatestValue | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorChanges:
+    """Fields of a sensor that a person may change; what is left out stays."""
+
+    name: str | None = None
+    read_interval: float | None = None
+    calibration: dict[str, Any] | None = None
+    zone_id: str | None = None
+    plant_id: str | None = None
+    pin: str | None = None
+    address: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorList:
+    """Sensors by id."""
+
+    items: list[SeenSensor]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantList:
+    """Plants by id."""
+
+    items: list[Plant]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceEvent:
+    """One link of a chain: `caused_by` are correlation ids, `id` is the record's own."""
+
+    kind: str
+    timestamp: Timestamp
+    id: str
+    correlation_id: str
+    caused_by: tuple[str, ...]
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceAnswer:
+    """A chain of causes and effects, causes first."""
+
+    events: list[TraceEvent]
+
+
+def page_of(kind: Any) -> type:
+    """Return the type of a page of records: `next` is the cursor of the following one."""
+    made: type = dataclasses.make_dataclass(
+        f"{kind.__name__}Page",
+        [("items", list[kind]), ("next", str | None)],
+        frozen=True,
+        kw_only=True,
+    )
+    made.__doc__ = f"A page of {kind.__name__}, newest first."
+    return made
+
+
+def page_query_type(table: str, filters: Sequence[str]) -> type:
+    """Return the type of the query string of a table's pages."""
+    names = [(name, str | None, None) for name in filters]
+    times = [(name, Timestamp | None, None) for name in ("since", "until")]
+    rest: list[tuple[str, Any, Any]] = [*names, *times, ("limit", int, 100), ("cursor", str | None, None)]
+    fields = [(name, hint, dataclasses.field(default=default)) for name, hint, default in rest]
+    return dataclasses.make_dataclass(f"{table.title().replace('_', '')}Query", fields, frozen=True, kw_only=True)

@@ -1,0 +1,79 @@
+"""`/openapi.json`, and `/docs` to try it: Swagger UI, vendored, so that it works without a network."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from flask import Flask, Response
+
+from dt.data.database.api.described import Media, described
+from dt.utils.static_files import StaticFiles
+
+_STATIC = Path(__file__).parents[1] / "static"
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Plant Twin: REST of the database service</title>
+<link rel="stylesheet" href="docs/vendor/swagger-ui.css">
+<link rel="stylesheet" href="docs/docs.css">
+<script src="docs/theme.js"></script>
+<script src="docs/vendor/swagger-ui-bundle.js" defer></script>
+<script src="docs/docs.js" defer></script>
+</head>
+<body>
+<main id="docs"></main>
+<noscript>This page needs JavaScript; the document itself is openapi.json.</noscript>
+</body>
+</html>
+"""
+# Swagger UI draws its icons from data URLs and sets style attributes.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def add_docs(app: Flask) -> None:
+    """Add the document and its page."""
+    from dt.data.database.api.openapi import document_of  # spectree is loaded with the first app, not with the module
+
+    text = _Once(lambda: msgspec.json.encode(document_of(app)))
+    files = StaticFiles(_STATIC)
+
+    @app.get("/openapi.json")
+    @described("service", {200: dict[str, Any]})
+    def document() -> Response:
+        """Return this document."""
+        return Response(text.value(), mimetype="application/json")
+
+    @app.get("/docs")
+    @described("service", {200: Media(kind="text/html")})
+    def docs() -> Response:
+        """Return the page to try it."""
+        response = Response(_PAGE, mimetype="text/html")
+        response.headers["Content-Security-Policy"] = _POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    app.add_url_rule("/docs/<path:filename>", "docs_static", files.answer)
+
+
+class _Once:
+    """A value that is made when it is first asked for."""
+
+    def __init__(self, make: Any) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._value: bytes | None = None
+
+    def value(self) -> bytes:
+        with self._lock:
+            if self._value is None:
+                self._value = self._make()
+            return self._value
