@@ -16,10 +16,9 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """An answer that is no JSON."""
+    """An answer that is no message: its media type."""
 
     kind: str
-    is_binary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ def add_docs(app: Flask) -> None:
     files = StaticFiles(_STATIC)
 
     @app.get("/openapi.json")
-    @described("service", {200: dict[str, Any]})
+    @described("service", {200: Media(kind="application/json")})
     def document() -> Response:
         """Return this document."""
         return Response(text.value(), mimetype="application/json")
@@ -61,7 +61,17 @@ def add_docs(app: Flask) -> None:
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
+    _describe_health(app)
     app.add_url_rule("/docs/<path:filename>", "docs_static", files.answer)
+
+
+def _describe_health(app: Flask) -> None:
+    report = Media(kind="application/json")
+    described("service", {200: report})(app.view_functions["health"]).__doc__ = "Return how the service does."
+    ready = described("service", {200: report, 503: report})(app.view_functions["ready"])
+    ready.__doc__ = "Return whether the service is ready, and what it waits for: 503 until then."
+    metrics = described("service", {200: Media(kind="text/plain")})(app.view_functions["metrics"])
+    metrics.__doc__ = "Return counters for Prometheus."
 
 
 class _Once:

@@ -15,6 +15,7 @@ from dt.data.database.api.described import Media, described
 from dt.data.database.api.store import Store
 from dt.data.database.exporting import ExportQuery, ParquetMissingError, csv_of, parquet_of, readings_of
 from dt.utils.clock import Clock
+from dt.utils.codec import LATEST_TIMESTAMP
 from dt.utils.dataclasses import Verdict
 from dt.utils.exceptions import MessageError
 from dt.utils.http import Problem
@@ -37,34 +38,34 @@ def add_exports(app: Flask, store: Store, clock: Clock) -> None:
         All quantities and all that is kept, unless `data_type` (several, with commas or repeated) or a range is given.
         A stream that breaks off before its end closes the connection without the last chunk.
         """
-        query = _query(clock)
-        return _file(csv_of(readings_of(store.storage, query)), "text/csv", "csv", query)
+        query = _query()
+        return _file(csv_of(readings_of(store.storage, query)), "text/csv", "csv", clock.wall())
 
     @app.get("/export.parquet")
     @described(
         _GROUP,
-        {200: Media(kind=_PARQUET, is_binary=True)},
+        {200: Media(kind=_PARQUET)},
         query=ExportQuery,
         repeated=_NAMES,
         problems=(501,),
     )
     def export_parquet() -> Response:
         """Stream readings as a Parquet file, oldest first; 501 where pyarrow is not installed."""
-        query = _query(clock)
+        query = _query()
         try:
             parts = parquet_of(readings_of(store.storage, query))
         except ParquetMissingError as error:
             raise Problem(501, "Not installed", str(error), limit="group db") from error
-        return _file(parts, _PARQUET, "parquet", query)
+        return _file(parts, _PARQUET, "parquet", clock.wall())
 
 
-def _query(clock: Clock) -> ExportQuery:
+def _query() -> ExportQuery:
     values: dict[str, Any] = given()
     for name, kinds in _REPEATED.items():
         words = [word.strip() for text in request.args.getlist(name) for word in text.split(",") if word.strip()]
         values[name] = tuple(dict.fromkeys(_one_of(name, word, kinds) for word in words))
     values.setdefault("since", 0.0)
-    values.setdefault("until", max(clock.wall(), ExportQuery.from_dict({**values, "until": 2e11}).since))
+    values.setdefault("until", LATEST_TIMESTAMP)
     return ExportQuery.from_dict(values)
 
 
@@ -75,11 +76,11 @@ def _one_of(name: str, word: str, kinds: type[StrEnum]) -> StrEnum:
         raise MessageError(name, f"must be of {', '.join(kinds)}, not {word[:80]!r}") from error
 
 
-def _file(parts: Iterator[bytes], kind: str, ending: str, query: ExportQuery) -> Response:
+def _file(parts: Iterator[bytes], kind: str, ending: str, now: float) -> Response:
     # The first piece is made here: what fails at once gets a proper answer instead of a broken stream.
     first = next(parts, b"")
     response = Response(chain((first,), parts), mimetype=kind)
-    last = datetime.fromtimestamp(query.until, UTC)
-    response.headers["Content-Disposition"] = f'attachment; filename="readings-{last:%Y%m%dT%H%M%SZ}.{ending}"'
+    made_at = datetime.fromtimestamp(now, UTC)
+    response.headers["Content-Disposition"] = f'attachment; filename="readings-{made_at:%Y%m%dT%H%M%SZ}.{ending}"'
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -26,9 +26,16 @@ from dt.utils.tokens import Scope
 _REF = "#/components/schemas/"
 _EVERYWHERE = (401, 403, 405, 422, 429, 503)
 _TIME = {"type": "number", "minimum": 0, "maximum": LATEST_TIMESTAMP}
+_TIMES = ("since", "until")
 _TIME_WORDS = "UTC epoch seconds or ISO 8601"
 _TEXT_TIME = {"type": "string", "format": "date-time"}
 _NUMBER_AS_TEXT = {"type": "string", "pattern": r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"}
+_MEDIA: Mapping[str, Any] = {
+    "application/json": {"schema": {"type": "object"}},
+    "text/csv": {"schema": {"type": "string"}},
+    "text/html": {"schema": {"type": "string"}},
+    "text/plain": {"schema": {"type": "string"}},
+}
 _TITLE = "Plant Twin: database service"
 _ABOUT = (
     "Readings, records and everything that is known of plants, sensors and zones.\n\n"
@@ -79,7 +86,7 @@ def _told(tree: SpecTree, description: Description, view: Any) -> Any:
         f"HTTP_{status}": None if kind is None or isinstance(kind, Media) else kind
         for status, kind in description.answers.items()
     }
-    for status in sorted({*_EVERYWHERE, *description.problems}):
+    for status in sorted({*_EVERYWHERE, *description.problems} - set(description.answers)):
         answers[f"HTTP_{status}"] = (ProblemBody, PROBLEMS[status])
 
     @functools.wraps(view)
@@ -106,7 +113,9 @@ def _finished(spec: dict[str, Any], app: Flask) -> dict[str, Any]:
     for rule, description, view in described_rules(app):
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-            _finish_operation(spec["paths"][path][method.lower()], description, scope_of(view, method))
+            operation = spec["paths"][path][method.lower()]
+            operation["operationId"] = rule.endpoint
+            _finish_operation(operation, description, scope_of(view, method))
     return spec
 
 
@@ -115,25 +124,28 @@ def _finish_operation(operation: dict[str, Any], description: Description, scope
     needed = str(scope) if scope else "write or act"
     operation["description"] = f"{operation['description']}\n\nScope: `{needed}`.".strip()
     for status, answer in operation["responses"].items():
-        if int(status) >= 400:
+        if int(status) not in description.answers:
             answer["content"] = {"application/problem+json": {"schema": {"$ref": f"{_REF}ProblemBody"}}}
     for status, kind in description.answers.items():
         if isinstance(kind, Media):
-            schema = {} if kind.is_binary else {"schema": {"type": "string"}}
-            operation["responses"][str(status)]["content"] = {kind.kind: schema}
+            operation["responses"][str(status)]["content"] = {kind.kind: _MEDIA.get(kind.kind, {})}
     for parameter in operation["parameters"]:
         _finish_parameter(parameter, description)
 
 
 def _finish_parameter(parameter: dict[str, Any], description: Description) -> None:
-    schema, more = parameter["schema"], PARAMETERS.get(parameter["name"], {})
-    schema.pop("default", None) if schema.get("default", 0) is None else None
+    name = parameter["name"]
+    kind = "" if description.query is None else description.query.__name__
+    more = PARAMETERS.get(f"{kind}.{name}") or PARAMETERS.get(name, {})
+    schema = _without_null(parameter["schema"])
+    if schema.get("default", 0) is None:
+        del schema["default"]
+    if name in _TIMES:  # every endpoint knows what to take when they are left out
+        schema = {"anyOf": [_TIME, _TEXT_TIME]}
+        parameter["required"] = False
     parameter["description"] = more.get("description", "")
-    limits = {name: value for name, value in more.items() if name not in ("description", "example")}
-    parameter["schema"] = _without_null(schema) | limits
-    if "example" in more:
-        parameter["example"] = more["example"]
-    if parameter["name"] in description.repeated:
+    parameter["schema"] = schema | {limit: value for limit, value in more.items() if limit != "description"}
+    if name in description.repeated:
         parameter["style"], parameter["explode"] = "form", False
 
 
@@ -141,7 +153,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema without null, which a query string cannot say."""
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     if not choices:
-        return schema
+        return dict(schema)
     rest = {name: value for name, value in schema.items() if name != "anyOf"}
     return rest | (choices[0] if len(choices) == 1 else {"anyOf": choices})
 
@@ -155,8 +167,8 @@ def _reconcile(schemas: dict[str, Any], kinds: Mapping[str, type]) -> None:
         for field, hint in _hints(kind).items():
             if _is_time(hint) and field in schema["properties"]:
                 schema["properties"][field] = _time_schema(schema["properties"][field])
-        if name in EXAMPLES:
-            schema["examples"] = [EXAMPLES[name]]
+    for name in EXAMPLES.keys() & schemas.keys():
+        schemas[name]["examples"] = [EXAMPLES[name]]
 
 
 def _time_schema(found: dict[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def add_records(app: Flask, store: Store) -> None:
         app.add_url_rule(f"/{table}", table, _page_view(store, table, kind, words))
 
     @app.get("/frames/<sha256>.jpg")
-    @described(_GROUP, {200: Media(kind="image/jpeg", is_binary=True)}, problems=(404,))
+    @described(_GROUP, {200: Media(kind="image/jpeg")}, problems=(404,))
     def frame(sha256: str) -> Response:
         """Return a picture by the SHA-256 of its bytes."""
         jpeg = store.pictures.read(sha256)

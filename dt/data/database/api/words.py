@@ -7,6 +7,7 @@ from typing import Any
 
 from dt.data.database.records import MOST_ITEMS
 from dt.data.database.storage import MOST_POINTS
+from dt.utils.dataclasses import MAX_QUERY_ROWS
 
 GROUPS: Mapping[str, str] = {
     "registry": "What there is: zones, plants, sensors, calibrations, models.",
@@ -40,6 +41,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "since": {"description": "first instant; UTC epoch seconds or ISO 8601"},
     "until": {"description": "first instant after the range; UTC epoch seconds or ISO 8601"},
     "limit": {"description": "how many at most", "minimum": 1, "maximum": MOST_ITEMS},
+    "ReadingsQuery.limit": {"description": "how many at most", "minimum": 1, "maximum": MAX_QUERY_ROWS},
     "points": {"description": "how many buckets at most", "minimum": 1, "maximum": MOST_POINTS},
     "cursor": {"description": "`next` of the page before"},
     "data_type": {"description": "quantity"},
