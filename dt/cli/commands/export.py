@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", metavar="TIME", help="ISO 8601 or epoch seconds (the last reading)")
     parser.add_argument("--plant", metavar="ID", help="only readings of this plant")
     parser.add_argument("--sensor", metavar="ID", help="only readings of this sensor")
-    parser.add_argument("--verdict", metavar="V", action="append", help=f"only these (several times): {', '.join(Verdict)}")
+    parser.add_argument(
+        "--verdict", metavar="V", action="append", help=f"only these (several times): {', '.join(Verdict)}"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the file and print its name; its size and progress go to stderr."""
     from dt.communication.database_api import DatabaseApiClient
-    from dt.operations.export import export_into, export_to
     from dt.utils.secrets import ensure_token
 
     kind, query = _format(args), _query(args)
@@ -42,10 +44,9 @@ def run(args: argparse.Namespace) -> int:
     with DatabaseApiClient(settings.flask_db_url, ensure_token(settings)) as client, Amount("exporting") as told:
         try:
             if args.out == "-":
-                size = export_into(client, sys.stdout.buffer, kind, query, told)
-                sys.stdout.buffer.flush()
+                size = _to_stdout(client.export(kind, **query), told)
             else:
-                size = export_to(client, Path(args.out), kind, query, told)
+                size = client.export_to(Path(args.out), kind, told, **query)
         except RefusedRequestError as error:
             if error.status == 422:  # a wrong argument: exit code 2
                 raise MessageError(str(error.problem.get("field")), str(error.problem.get("limit"))) from error
@@ -54,6 +55,15 @@ def run(args: argparse.Namespace) -> int:
     if args.out != "-":
         print(args.out)
     return SUCCESS
+
+
+def _to_stdout(pieces: Iterable[bytes], told: Callable[[int], None]) -> int:
+    size = 0
+    for piece in pieces:
+        size += sys.stdout.buffer.write(piece)
+        told(size)
+    sys.stdout.buffer.flush()
+    return size
 
 
 def _format(args: argparse.Namespace) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from dt.data.database.api.alerts import add_alerts
 from dt.data.database.api.compression import compress_large_answers
 from dt.data.database.api.described import refuse_unknown_parameters
 from dt.data.database.api.docs import add_docs
@@ -24,5 +25,6 @@ def add_routes(app: Flask, store: Store, clock: Clock) -> None:
     add_registry(app, store, clock)
     add_readings(app, store, clock)
     add_records(app, store)
+    add_alerts(app, store)
     add_exports(app, store, clock)
     add_docs(app)

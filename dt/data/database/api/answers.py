@@ -55,6 +55,13 @@ class SensorChanges:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who does it."""
+
+    by: str = "person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SensorList:
     """Sensors by id."""
 

@@ -16,6 +16,7 @@ from spectree import SpecTree
 from spectree.model_adapter import get_msgspec_model_adapter
 from spectree.response import Response as Answers
 
+from dt.data.database.api import answers
 from dt.data.database.api.answers import ProblemBody
 from dt.data.database.api.described import Description, Media, description_of
 from dt.data.database.api.words import EXAMPLES, GROUPS, PARAMETERS, PROBLEMS
@@ -82,12 +83,12 @@ def name_of(hint: Any) -> str:
 
 
 def _told(tree: SpecTree, description: Description, view: Any) -> Any:
-    answers = {
+    told_answers = {
         f"HTTP_{status}": None if kind is None or isinstance(kind, Media) else kind
         for status, kind in description.answers.items()
     }
     for status in sorted({*_EVERYWHERE, *description.problems} - set(description.answers)):
-        answers[f"HTTP_{status}"] = (ProblemBody, PROBLEMS[status])
+        told_answers[f"HTTP_{status}"] = (ProblemBody, PROBLEMS[status])
 
     @functools.wraps(view)
     def copy(*arguments: Any, **named: Any) -> Any:  # one view may serve two rules, with a description each
@@ -96,7 +97,7 @@ def _told(tree: SpecTree, description: Description, view: Any) -> Any:
     told = tree.validate(
         query=description.query,
         json=description.body,
-        resp=Answers(**answers),
+        resp=Answers(**told_answers),
         tags=[description.group],
         skip_validation=True,
     )
@@ -120,6 +121,8 @@ def _finished(spec: dict[str, Any], app: Flask) -> dict[str, Any]:
 
 
 def _finish_operation(operation: dict[str, Any], description: Description, scope: Scope | None) -> None:
+    if description.body is answers.Person:
+        operation["requestBody"]["required"] = False
     operation["security"] = [{}, {"token": []}] if scope is Scope.READ else [{"token": []}]
     needed = str(scope) if scope else "write or act"
     operation["description"] = f"{operation['description']}\n\nScope: `{needed}`.".strip()

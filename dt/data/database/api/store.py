@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dt.communication.alerts_api import AlertsApiClient
 from dt.data.database.announcer import Announcer
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.gap_records import Gaps
@@ -26,6 +27,7 @@ class Store:
     pictures: FrameFiles
     announcer: Announcer
     gaps: Gaps
+    alerts: AlertsApiClient
 
     def require_sensor(self, sensor_id: str) -> None:
         """Answer 404 for a sensor that nobody has heard of."""
