@@ -29,9 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", metavar="TIME", help="ISO 8601 or epoch seconds (the last reading)")
     parser.add_argument("--plant", metavar="ID", help="only readings of this plant")
     parser.add_argument("--sensor", metavar="ID", help="only readings of this sensor")
-    parser.add_argument(
-        "--verdict", metavar="V", action="append", help=f"only these (several times): {', '.join(Verdict)}"
-    )
+    parser.add_argument("--verdict", metavar="V", action="append", help=f"only these: {', '.join(Verdict)}")
 
 
 def run(args: argparse.Namespace) -> int:
