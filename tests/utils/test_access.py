@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,14 +32,16 @@ def api(settings: Settings, clock: ManualClock) -> Flask:
     """Return an app that reads, writes, acts and stops."""
     app = create_api(Service("example", clock), settings, "service-token")
 
-    def view() -> Response:
-        return json_response({"ok": True})
-
-    app.add_url_rule("/thing", "read", view)
-    app.add_url_rule("/thing", "write", lambda: view(), methods=["PUT"])
-    app.add_url_rule("/pump", "act", acts(lambda: view()), methods=["POST"])
-    app.add_url_rule("/stop", "stop", writes_or_acts(lambda: view()), methods=["POST"])
+    app.add_url_rule("/thing", "read", fine())
+    app.add_url_rule("/thing", "write", fine(), methods=["PUT"])
+    app.add_url_rule("/pump", "act", acts(fine()), methods=["POST"])
+    app.add_url_rule("/stop", "stop", writes_or_acts(fine()), methods=["POST"])
     return app
+
+
+def fine() -> Callable[[], Response]:
+    """Return a view of its own, for marks stay on it."""
+    return lambda: json_response({"ok": True})
 
 
 def status(client: FlaskClient, method: str, path: str, token: str = "", address: str = "203.0.113.5") -> int:
@@ -112,9 +115,9 @@ def test_impossible_tokens_are_refused(file: TokenFile) -> None:
 
     with pytest.raises(ConflictError, match="remove it first"):
         file.add("a", [Scope.READ], 0.0)
-    with pytest.raises(MessageError, match="^name: must be 1 to 60"):
+    with pytest.raises(MessageError, match=r"^name: must be 1 to 60"):
         file.add("a b", [Scope.READ], 0.0)
-    with pytest.raises(MessageError, match="^scopes: must be of read, write, act"):
+    with pytest.raises(MessageError, match=r"^scopes: must be of read, write, act"):
         scopes_from("read,fly")
     assert not file.remove("b")
 
