@@ -41,6 +41,12 @@ def writes_or_acts(view: _View) -> _View:
     return view
 
 
+def open_to_all(view: _View) -> _View:
+    """Mark a view that tells nothing but how the API is used: no token is ever asked for."""
+    view.is_open = True  # type: ignore[attr-defined]
+    return view
+
+
 def scope_of(view: Any, method: str) -> Scope | None:
     """Return the scope that a view needs; None: write or act."""
     view = getattr(view, "__func__", view)
@@ -63,7 +69,8 @@ class Access:
     def check(self, view: Any) -> None:
         """Refuse the present request with 401, 403 or 429, or let it pass."""
         needed = scope_of(view, request.method)
-        if request.path in _OPEN_PATHS or request.method == "OPTIONS" or (needed is Scope.READ and self._is_loopback):
+        is_open = request.path in _OPEN_PATHS or request.method == "OPTIONS" or getattr(view, "is_open", False)
+        if is_open or (needed is Scope.READ and self._is_loopback):
             return
         scopes = self._scopes()
         is_enough = needed in scopes if needed else bool(scopes - {Scope.READ})

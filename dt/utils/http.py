@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from dt.utils.access import Access, acts, reads_only, too_many, writes_or_acts
+from dt.utils.access import Access, acts, open_to_all, reads_only, too_many, writes_or_acts
 from dt.utils.codec import parse_json
 from dt.utils.config import Settings
 from dt.utils.exceptions import MessageError
@@ -26,6 +26,7 @@ __all__ = [
     "add_problem_pages",
     "create_api",
     "json_response",
+    "open_to_all",
     "reads_only",
     "request_object",
     "too_many",

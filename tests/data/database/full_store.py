@@ -26,7 +26,10 @@ JPEG = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
 
 
 def fill(
-    service: DatabaseService, messaging: MemoryMessaging, eventually: Callable[[Callable[[], object], str], None]
+    service: DatabaseService,
+    messaging: MemoryMessaging,
+    eventually: Callable[[Callable[[], object], str], None],
+    token: str = "test-token",
 ) -> dict[str, str]:
     """Publish one of everything, wait until it is kept, and return ids for the parameters of requests."""
     sha256 = hashlib.sha256(JPEG).hexdigest()
@@ -45,7 +48,7 @@ def fill(
         messaging.publish(Topics.TEMPERATURE.processed, reading, key="box")
     base = f"http://127.0.0.1:{service.port}"
     with requests.Session() as session:
-        session.headers.update(TOKEN)
+        session.headers["Authorization"] = f"Bearer {token}"
         session.post(f"{base}/bind_sensor", json=make_descriptor().to_dict(), timeout=5).raise_for_status()
 
         def is_kept() -> bool:

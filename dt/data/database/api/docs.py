@@ -10,6 +10,7 @@ import msgspec
 from flask import Flask, Response
 
 from dt.data.database.api.described import Media, described
+from dt.utils.http import open_to_all
 from dt.utils.static_files import StaticFiles
 
 _STATIC = Path(__file__).parents[1] / "static"
@@ -19,6 +20,7 @@ _PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Plant Twin: REST of the database service</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="docs/vendor/swagger-ui.css">
 <link rel="stylesheet" href="docs/docs.css">
 <script src="docs/theme.js"></script>
@@ -46,12 +48,14 @@ def add_docs(app: Flask) -> None:
     files = StaticFiles(_STATIC)
 
     @app.get("/openapi.json")
+    @open_to_all
     @described("service", {200: Media(kind="application/json")})
     def document() -> Response:
         """Return this document."""
         return Response(text.value(), mimetype="application/json")
 
     @app.get("/docs")
+    @open_to_all
     @described("service", {200: Media(kind="text/html")})
     def docs() -> Response:
         """Return the page to try it."""
@@ -62,7 +66,11 @@ def add_docs(app: Flask) -> None:
         return response
 
     _describe_health(app)
-    app.add_url_rule("/docs/<path:filename>", "docs_static", files.answer)
+
+    @app.get("/docs/<path:filename>")
+    @open_to_all
+    def docs_static(filename: str) -> Response:
+        return files.answer(filename)
 
 
 def _describe_health(app: Flask) -> None:
