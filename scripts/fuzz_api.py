@@ -90,7 +90,7 @@ def _command(url: str, seconds: float, seed: int | None) -> list[str]:
     return [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
         *("--max-time", f"{seconds:g}", "--checks", ",".join(CHECKS), "--header", f"Authorization: Bearer {TOKEN}"),
-        *("--workers", "2", "--continue-on-failure", "--no-color", "--generation-database", "none"),
+        *("--workers", "1", "--continue-on-failure", "--no-color", "--generation-database", "none"),
         *("--request-timeout", "20", "--warnings", "off", *left_out, *chosen),
     ]
 
