@@ -115,7 +115,7 @@ class AlertDesk:
 
 
 def _opened(condition: AlertCondition) -> AlertEvent:
-    alert_id = derived_id("alert", condition.key, condition.correlation_id, condition.timestamp)
+    alert_id = derived_id("alert", condition.key, condition.correlation_id, at=condition.timestamp)
     return _event(condition, alert_id, AlertState.OPEN, condition.severity, condition.caused_by)
 
 

@@ -263,9 +263,10 @@ class SensorManager:
         mark = self._book.mark()
         at = self._clock.wall()
         raw = turn.sensor.read_sensor()
+        taken_at = at if raw.taken_at is None else raw.taken_at
         stamp = Stamp(
-            timestamp=at if raw.taken_at is None else raw.taken_at,
-            correlation_id=new_correlation_id(),
+            timestamp=taken_at,
+            correlation_id=new_correlation_id(taken_at),
             boot_id=self.boot_id,
             sequence=number,
             clock_synced=mark is None,
@@ -281,7 +282,7 @@ class SensorManager:
             timestamp=0.0, correlation_id="", boot_id=f"{self.boot_id}-kept-{number}", sequence=0, origin=self._origin
         )
         return [
-            sensor.outgoing(raw, replace(stamp, timestamp=at, correlation_id=new_correlation_id(), sequence=index))
+            sensor.outgoing(raw, replace(stamp, timestamp=at, correlation_id=new_correlation_id(at), sequence=index))
             for index, raw in enumerate(earlier)
             if sensor is not None and (at := raw.taken_at) is not None
         ]

@@ -168,11 +168,12 @@ class _Pages:
         if body.get("actuator_id", actuator_id) != actuator_id:
             raise MessageError("actuator_id", f"the path says {actuator_id}, the body {body['actuator_id']!r}")
         plant_id = self._service.actuators[actuator_id].descriptor.plant_id
+        now = self._service.clock.wall()
         defaults = {
-            "action_id": new_correlation_id(),
-            "correlation_id": new_correlation_id(),
+            "action_id": new_correlation_id(now),
+            "correlation_id": new_correlation_id(now),
             "issuer": "person",
-            "timestamp": self._service.clock.wall(),
+            "timestamp": now,
             "plant_id": plant_id,
         }
         return ActionCommand.from_dict({**defaults, **body, "actuator_id": actuator_id})

@@ -154,7 +154,7 @@ def _reading(sensor: SensorDescriptor, at: float, index: int, value: float, unit
         value=value,
         unit=unit,
         timestamp=at,
-        correlation_id=derived_id("box", seed, sensor.sensor_id, index),
+        correlation_id=derived_id("box", seed, sensor.sensor_id, index, at=at),
         zone_id=sensor.zone_id,
         plant_id=sensor.plant_id,
         boot_id=f"box-{seed}",

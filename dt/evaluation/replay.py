@@ -184,7 +184,7 @@ def readings_of(request: ReplayRequest, cells: Sequence[Cell]) -> Iterator[Senso
             value=mapping.value_of(cell.measured),
             unit=mapping.unit,
             timestamp=cell.timestamp,
-            correlation_id=derived_id("replay", request.file.sha256, sensor_id, cell.line),
+            correlation_id=derived_id("replay", request.file.sha256, sensor_id, cell.line, at=cell.timestamp),
             zone_id=request.plant_id,
             plant_id=request.plant_id,
             boot_id=request.file.sha256[:32],

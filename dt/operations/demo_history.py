@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dt.communication.messaging import MessagingService, Outgoing, outgoing
@@ -59,7 +60,7 @@ def publish_history(
 
 
 def _records(samples: Iterable[Sample], sensors: Sequence[SensorDescriptor]) -> Iterator[Outgoing]:
-    boot_id = f"history-{new_correlation_id()[:8]}"
+    boot_id = f"history-{secrets.token_hex(4)}"
     rows = [(sensor, Topics.of(sensor.data_type).raw, LOOKS[sensor.data_type][0]) for sensor in sensors]
     for sequence, sample in enumerate(samples):
         for (sensor, topic, unit), value in zip(rows, sample.values, strict=True):
@@ -69,7 +70,7 @@ def _records(samples: Iterable[Sample], sensors: Sequence[SensorDescriptor]) -> 
                 value=value,
                 unit=unit,
                 timestamp=sample.timestamp,
-                correlation_id=new_correlation_id(),
+                correlation_id=new_correlation_id(sample.timestamp),
                 zone_id=sensor.zone_id,
                 plant_id=sensor.plant_id,
                 boot_id=boot_id,

@@ -78,13 +78,14 @@ def _publish(stage: Stage, per_second: int, seconds: float) -> None:
 
 def _reading(quantity: Quantity, number: int) -> SensorData:
     series = number // len(_EVENTS) % _SERIES_PER_QUANTITY
+    now = time.time()
     return SensorData(
         sensor_id=f"{quantity}-{series}",
         data_type=quantity,
         value=0.3 + number % 7 / 100,
         unit=QUANTITIES[quantity].unit,
-        timestamp=time.time(),
-        correlation_id=new_correlation_id(),
+        timestamp=now,
+        correlation_id=new_correlation_id(now),
         zone_id="bench",
         quality=Quality(verdict=Verdict.GOOD),
         raw_value=0.3,

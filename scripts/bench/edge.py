@@ -120,13 +120,14 @@ def measure_catch_up(stage: Stage, records: int) -> dict[str, float]:
 
 
 def _reading(number: int) -> Outgoing:
+    at = 1_750_000_000.0 + number // _SENSORS * 5.0
     reading = SensorData(
         sensor_id=f"t{number % _SENSORS}",
         data_type=Quantity.TEMPERATURE,
         value=20.0 + number % 7 / 10,
         unit=Unit.DEGREE_CELSIUS,
-        timestamp=1_750_000_000.0 + number // _SENSORS * 5.0,
-        correlation_id=new_correlation_id(),
+        timestamp=at,
+        correlation_id=new_correlation_id(at),
         zone_id=f"zone{number % 3}",
         boot_id="bench",
         sequence=number // _SENSORS,

@@ -69,13 +69,14 @@ def _raw(number: int) -> Outgoing:
     round_of, place = divmod(number, len(_ZONES) * len(_QUANTITIES))
     zone = _ZONES[place % len(_ZONES)]
     quantity = _QUANTITIES[place // len(_ZONES)]
+    at = 1_750_000_000.0 + 60.0 * round_of
     reading = SensorData(
         sensor_id=f"{zone}-{quantity}",
         data_type=quantity,
         value=_VALUES.get(quantity, 18.0) + round_of % 7 / 10,
         unit=QUANTITIES[quantity].unit,
-        timestamp=1_750_000_000.0 + 60.0 * round_of,
-        correlation_id=new_correlation_id(),
+        timestamp=at,
+        correlation_id=new_correlation_id(at),
         zone_id=zone,
         boot_id="bench",
         sequence=round_of,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
-from dt.data.database.storage import SeriesQuery, Storage
+from dt.data.database.storage import MOST_CHILDREN, SeriesQuery, Storage
 from dt.utils.dataclasses import DBIdQuery, DBTimestampQuery, SensorData, Verdict
 from tests.data.readings import NOW, make_reading
 
@@ -236,3 +236,40 @@ def test_only_sensors_with_readings_are_there(storage: Storage) -> None:
 
     assert storage.has_sensor("air-t")
     assert not storage.has_sensor("stranger")
+
+
+def test_readings_are_found_by_their_correlation_id(storage: Storage) -> None:
+    """One chip's two quantities share an id; whole readings come, oldest first."""
+    mine = [full_reading(correlation_id="c1"), make_reading("air-h", "humidity", 50.0, correlation_id="c1")]
+    storage.insert([mine[1], make_reading(timestamp=NOW + 1, correlation_id="c2"), mine[0]])
+
+    found = storage.carrying("c1")
+
+    assert sorted(found, key=lambda reading: reading.sensor_id) == [mine[1], mine[0]]
+    assert storage.carrying("never") == []
+
+
+def test_derived_readings_are_children_of_each_parent(storage: Storage) -> None:
+    """Each once, whatever was written again; who names nobody has no parents."""
+    vpd = [
+        make_reading("box/vpd", "vpd", 1.9, timestamp=NOW + i, correlation_id=f"v{i}", caused_by=["t", f"h{i}"])
+        for i in (1, 0)
+    ]
+    storage.insert([make_reading(correlation_id="t"), *vpd])
+    storage.insert(vpd)
+
+    assert storage.children("t") == ["v0", "v1"]
+    assert storage.children("h1") == ["v1"]
+    assert storage.children("v1") == []
+
+
+def test_most_children_of_one_reading_are_bounded(storage: Storage) -> None:
+    """An hour's mean names thousands of readings, and one reading may be named by thousands: an answer ends."""
+    storage.insert(
+        [
+            make_reading("box/vpd", "vpd", 1.9, timestamp=NOW + i, correlation_id=f"v{i:04}", caused_by=["t"])
+            for i in range(MOST_CHILDREN + 5)
+        ]
+    )
+
+    assert storage.children("t") == [f"v{i:04}" for i in range(MOST_CHILDREN)]

@@ -187,14 +187,15 @@ def test_policies_can_be_read_and_set(rest: Rest) -> None:
 
 
 def _command(action_id: str) -> ActionCommand:
+    now = SystemClock().wall()
     return ActionCommand(
         action_id=action_id,
         actuator_id="one",
         command=Command.DOSE,
         dose_ml=5.0,
         issuer="anna",
-        timestamp=SystemClock().wall(),
-        correlation_id=new_correlation_id(),
+        timestamp=now,
+        correlation_id=new_correlation_id(now),
     )
 
 

@@ -118,7 +118,9 @@ class RecommendationPolicy:
     def _command(self, condition: AlertCondition, pump: Pump) -> ActionCommand:
         dose_ml = min(condition.recommended_dose_ml or 0.0, pump.largest_dose_ml)
         return ActionCommand(
-            action_id=derived_id(NAME, condition.key, condition.correlation_id, pump.actuator_id),
+            action_id=derived_id(
+                NAME, condition.key, condition.correlation_id, pump.actuator_id, at=condition.timestamp
+            ),
             actuator_id=pump.actuator_id,
             plant_id=condition.plant_id,
             command=Command.DOSE,

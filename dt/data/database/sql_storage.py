@@ -10,6 +10,7 @@ from itertools import chain, islice
 import msgspec
 
 from dt.data.database.buckets import bucket_width_ms
+from dt.data.database.reading_causes import carrying, children
 from dt.data.database.reading_rows import (
     ADD_CAUSES,
     COLUMNS,
@@ -148,6 +149,16 @@ class SQLStorage:
                     if before is None or before.timestamp < reading.timestamp:
                         newest[reading.sensor_id] = reading
         return newest
+
+    def carrying(self, correlation_id: str) -> list[SensorData]:
+        """Return the readings with a correlation id, oldest first."""
+        with self._file.read() as db:
+            return carrying(db, correlation_id)
+
+    def children(self, correlation_id: str) -> list[str]:
+        """Return the correlation ids of readings that name this one as a parent, each once, in their own order."""
+        with self._file.read() as db:
+            return children(db, correlation_id)
 
     def close(self) -> None:
         """Let go of the file."""

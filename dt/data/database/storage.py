@@ -12,6 +12,7 @@ from dt.utils.exceptions import MessageError
 from dt.utils.quantities import Quantity, Unit
 
 MOST_POINTS = 5000
+MOST_CHILDREN = 100  # of one correlation id, in a trace
 
 Place = tuple[float, str]  # timestamp and sensor of the last reading of a page
 
@@ -104,6 +105,17 @@ class Storage(Protocol):
 
     def last_seen(self) -> dict[str, SensorData]:
         """Return the newest believable reading of each sensor."""
+        ...
+
+    def carrying(self, correlation_id: str) -> list[SensorData]:
+        """Return the readings with a correlation id, oldest first."""
+        ...
+
+    def children(self, correlation_id: str) -> list[str]:
+        """Return the correlation ids of readings that name this one as a parent, in the order of the ids.
+
+        At most `MOST_CHILDREN`, each once.
+        """
         ...
 
     def close(self) -> None:

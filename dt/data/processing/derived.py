@@ -174,7 +174,9 @@ def _made(
         value=value,
         unit=reading.unit if quantity in _HOURS else QUANTITIES[quantity].unit,
         timestamp=timestamp,
-        correlation_id=derived_id(quantity, *parents, *((timestamp, revision) if len(parents) == 1 else ())),
+        correlation_id=derived_id(
+            quantity, *parents, *((timestamp, revision) if len(parents) == 1 else ()), at=timestamp
+        ),
         zone_id=reading.zone_id,
         plant_id=reading.plant_id,
         quality=quality,

@@ -212,7 +212,7 @@ def _condition(
         advice=advice if active else "",
         active=active,
         timestamp=now,
-        correlation_id=derived_id(key, now),
+        correlation_id=derived_id(key, now, at=now),
     )
 
 
