@@ -18,6 +18,8 @@ from dt.data.database.frame_thinning import FramePolicy
 from dt.data.database.gap_records import Gaps
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
+from dt.data.database.records_db import RecordsDB
+from dt.data.database.records_opening import open_records
 from dt.data.database.registry_records import RegistryRecords
 from dt.data.database.routes import Store, add_routes
 from dt.data.database.sql_storage import SQLStorage
@@ -42,7 +44,7 @@ log = get_logger(__name__)
 
 
 class DatabaseService(Service):
-    """One SQLite file, its recorder and its REST facade."""
+    """The two homes of readings and records, their recorder and their REST facade."""
 
     def __init__(self, settings: Settings, messaging: MessagingService, clock: Clock) -> None:
         super().__init__("database", clock)
@@ -64,17 +66,19 @@ class DatabaseService(Service):
         return self._server.port
 
     def on_start(self) -> None:
-        """Open the file, serve it, then follow the log."""
+        """Open both homes, serve them, then follow the log."""
         file = SQLiteFile(self._settings.database_file)
         self.closing("store", file.close)
-        store = self._store(file)
+        db = open_records(self._settings, self.clock.wall())
+        self.closing("records", db.close)
+        store = self._store(file, db)
         self._put_rig_plants(store.registry)
-        log.info("readings and records are kept in %s (SQLite)", file.path)
+        log.info("readings are kept in %s (SQLite), records in %s", file.path, db.where)
         self._warn_of_influx()
         self._serve(store)
         self.closing("registry", store.announcer.start())
         self._record(store)
-        self._thin(FrameRecords(file), store.pictures)
+        self._thin(FrameRecords(db), store.pictures)
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
     def ready(self) -> str | None:
@@ -99,16 +103,17 @@ class DatabaseService(Service):
             "messaging": self._messaging.health(),
         }
 
-    def _store(self, file: SQLiteFile) -> Store:
-        registry, storage = RegistryRecords(file), SQLStorage(file)
+    def _store(self, file: SQLiteFile, db: RecordsDB) -> Store:
+        registry, records = RegistryRecords(db), Records(db)
+        storage = SQLStorage(file, registry.zone_of)
         return Store(
             storage=storage,
-            gaps=Gaps(file, storage),
+            gaps=Gaps(db, storage),
             alerts=self._alerts_client(),
             registry=registry,
-            records=Records(file),
-            traces=Traces(file),
-            pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(file).spare),
+            records=records,
+            traces=Traces(storage, records),
+            pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(db).spare),
             announcer=Announcer(registry, self._messaging, self.clock),
         )
 
@@ -146,15 +151,17 @@ class DatabaseService(Service):
             log.warning("INFLUX_URL and INFLUX_TOKEN are not used: this version keeps readings in SQLite alone")
 
     def _put_rig_plants(self, registry: RegistryRecords) -> None:
-        """Make the rig's plants known; what people changed since stays."""
+        """Make the rig's zones and plants known; what people changed since stays."""
         if not self._settings.rig_file.is_file() and "rig_file" not in self._settings.model_fields_set:
             return  # a data node has no rig of its own
         try:
-            plants = load_rig(self._settings.rig_file).plants
+            rig = load_rig(self._settings.rig_file)
         except ConfigError as error:
             log.warning("the rig's plants are not taken over: %s", error)
             return
-        for plant in plants.values():
+        for zone in rig.zones.values():
+            registry.put_zone(zone, self.clock.wall(), replace=False)
+        for plant in rig.plants.values():
             registry.put_plant(plant, self.clock.wall(), replace=False)
 
     def _count(self, kind: str, number: int) -> None:

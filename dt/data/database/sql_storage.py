@@ -23,7 +23,7 @@ from dt.data.database.reading_rows import (
 )
 from dt.data.database.reading_runs import count_late, find_runs
 from dt.data.database.sqlite_file import SQLiteFile
-from dt.data.database.storage import Place, Run, Series, SeriesQuery
+from dt.data.database.storage import Place, Run, Series, SeriesQuery, ZoneOf
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData, Verdict
 from dt.utils.quantities import QUANTITIES, Unit
 
@@ -35,7 +35,6 @@ _RANGE = (
     " WHERE series_id = ? AND timestamp_ms >= ? AND timestamp_ms < ? ORDER BY timestamp_ms"
 )
 _NEWEST = f"SELECT {COLUMNS} FROM readings WHERE series_id = ? ORDER BY timestamp_ms DESC"  # noqa: S608 - a constant
-_CUTS = "SELECT DISTINCT first_sequence FROM cadence_changes WHERE sensor_id = ?"
 _BUCKETS = """
 SELECT timestamp_ms / :width, min(value), avg(value), max(value), count(*) FROM readings
 WHERE series_id IN (SELECT value FROM json_each(:series)) AND timestamp_ms >= :since AND timestamp_ms < :until
@@ -47,8 +46,9 @@ GROUP BY 1 ORDER BY 1
 class SQLStorage:
     """`Storage` in one SQLite file: one writer, any number of readers."""
 
-    def __init__(self, file: SQLiteFile) -> None:
+    def __init__(self, file: SQLiteFile, zone_of: ZoneOf = lambda _plant_id: None) -> None:
         self._file = file
+        self._zone_of = zone_of
         self._contexts = Contexts()
 
     def insert(self, batch: Sequence[SensorData]) -> None:
@@ -97,8 +97,9 @@ class SQLStorage:
         """Return at most `points` buckets; a plant without own readings of a quantity has those of its zone."""
         since_ms, until_ms = round(query.since * 1000), round(query.until * 1000)
         width_ms = bucket_width_ms(since_ms, until_ms, query.points)
+        zone = None if query.plant_id is None else self._zone_of(query.plant_id)
         with self._file.read() as db:
-            unit, chosen = _chosen(db, query)
+            unit, chosen = _chosen(db, query, zone)
             rows = db.execute(
                 _BUCKETS,
                 {
@@ -124,10 +125,9 @@ class SQLStorage:
         with self._file.read() as db:
             return db.execute("SELECT 1 FROM series WHERE sensor_id = ?", (sensor_id,)).fetchone() is not None
 
-    def runs(self, sensor_id: str, since: float, until: float) -> list[Run]:
+    def runs(self, sensor_id: str, since: float, until: float, cuts: Sequence[int] = ()) -> list[Run]:
         """Return a sensor's readings as runs, with the last before the range and the first after it."""
         with self._file.read() as db:
-            cuts = [first for (first,) in db.execute(_CUTS, (sensor_id,))]
             return find_runs(db, sensor_id, round(since * 1000), round(until * 1000), cuts)
 
     def late(self, sensor_id: str, since: float, until: float) -> int:
@@ -194,7 +194,9 @@ def _line(
             yield row[0], sensor_id, row
 
 
-def _chosen(db: sqlite3.Connection, query: SeriesQuery) -> tuple[Unit | None, dict[int, tuple[int, Row]]]:
+def _chosen(
+    db: sqlite3.Connection, query: SeriesQuery, zone_id: str | None
+) -> tuple[Unit | None, dict[int, tuple[int, Row]]]:
     """Return the contexts that a chart counts, all of one unit: the quantity's own where there are any."""
     found = {
         context_id: pair
@@ -202,7 +204,7 @@ def _chosen(db: sqlite3.Connection, query: SeriesQuery) -> tuple[Unit | None, di
         if pair[1][_VERDICT] != Verdict.BAD and query.zone_id in (None, pair[1][_ZONE_ID])
     }
     if query.plant_id is not None:
-        found = _of_plant(db, query.plant_id, found)
+        found = _of_plant(db, query.plant_id, zone_id, found)
     units = {pair[1][_UNIT] for pair in found.values()}
     own = QUANTITIES[query.data_type].unit
     unit = own if own in units else min(units, default=None)
@@ -210,12 +212,14 @@ def _chosen(db: sqlite3.Connection, query: SeriesQuery) -> tuple[Unit | None, di
     return (None if unit is None else Unit(unit)), chosen
 
 
-def _of_plant(db: sqlite3.Connection, plant_id: str, found: dict[int, tuple[int, Row]]) -> dict[int, tuple[int, Row]]:
+def _of_plant(
+    db: sqlite3.Connection, plant_id: str, zone_id: str | None, found: dict[int, tuple[int, Row]]
+) -> dict[int, tuple[int, Row]]:
     own = {context_id: pair for context_id, pair in found.items() if pair[1][_PLANT_ID] == plant_id}
     if own:
         return own
     zones = {row[0] for row in db.execute("SELECT DISTINCT zone_id FROM contexts WHERE plant_id = ?", (plant_id,))}
-    zones |= {row[0] for row in db.execute("SELECT body ->> 'zone_id' FROM plants WHERE plant_id = ?", (plant_id,))}
+    zones |= {zone_id}
     return {c: pair for c, pair in found.items() if pair[1][_PLANT_ID] is None and pair[1][_ZONE_ID] in zones}
 
 

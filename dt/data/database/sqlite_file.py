@@ -89,7 +89,7 @@ class SQLiteFile:
         [version] = writer.execute("PRAGMA user_version").fetchone()
         if version not in (0, SCHEMA_VERSION):
             raise StorageError(f"{self.path}: has schema {version}, and this program knows {SCHEMA_VERSION}")
-        writer.executescript(files("dt.data.database").joinpath("db_init.sql").read_text("utf-8"))
+        writer.executescript(files("dt.data.database").joinpath("readings.sql").read_text("utf-8"))
         writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _reader(self) -> sqlite3.Connection:

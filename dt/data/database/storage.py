@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from dt.utils.quantities import Quantity, Unit
 MOST_POINTS = 5000
 MOST_CHILDREN = 100  # of one correlation id, in a trace
 
+ZoneOf = Callable[[str], str | None]  # of a plant; None when nobody knows the plant
 Place = tuple[float, str]  # timestamp and sensor of the last reading of a page
 
 
@@ -68,7 +69,10 @@ class Run:
 
 
 class Storage(Protocol):
-    """Append-only time series of readings, safe to replay into."""
+    """Append-only time series of readings, safe to replay into.
+
+    Which zone a plant stands in is a record: who makes a store hands it a `ZoneOf`, for the air of a plant's chart.
+    """
 
     def insert(self, batch: Sequence[SensorData]) -> None:
         """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last."""
@@ -92,10 +96,11 @@ class Storage(Protocol):
         """Return whether any reading of a sensor is kept."""
         ...
 
-    def runs(self, sensor_id: str, since: float, until: float) -> list[Run]:
+    def runs(self, sensor_id: str, since: float, until: float, cuts: Sequence[int] = ()) -> list[Run]:
         """Return a sensor's readings of a range as runs, oldest first, none reaching over an end of the range.
 
-        With the last of them before the range, as far as they show the cadence, and the first reading after it.
+        With the last of them before the range, as far as they show the cadence, and the first reading after it. A run
+        ends before each sequence number of `cuts`: there the cadence changed.
         """
         ...
 
