@@ -137,7 +137,7 @@ def _decided(last: AlertEvent, state: AlertState, by: str, now: float) -> AlertE
         state=state,
         by=by,
         timestamp=max(now, last.timestamp),
-        correlation_id=new_correlation_id(),
+        correlation_id=new_correlation_id(now),
         caused_by=(last.correlation_id,),
     )
 

@@ -15,12 +15,18 @@ from dt.utils.dataclasses import (
     DBIdQuery,
     DBTimestampQuery,
     DeadLetter,
+    KeptGrant,
+    ModelRecord,
+    Note,
     Plant,
+    Policy,
     Prediction,
+    SensorCalibration,
     SensorData,
     SensorDescriptor,
 )
 from dt.utils.exceptions import RemoteServiceError
+from dt.utils.rig import Zone
 from dt.utils.whole_file import whole_file
 
 _EXPORT_TIMEOUT_S = 60.0  # between two pieces
@@ -56,6 +62,22 @@ class DatabaseApiClient(RestClient):
     def put_plant(self, plant: Plant) -> bool:
         """Keep a plant; return whether it is new."""
         return self._send("PUT", f"plants/{segment(plant.plant_id)}", plant).status_code == 201
+
+    def zones(self) -> list[Zone]:
+        """Return every zone."""
+        return self._page("zones", Zone, {})[0]
+
+    def put_zone(self, zone: Zone) -> bool:
+        """Keep a zone; return whether it is new."""
+        return self._send("PUT", f"zones/{segment(zone.zone_id)}", zone).status_code == 201
+
+    def calibrations(self, sensor_id: str) -> list[SensorCalibration]:
+        """Return every version of a sensor's calibration, oldest first."""
+        return self._page(f"sensors/{segment(sensor_id)}/calibrations", SensorCalibration, {})[0]
+
+    def models(self, name: str | None = None) -> list[ModelRecord]:
+        """Return every version of every model, or of one."""
+        return self._page("models", ModelRecord, {"name": name})[0]
 
     # -- readings ---------------------------------------------------------------------------------------------------
 
@@ -154,6 +176,41 @@ class DatabaseApiClient(RestClient):
     def each_dead_letter(self, **filters: Any) -> Iterator[DeadLetter]:
         """Yield records that nobody could use."""
         return self._each("dead_letters", DeadLetter, filters)
+
+    # -- care -------------------------------------------------------------------------------------------------------
+
+    def notes(self, **filters: Any) -> list[Note]:
+        """Return what people wrote."""
+        return self._page("notes", Note, filters)[0]
+
+    def each_note(self, **filters: Any) -> Iterator[Note]:
+        """Yield what people wrote."""
+        return self._each("notes", Note, filters)
+
+    def write_note(self, text: str, **fields: Any) -> Note:
+        """Write a note about `plant_id`, `zone_id` or an instant; return it with its id."""
+        return Note.from_json(self._send("POST", "notes", {"text": text, **fields}).content)
+
+    def delete_note(self, note_id: str) -> None:
+        """Remove a note; one that is not there raises RefusedRequestError (404)."""
+        self._send("DELETE", f"notes/{segment(note_id)}")
+
+    def policies(self) -> list[Policy]:
+        """Return the policy in force of each plant that has one."""
+        return self._page("policies", Policy, {})[0]
+
+    def policy_versions(self, plant_id: str) -> list[Policy]:
+        """Return every version of a plant's policy, oldest first; the last is in force."""
+        answer = json_of(self._read("GET", f"policies/{segment(plant_id)}"))
+        return _made(Policy, answer["versions"])
+
+    def put_policy(self, policy: Policy) -> Policy:
+        """Change what acts for a plant; return the version that is in force now."""
+        return Policy.from_json(self._send("PUT", f"policies/{segment(policy.plant_id)}", policy).content)
+
+    def grants(self, actuator_id: str | None = None) -> list[KeptGrant]:
+        """Return every grant, of one actuator or of all."""
+        return self._page("grants", KeptGrant, {"actuator_id": actuator_id})[0]
 
     def trace(self, correlation_id: str) -> list[dict[str, Any]]:
         """Return the events around a correlation id, causes before effects."""

@@ -41,7 +41,10 @@ def request_object() -> dict[str, Any]:
         limit = "application/json"
         detail = f"send Content-Type: {limit}, not {kind[:80]}"
         raise Problem(415, "Unsupported media type", detail, field="Content-Type", limit=limit)
-    data = parse_json(request.get_data())
+    body = request.get_data()
+    if b"\\u0000" in body:  # PostgreSQL keeps no such text
+        raise MessageError("$", "must not hold the character NUL")
+    data = parse_json(body)
     if not isinstance(data, dict):
         raise MessageError("$", "must be a JSON object")
     return data

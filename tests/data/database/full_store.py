@@ -50,6 +50,12 @@ def fill(
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {token}"
         session.post(f"{base}/bind_sensor", json=make_descriptor().to_dict(), timeout=5).raise_for_status()
+        calibration = {"calibration": {"points": [[0, 0.0], [1, 1.0]]}}
+        session.patch(f"{base}/sensors/air-t", json=calibration, timeout=5).raise_for_status()
+        session.put(f"{base}/zones/box", json={"name": "Box"}, timeout=5).raise_for_status()
+        session.put(f"{base}/policies/basil", json={"enabled": False}, timeout=5).raise_for_status()
+        note = {"text": "Repotted.", "plant_id": "basil", "note_id": "note-1"}
+        session.post(f"{base}/notes", json=note, timeout=5).raise_for_status()
 
         def is_kept() -> bool:
             tables = ("alerts", "actions", "predictions", "dead_letters", "frames")
@@ -65,6 +71,8 @@ def fill(
         "data_type": "temperature",
         "correlation_id": f"air-t@{NOW}",
         "alert_id": "alert-1",
+        "note_id": "note-1",
+        "zone_id": "box",
     }
 
 

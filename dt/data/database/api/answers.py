@@ -7,9 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dt.data.database.api.arguments import CHOICES, ListQuery
 from dt.utils.codec import Timestamp
-from dt.utils.dataclasses import Plant, SensorDescriptor
+from dt.utils.dataclasses import (
+    KeptGrant,
+    ModelRecord,
+    Plant,
+    Policy,
+    SensorCalibration,
+    SensorDescriptor,
+)
 from dt.utils.quantities import Unit
+from dt.utils.rig import Zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +105,90 @@ class TraceAnswer:
     events: list[TraceEvent]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneList:
+    """Zones by id."""
+
+    items: list[Zone]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationList:
+    """Versions of one sensor's calibration."""
+
+    items: list[SensorCalibration]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelList:
+    """Versions of models."""
+
+    items: list[ModelRecord]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsQuery(ListQuery):
+    """Which model."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantList:
+    """Grants with their end."""
+
+    items: list[KeptGrant]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantsQuery(ListQuery):
+    """Which actuator."""
+
+    actuator_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyList:
+    """The policy in force of each plant."""
+
+    items: list[Policy]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyHistory:
+    """A plant's policy in force, and every version, oldest first."""
+
+    current: Policy | None
+    versions: list[Policy]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPolicy:
+    """What acts for a plant from now on."""
+
+    policy: str = "recommendation"
+    enabled: bool = True
+    parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewNote:
+    """A note; without `note_id` and `timestamp` it gets its own and now."""
+
+    text: str
+    note_id: str | None = None
+    timestamp: Timestamp | None = None
+    by: str = ""
+    plant_id: str | None = None
+    zone_id: str | None = None
+
+
 def page_of(kind: Any) -> type:
     """Return the type of a page of records: `next` is the cursor of the following one."""
     made: type = dataclasses.make_dataclass(
@@ -110,7 +203,7 @@ def page_of(kind: Any) -> type:
 
 def page_query_type(table: str, filters: Sequence[str]) -> type:
     """Return the type of the query string of a table's pages."""
-    names = [(name, str | None, None) for name in filters]
+    names = [(name, CHOICES.get(name, str) | None, None) for name in filters]
     times = [(name, Timestamp | None, None) for name in ("since", "until")]
     rest: list[tuple[str, Any, Any]] = [*names, *times, ("limit", int, 100), ("cursor", str | None, None)]
     fields = [(name, hint, dataclasses.field(default=default)) for name, hint, default in rest]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from flask import request
 
 from dt.data.database.records import MOST_ITEMS, PageQuery
 from dt.data.database.storage import Place
-from dt.utils.dataclasses import MAX_QUERY_ROWS
+from dt.utils.dataclasses import MAX_QUERY_ROWS, AlertState, Outcome
 from dt.utils.exceptions import MessageError
+from dt.utils.quantities import Quantity
 
 DAY_S = 86_400.0
+
+# Words of a closed set among the columns that pages are narrowed by.
+CHOICES: Mapping[str, type[StrEnum]] = {"state": AlertState, "outcome": Outcome, "quantity": Quantity}
 _Item = TypeVar("_Item")
 
 
@@ -50,13 +55,25 @@ def with_last_day(values: dict[str, Any], now: float) -> dict[str, Any]:
 def page_query(filters: Sequence[str]) -> tuple[PageQuery, dict[str, str]]:
     """Return the page that is asked for, and what narrows it."""
     values = given()
-    return PageQuery.from_dict(values), {name: values[name] for name in filters if name in values}
+    wanted = {name: values[name] for name in filters if name in values}
+    for name, kinds in CHOICES.items():
+        if name in wanted:
+            choice(name, wanted[name], kinds)
+    return PageQuery.from_dict(values), wanted
+
+
+def choice(name: str, word: str, kinds: type[StrEnum]) -> StrEnum:
+    """Return a word of a closed set."""
+    try:
+        return kinds(word)
+    except ValueError as error:
+        raise MessageError(name, f"must be of {', '.join(kinds)}, not {word[:80]!r}") from error
 
 
 def list_page(items: Sequence[_Item], id_of: Callable[[_Item], str]) -> Mapping[str, Any]:
-    """Return the page that is asked for of a list in the order of its ids."""
+    """Return the page that is asked for of a list, in the order of its ids."""
     cursor = request.args.get("cursor", "")
-    left = [item for item in items if id_of(item) > cursor] if cursor else list(items)
+    left = sorted((item for item in items if id_of(item) > cursor), key=id_of)
     limit = whole_number("limit", MOST_ITEMS, default=None)
     page = left if limit is None else left[:limit]
     return {"items": page, "next": id_of(page[-1]) if len(left) > len(page) else None}

@@ -69,6 +69,9 @@ def refuse_unknown_parameters(app: Flask) -> None:
 
     @app.before_request
     def _check() -> None:
+        for name, text in (*(request.view_args or {}).items(), *request.args.items(multi=True)):
+            if "\x00" in str(text) or "\x00" in name:
+                raise MessageError(name.replace("\x00", "")[:80], "must not hold the character NUL")
         description = description_of(app.view_functions.get(request.endpoint or ""))
         if description is None:
             return

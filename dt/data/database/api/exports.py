@@ -10,14 +10,13 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from dt.data.database.api.arguments import given
+from dt.data.database.api.arguments import choice, given
 from dt.data.database.api.described import Media, described
 from dt.data.database.api.store import Store
 from dt.data.database.exporting import ExportQuery, ParquetMissingError, csv_of, parquet_of, readings_of
 from dt.utils.clock import Clock
 from dt.utils.codec import LATEST_TIMESTAMP
 from dt.utils.dataclasses import Verdict
-from dt.utils.exceptions import MessageError
 from dt.utils.http import Problem
 from dt.utils.quantities import Quantity
 
@@ -63,17 +62,10 @@ def _query() -> ExportQuery:
     values: dict[str, Any] = given()
     for name, kinds in _REPEATED.items():
         words = [word.strip() for text in request.args.getlist(name) for word in text.split(",") if word.strip()]
-        values[name] = tuple(dict.fromkeys(_one_of(name, word, kinds) for word in words))
+        values[name] = tuple(dict.fromkeys(choice(name, word, kinds) for word in words))
     values.setdefault("since", 0.0)
     values.setdefault("until", LATEST_TIMESTAMP)
     return ExportQuery.from_dict(values)
-
-
-def _one_of(name: str, word: str, kinds: type[StrEnum]) -> StrEnum:
-    try:
-        return kinds(word)
-    except ValueError as error:
-        raise MessageError(name, f"must be of {', '.join(kinds)}, not {word[:80]!r}") from error
 
 
 def _file(parts: Iterator[bytes], kind: str, ending: str, now: float) -> Response:
