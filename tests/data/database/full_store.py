@@ -53,6 +53,7 @@ def fill(
         calibration = {"calibration": {"points": [[0, 0.0], [1, 1.0]]}}
         session.patch(f"{base}/sensors/air-t", json=calibration, timeout=5).raise_for_status()
         session.put(f"{base}/zones/box", json={"name": "Box"}, timeout=5).raise_for_status()
+        session.put(f"{base}/plants/basil", json={"zone_id": "box"}, timeout=5).raise_for_status()
         session.put(f"{base}/policies/basil", json={"enabled": False}, timeout=5).raise_for_status()
         note = {"text": "Repotted.", "plant_id": "basil", "note_id": "note-1"}
         session.post(f"{base}/notes", json=note, timeout=5).raise_for_status()
