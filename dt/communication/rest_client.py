@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urljoin
@@ -55,30 +56,26 @@ class RestClient:
     def _read(
         self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Body | None = None
     ) -> requests.Response:
-        for attempt in self._attempts():
-            with attempt:
-                return self._send(method, path, body, params)
-        raise AssertionError("tenacity either returns or raises")
+        return self._again(lambda: self._send(method, path, body, params))
 
     def _stream(self, path: str, params: Mapping[str, Any], timeout_s: float) -> Iterator[bytes]:
         """Yield an answer as it comes; tried again until it begins, never once it has."""
-        for attempt in self._attempts():
-            with attempt:
-                answer = self._send("GET", path, None, params, is_streamed=True, timeout_s=timeout_s)
-        with answer:
+        begin = partial(self._send, "GET", path, None, params, is_streamed=True, timeout_s=timeout_s)
+        with self._again(begin) as answer:
             try:
                 yield from answer.iter_content(_PIECE_BYTES)
             except requests.RequestException as error:
                 raise RemoteServiceError(f"GET {answer.url}: broke off: {error}") from error
 
-    def _attempts(self) -> Retrying:
-        return Retrying(
+    def _again(self, send: Callable[[], requests.Response]) -> requests.Response:
+        retrying = Retrying(
             retry=retry_if_exception_type(RemoteServiceError),
             stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_exponential(0.1, max=1.0),
             sleep=self._pause,
             reraise=True,
         )
+        return retrying(send)
 
     def _send(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from dt.data.database.api.arguments import CHOICES, ListQuery
 from dt.utils.codec import Timestamp
@@ -204,7 +204,7 @@ def page_of(kind: Any) -> type:
 def page_query_type(table: str, filters: Sequence[str]) -> type:
     """Return the type of the query string of a table's pages."""
     names = [(name, CHOICES.get(name, str) | None, None) for name in filters]
-    times = [(name, Timestamp | None, None) for name in ("since", "until")]
+    times = [(name, Optional[Timestamp], None) for name in ("since", "until")]  # noqa: UP045 - of an annotated type
     rest: list[tuple[str, Any, Any]] = [*names, *times, ("limit", int, 100), ("cursor", str | None, None)]
     fields = [(name, hint, dataclasses.field(default=default)) for name, hint, default in rest]
     return dataclasses.make_dataclass(f"{table.title().replace('_', '')}Query", fields, frozen=True, kw_only=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from flask import Flask, Response
@@ -85,13 +85,12 @@ def _describe_health(app: Flask) -> None:
 class _Once:
     """A value that is made when it is first asked for."""
 
-    def __init__(self, make: Any) -> None:
+    def __init__(self, make: Callable[[], bytes]) -> None:
         self._make = make
         self._lock = threading.Lock()
         self._value: bytes | None = None
 
     def value(self) -> bytes:
         with self._lock:
-            if self._value is None:
-                self._value = self._make()
-            return self._value
+            value = self._value = self._make() if self._value is None else self._value
+            return value
