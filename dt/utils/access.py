@@ -15,7 +15,6 @@ from dt.utils.problems import Problem
 from dt.utils.tokens import TOKEN_FILE, Scope, TokenFile, Tokens
 
 WRONG_TOKENS = 10  # from one address, within the window of the guesses
-_WRONG_TOKENS_EVERYWHERE = 1000
 _OPEN_PATHS = frozenset({"/health", "/ready", "/metrics"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -59,7 +58,7 @@ class Access:
 
     def __init__(self, settings: Settings, token: str, clock: Clock) -> None:
         self._tokens = Tokens(token, TokenFile(settings.data_dir / TOKEN_FILE))
-        self._guesses = Guesses(clock, WRONG_TOKENS, _WRONG_TOKENS_EVERYWHERE)
+        self._guesses = Guesses(clock, WRONG_TOKENS, None)
         self._is_loopback = settings.is_loopback
 
     def add_to(self, app: Flask) -> None:

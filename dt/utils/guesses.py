@@ -14,14 +14,17 @@ _MAX_ADDRESSES = 1000
 
 
 class Guesses:
-    """Wrong tries over a sliding window, per address and in all; a thousand addresses at most are remembered."""
+    """Wrong tries over a sliding window, per address and in all; a thousand addresses at most are remembered.
 
-    def __init__(self, clock: Clock, own: int = GUESSES, everywhere: int = ALL_GUESSES) -> None:
+    Without a limit for everywhere (None) no crowd can lock out the rest: for what cannot be guessed anyway.
+    """
+
+    def __init__(self, clock: Clock, own: int = GUESSES, everywhere: int | None = ALL_GUESSES) -> None:
         self._clock = clock
         self._own = own
         self._everywhere = everywhere
         self._by_address: OrderedDict[str, deque[float]] = OrderedDict()
-        self._all: deque[float] = deque(maxlen=everywhere)
+        self._all: deque[float] = deque(maxlen=everywhere or 1)
         self._lock = threading.Lock()
 
     def wait_s(self, address: str) -> float:
@@ -29,7 +32,7 @@ class Guesses:
         now = self._clock.monotonic()
         with self._lock:
             own = _left(self._by_address.get(address, deque()), self._own, now)
-            return max(own, _left(self._all, self._everywhere, now))
+            return own if self._everywhere is None else max(own, _left(self._all, self._everywhere, now))
 
     def wrong(self, address: str) -> None:
         """Count one wrong try."""
