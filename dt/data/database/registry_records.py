@@ -136,7 +136,7 @@ class RegistryRecords(DecisionRecords):
     def _put(self, table: Table, key: dict[str, str], row: dict[str, Any], *, replace: bool) -> bool:
         with self._db.write() as connection:
             new = insert_into(connection, table).values(**key, **row).on_conflict_do_nothing()
-            is_new = connection.execute(new).rowcount == 1
+            is_new = connection.scalar(new.returning(*(table.c[name] for name in key))) is not None
             if not is_new and replace:
                 connection.execute(update(table).filter_by(**key).values(**row))
             return is_new
