@@ -17,6 +17,7 @@ from dt.utils.problems import Problem, add_problem_pages, json_response
 from dt.utils.service import Service
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+_FORM = "application/x-www-form-urlencoded"
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -36,12 +37,13 @@ __all__ = [
 
 def request_object() -> dict[str, Any]:
     """Return the request's JSON object; raises MessageError otherwise, Problem 415 for another kind of body."""
-    kind = request.mimetype
-    if kind and kind != "application/json" and not kind.endswith("+json"):
+    kind, body = request.mimetype, request.get_data()
+    # curl and urllib call every body a form unless they are told otherwise.
+    is_json = kind in ("", "application/json") or kind.endswith("+json") or (kind == _FORM and body.startswith(b"{"))
+    if not is_json:
         limit = "application/json"
         detail = f"send Content-Type: {limit}, not {kind[:80]}"
         raise Problem(415, "Unsupported media type", detail, field="Content-Type", limit=limit)
-    body = request.get_data()
     if b"\\u0000" in body:  # PostgreSQL keeps no such text
         raise MessageError("$", "must not hold the character NUL")
     data = parse_json(body)

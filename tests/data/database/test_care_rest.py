@@ -234,13 +234,28 @@ def test_large_answers_are_compressed(client: DatabaseApiClient, database: Datab
     assert packed.json() == plain.json()
 
 
-@pytest.mark.parametrize("kind", ["text/xml", "application/x-www-form-urlencoded", "text/plain"])
-def test_other_bodies_than_json_are_refused(database: DatabaseService, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("text/xml", b"{}"), ("application/x-www-form-urlencoded", b"sensor_id=air-t"), ("text/plain", b"{}")],
+)
+def test_other_bodies_than_json_are_refused(database: DatabaseService, kind: str, body: bytes) -> None:
     """415 names the header."""
     url = f"http://127.0.0.1:{database.port}/data/id"
 
-    answer = requests.post(url, data=b"{}", headers={"Content-Type": kind}, timeout=5)
+    answer = requests.post(url, data=body, headers={"Content-Type": kind}, timeout=5)
 
     assert (answer.status_code, answer.json()["field"], answer.json()["limit"]) == (
         415, "Content-Type", "application/json",
     )  # fmt: skip
+
+
+def test_json_that_curl_calls_a_form_is_read(database: DatabaseService, client: DatabaseApiClient) -> None:
+    """Its users forget the header."""
+    client.bind_sensor(make_descriptor())
+    url = f"http://127.0.0.1:{database.port}/data/id"
+
+    answer = requests.post(
+        url, data=b'{"sensor_id": "air-t"}', headers={"Content-Type": "application/x-www-form-urlencoded"}, timeout=5
+    )
+
+    assert (answer.status_code, answer.json()) == (200, [])

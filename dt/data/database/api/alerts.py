@@ -11,8 +11,11 @@ from dt.data.database.records import PageQuery
 from dt.utils.dataclasses import AlertEvent
 from dt.utils.exceptions import MessageError, RefusedRequestError, RemoteServiceError
 from dt.utils.http import Problem, json_response, request_object
+from dt.utils.logger import get_logger
 
 _LONGEST_NAME = 200
+
+log = get_logger(__name__)
 
 
 def add_alerts(app: Flask, store: Store) -> None:
@@ -43,7 +46,8 @@ def _step(store: Store, alert_id: str, step: str) -> Response:
             raise Problem(409, "Conflict", detail, field="alert_id", limit="open alerts") from error
         raise Problem(502, "Bad gateway", f"the alerts service refused: {error}") from error
     except RemoteServiceError as error:
-        raise Problem(502, "Bad gateway", f"the alerts service does not answer: {error}") from error
+        log.warning("an alert's step was not passed on: %s", error)
+        raise Problem(502, "Bad gateway", "the alerts service does not answer", service="alerts") from error
 
 
 def person() -> str:
