@@ -1,4 +1,4 @@
-"""The page at /docs in a real browser: nothing from outside, light and dark, desktop and phone, a request that works."""
+"""The page at /docs in a real browser: nothing from outside, light, dark, desktop, phone, a request that works."""
 
 from __future__ import annotations
 
