@@ -157,9 +157,11 @@ def million(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("million")
     file = SQLiteFile(folder / "plant_twin.db")
     store = SQLStorage(file)
-    for first in range(0, MILLION, 50_000):
-        store.insert([_quick(at) for at in range(first, first + 50_000)])
-    file.close()
+    try:
+        for first in range(0, MILLION, 50_000):
+            store.insert([_quick(at) for at in range(first, first + 50_000)])
+    finally:
+        file.close()
     return folder
 
 
@@ -184,6 +186,7 @@ def of_million(million: Path, on_free_ports: Any, messaging: Any) -> Iterator[Da
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("ending", "count", "least_bytes", "most_growth_mb"),
     [("csv", MILLION, 80_000_000, 40), ("parquet", MILLION // 4, 2_000_000, 150)],
@@ -207,6 +210,7 @@ def test_a_million_readings_are_exported_in_constant_memory(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_reader_that_goes_away_leaves_nothing_open(
     of_million: DatabaseService, million: Path, eventually: Callable[..., None]
 ) -> None:
