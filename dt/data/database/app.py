@@ -7,6 +7,7 @@ from collections import Counter as Counts
 
 from prometheus_client import Counter
 
+from dt.communication.alerts_api import AlertsApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.process import run_process
@@ -40,6 +41,7 @@ from dt.utils.service import Service
 
 _THREADS = 8
 _SWITCH_S = 0.0005  # a request wants the interpreter a dozen times, and recording holds it for 5 ms each by default
+_ALERTS_WITHIN_S = 12.0  # its answer waits until the log has the event
 _KINDS = ("readings", "records", "pictures")  # in the order of the recorder's subscriptions
 
 log = get_logger(__name__)
@@ -113,12 +115,18 @@ class DatabaseService(Service):
         return Store(
             storage=storage,
             gaps=Gaps(db, storage),
+            alerts=self._alerts_client(),
             registry=registry,
             records=records,
             traces=Traces(storage, records),
             pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(db).spare),
             announcer=Announcer(registry, self._messaging, self.clock),
         )
+
+    def _alerts_client(self) -> AlertsApiClient:
+        client = AlertsApiClient(self._settings.flask_alerts_url, ensure_token(self._settings), _ALERTS_WITHIN_S)
+        self.closing("alerts client", client.close)
+        return client
 
     def _serve(self, store: Store) -> None:
         app = create_api(self, self._settings, ensure_token(self._settings), __name__)
