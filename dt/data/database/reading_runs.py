@@ -13,7 +13,7 @@ from dt.utils.dataclasses import Origin
 from dt.utils.exceptions import MessageError
 
 MOST_RUNS = 200_000  # of an answer: 60 MB; a sensor that misses every tenth reading has 52,000 in 30 d at 5 s
-_NEIGHBOURS = 100  # readings before the range: they show the cadence and where its slots began
+NEIGHBOURS = 100  # readings before the range: they show the cadence and where its slots began
 
 Row = tuple[int, str, int, str]  # timestamp in ms, boot, sequence, origin
 
@@ -54,7 +54,7 @@ def find_runs(
     """
     rows = _rows_of(db, sensor_id)
     before = {"sensor": sensor_id, "begin": 0, "end": since_ms}
-    [begin] = db.execute(_BEFORE.format(rows=rows, count=_NEIGHBOURS), before).fetchone()
+    [begin] = db.execute(_BEFORE.format(rows=rows, count=NEIGHBOURS), before).fetchone()
     after = {"sensor": sensor_id, "begin": until_ms, "end": _END_OF_TIME_MS}
     [end] = db.execute(_AFTER.format(rows=rows), after).fetchone()
     places = {
@@ -71,14 +71,14 @@ def find_runs(
     cut = " OR number IN (SELECT value FROM json_each(:cuts))" if cuts else ""
     for row in db.execute(_BREAKS.format(rows=rows, cut=cut), places):
         if first is not None:
-            found.append(_run(first, row[4:]))
+            found.append(run_of(first, row[4:]))
             is_in_order = is_in_order and not (row[1] == row[5] and row[2] <= row[6])
         first = row[:4]
         if len(found) >= MOST_RUNS:
             raise MessageError("since", f"has more than {MOST_RUNS} runs of readings after it; ask for a shorter range")
     if first is not None:
-        found.append(_run(first, db.execute(_LATEST.format(rows=rows), places).fetchone()))
-    return found if is_in_order else _in_order(found, (since_ms / 1000, until_ms / 1000), set(cuts))
+        found.append(run_of(first, db.execute(_LATEST.format(rows=rows), places).fetchone()))
+    return found if is_in_order else runs_in_order(found, (since_ms / 1000, until_ms / 1000), set(cuts))
 
 
 def count_late(db: sqlite3.Connection, sensor_id: str, since_ms: int, until_ms: int) -> int:
@@ -102,7 +102,7 @@ def _rows_of(db: sqlite3.Connection, sensor_id: str) -> str:
     return _READINGS.format(series=wanted)
 
 
-def _in_order(runs: Sequence[Run], places: Sequence[float], cuts: Collection[int]) -> list[Run]:
+def runs_in_order(runs: Sequence[Run], places: Sequence[float], cuts: Collection[int]) -> list[Run]:
     """Return runs by boot and number where a clock was set back, or a reading stands under two times; each once."""
     begins: dict[str, float] = {}
     for run in runs:
@@ -137,7 +137,8 @@ def _goes_on(run: Run, following: Run, places: Sequence[float]) -> bool:
     return following.first_sequence == run.last_sequence + 1 and len(parts) == 1
 
 
-def _run(first: Row, last: Row) -> Run:
+def run_of(first: Row, last: Row) -> Run:
+    """Return the run that two rows begin and end."""
     return Run(
         boot_id=first[1],
         first_sequence=first[2],
