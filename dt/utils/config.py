@@ -75,6 +75,7 @@ class Config(StrEnum):
     FRAMES_ALL_HOURS = "FRAMES_ALL_HOURS"
     FRAMES_HOURLY_DAYS = "FRAMES_HOURLY_DAYS"
     FRAMES_DAILY_DAYS = "FRAMES_DAILY_DAYS"
+    RETENTION_RAW_DAYS = "RETENTION_RAW_DAYS"
     LOG_DIR = "LOG_DIR"
     LOG_LEVEL = "LOG_LEVEL"
     DT_TOKEN = "DT_TOKEN"  # noqa: S105 - the setting's name
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
     frames_all_hours: float = Field(24.0, ge=1.0, le=87_600.0)
     frames_hourly_days: float = Field(14.0, ge=1.0, le=3650.0)
     frames_daily_days: float = Field(0.0, ge=0.0, le=36_500.0)
+    retention_raw_days: float = Field(90.0, ge=0.0, le=36_500.0)
     log_dir: Path = Path("logs")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dt_token: str = ""
@@ -239,6 +241,14 @@ class Settings(BaseSettings):
         hourly_days = info.data.get("frames_hourly_days", 0.0)
         if 0.0 < value < hourly_days:
             msg = f"must be 0 (for ever) or not below FRAMES_HOURLY_DAYS, which is {hourly_days:g}, and is {value:g}"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("retention_raw_days")
+    @classmethod
+    def _is_none_or_a_day(cls, value: float) -> float:
+        if 0.0 < value < 1.0:
+            msg = f"must be 0 (for ever) or at least 1, and is {value:g}"
             raise ValueError(msg)
         return value
 

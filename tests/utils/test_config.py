@@ -89,6 +89,7 @@ def test_a_wrong_value_names_its_variable(name: str, value: str, monkeypatch: py
         ({"FRAMES_ALL_HOURS": "500", "FRAMES_HOURLY_DAYS": "1"}, "FRAMES_HOURLY_DAYS"),
         ({"FRAMES_ALL_HOURS": "500"}, "FRAMES_HOURLY_DAYS"),
         ({"FRAMES_DAILY_DAYS": "1"}, "FRAMES_DAILY_DAYS"),
+        ({"RETENTION_RAW_DAYS": "0.5"}, "RETENTION_RAW_DAYS"),
         ({"FRAMES_HOURLY_DAYS": "30", "FRAMES_DAILY_DAYS": "20"}, "FRAMES_DAILY_DAYS"),
     ],
 )

@@ -18,6 +18,7 @@ from dt.data.database.gap_records import Gaps
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
 from dt.data.database.registry_records import RegistryRecords
+from dt.data.database.retention import Retention
 from dt.data.database.routes import Store, add_routes
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
@@ -73,6 +74,8 @@ class DatabaseService(Service):
         self.closing("registry", store.announcer.start())
         self._record(store)
         self._thin(FrameRecords(file), store.pictures)
+        retention = Retention(file, self.clock, self._settings.retention_raw_days, lambda: _archived(store.registry))
+        self.closing("retention", retention.start())
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
     def ready(self) -> str | None:
@@ -98,7 +101,8 @@ class DatabaseService(Service):
         }
 
     def _store(self, file: SQLiteFile) -> Store:
-        registry, storage = RegistryRecords(file), SQLStorage(file)
+        registry = RegistryRecords(file)
+        storage = SQLStorage(file, lambda plant_id: _zone_of(registry, plant_id))
         return Store(
             storage=storage,
             gaps=Gaps(file, storage),
@@ -157,6 +161,14 @@ class DatabaseService(Service):
         self._thinned.labels("records").inc(thinned.records)
         self._thinned.labels("files").inc(thinned.files)
         self._thinned.labels("bytes").inc(thinned.size_bytes)
+
+
+def _zone_of(registry: RegistryRecords, plant_id: str) -> str | None:
+    return next((plant.zone_id for plant in registry.plants() if plant.plant_id == plant_id), None)
+
+
+def _archived(registry: RegistryRecords) -> set[str]:
+    return {plant.plant_id for plant in registry.plants() if plant.archived}
 
 
 def create_service(settings: Settings, messaging: MessagingService, clock: Clock) -> DatabaseService:

@@ -7,13 +7,11 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import TextIO
 
+from dt.data.database.reading_schema import load_schema
 from dt.utils.exceptions import StorageError
-
-SCHEMA_VERSION = 1
 
 _BUSY_S = 5.0
 _MOST_IDLE_READERS = 16
@@ -63,6 +61,22 @@ class SQLiteFile:
             finally:
                 self._put_back(connection)
 
+    def free_pages(self) -> int:
+        """Return how many pages of the file are unused."""
+        with self.read() as db:
+            [free] = db.execute("PRAGMA freelist_count").fetchone()
+            return int(free)
+
+    def give_back(self, pages: int) -> int:
+        """Return so many free pages (at least one) to the disk, and how many are left; blocks writers a moment."""
+        with self._lock, _storage_errors(self.path):
+            self._require_open()
+            self._writer.executescript(
+                f"PRAGMA incremental_vacuum({max(1, pages):d})"
+            )  # execute() frees one page alone
+            [left] = self._writer.execute("PRAGMA freelist_count").fetchone()
+            return int(left)
+
     def close(self) -> None:
         """Close every connection; the last writer folds the log into the file."""
         with self._lock, self._idle_lock:
@@ -76,21 +90,15 @@ class SQLiteFile:
     def _open_writer(self) -> sqlite3.Connection:
         writer = self._connect()
         try:
+            writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; before its first table
             writer.execute("PRAGMA journal_mode = WAL")
             writer.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
             writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-            self._load_schema(writer)
+            load_schema(writer, self.path)
         except BaseException:
             writer.close()
             raise
         return writer
-
-    def _load_schema(self, writer: sqlite3.Connection) -> None:
-        [version] = writer.execute("PRAGMA user_version").fetchone()
-        if version not in (0, SCHEMA_VERSION):
-            raise StorageError(f"{self.path}: has schema {version}, and this program knows {SCHEMA_VERSION}")
-        writer.executescript(files("dt.data.database").joinpath("db_init.sql").read_text("utf-8"))
-        writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _reader(self) -> sqlite3.Connection:
         with self._idle_lock:

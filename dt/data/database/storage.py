@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from dt.utils.codec import Message, Timestamp
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData
@@ -18,9 +20,18 @@ ZoneOf = Callable[[str], str | None]  # of a plant; None when nobody knows the p
 Place = tuple[float, str]  # timestamp and sensor of the last reading of a page
 
 
+class Resolution(StrEnum):
+    """A width of buckets that is no number of seconds."""
+
+    DAY = "day"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesQuery(Message):
-    """A line on a chart: at most `points` buckets of one quantity, of a sensor, a plant or a zone."""
+    """A line on a chart: at most `points` buckets of one quantity, of a sensor, a plant or a zone.
+
+    With the resolution `day` each bucket is a day of `timezone` (an IANA name, else UTC), of 23 to 25 h.
+    """
 
     data_type: Quantity
     since: Timestamp
@@ -29,13 +40,17 @@ class SeriesQuery(Message):
     plant_id: str | None = None
     zone_id: str | None = None
     sensor_id: str | None = None
+    resolution: Resolution | None = None
+    timezone: str | None = None
 
     def ensure_consistent(self) -> None:
-        """Refuse an empty range and more points than an answer has."""
+        """Refuse an empty range, more points than an answer has, and a time zone that nobody knows."""
         if self.until <= self.since:
             raise MessageError("until", f"must be after since ({self.since}), and is {self.until}")
         if not 1 <= self.points <= MOST_POINTS:
             raise MessageError("points", f"must be from 1 to {MOST_POINTS}, not {self.points}")
+        if self.timezone is not None and not _is_timezone(self.timezone):
+            raise MessageError("timezone", f"must be an IANA name such as Europe/Berlin, not {self.timezone!r:.120}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,3 +149,11 @@ class Storage(Protocol):
     def close(self) -> None:
         """Let go of the store."""
         ...
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; folders and bad paths are the others
+        return False
+    return True
