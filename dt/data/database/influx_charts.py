@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dt.data.database.buckets import bucket_width_ms
+from dt.data.database.influx_lines import LATEST_MS
 from dt.data.database.influx_rollups import HOUR_MS, LEVELS, Level, Rollups
 from dt.data.database.influx_server import InfluxServer
+from dt.data.database.reading_series import Stretch, day_stretches, local_days
 from dt.data.database.storage import Series, SeriesQuery, ZoneOf
 from dt.utils.quantities import QUANTITIES, Unit
 
 _MOST_PARTS = 24
+_DAY_MS = 86_400_000
 _RAW = "min(value), max(value), sum(value), count(value)"
 _ROLLED = "min(min), max(max), sum(total), sum(n)"
 
@@ -38,21 +41,32 @@ class Charts:
         self._zone_of = zone_of
 
     def series(self, query: SeriesQuery) -> Series:
-        """Return at most `points` buckets."""
+        """Return at most `points` buckets, or one for each local day."""
         since_ms, until_ms = round(query.since * 1000), round(query.until * 1000)
-        width_ms = bucket_width_ms(since_ms, until_ms, query.points)
+        days = [] if query.resolution is None else local_days(since_ms, until_ms, query)
+        width_ms = _DAY_MS if days else self._width_ms(since_ms, until_ms, query.points)
+        stretches = day_stretches(days, since_ms, until_ms) if days else [Stretch(0, width_ms, 0, since_ms, until_ms)]
         line = self._line(query)
-        found = {} if line is None else self._buckets(query, line, width_ms)
+        found: dict[int, Bucket] = {}
+        if line is not None:
+            for stretch in stretches:
+                self._add(query, line, stretch, found)
         times = sorted(found)
         return Series(
             resolution_s=width_ms / 1000,
             unit=None if line is None else Unit(line.unit),
             t=[at_ms / 1000 for at_ms in times],
             min=[found[at_ms][0] for at_ms in times],
-            mean=[found[at_ms][2] / found[at_ms][3] for at_ms in times],
+            mean=[max(found[at_ms][0], min(found[at_ms][1], found[at_ms][2] / found[at_ms][3])) for at_ms in times],
             max=[found[at_ms][1] for at_ms in times],
             n=[found[at_ms][3] for at_ms in times],
         )
+
+    def _width_ms(self, since_ms: int, until_ms: int, points: int) -> int:
+        """Return the width of the buckets; where raw readings are gone at least a minute."""
+        width_ms = bucket_width_ms(since_ms, until_ms, points)
+        finest_ms = LEVELS[-1].width_ms
+        return finest_ms if width_ms < finest_ms and since_ms < self._rollups.removed_until_ms() else width_ms
 
     def _line(self, query: SeriesQuery) -> _Line | None:
         """Return what is to be counted: the quantity's own unit where there is any of it."""
@@ -84,37 +98,43 @@ class Charts:
         tables = self._server.select("SHOW SERIES WHERE plant_id = $plant LIMIT 1", {"plant": plant_id})
         return next((tags_of(values[0])["zone_id"] for table in tables for values in table.values), None)
 
-    def _buckets(self, query: SeriesQuery, line: _Line, width_ms: int) -> dict[int, Bucket]:
-        found: dict[int, Bucket] = {}
-        for level, since_ms, until_ms in self._parts(query, width_ms):
-            for at_ms, low, high, total, number in self._rows(query, line, width_ms, (level, since_ms, until_ms)):
-                if not number:
-                    continue
-                key = int(at_ms - at_ms % width_ms)
-                before = found.get(key, (low, high, 0.0, 0))
-                found[key] = (min(before[0], low), max(before[1], high), before[2] + total, before[3] + int(number))
-        return found
+    def _add(self, query: SeriesQuery, line: _Line, stretch: Stretch, found: dict[int, Bucket]) -> None:
+        """Add the buckets of a stretch, by their beginning."""
+        for part in self._parts(stretch):
+            for at_ms, low, high, total, number in self._rows(query, line, stretch, part):
+                if number:
+                    begin = int(at_ms - (at_ms - stretch.origin_ms) % stretch.width_ms)
+                    before = found.get(begin, (low, high, 0.0, 0))
+                    found[begin] = (
+                        min(before[0], low),
+                        max(before[1], high),
+                        before[2] + total,
+                        before[3] + int(number),
+                    )
 
-    def _rows(self, query: SeriesQuery, line: _Line, width_ms: int, part: Part) -> list[list[float]]:
+    def _rows(self, query: SeriesQuery, line: _Line, stretch: Stretch, part: Part) -> list[list[float]]:
         level, since_ms, until_ms = part
         tags = {"unit": line.unit, **line.conditions}
         params: dict[str, object] = {"since": since_ms * 1_000_000, "until": until_ms * 1_000_000, **tags}
         conditions = " AND ".join(f"{name} = ${name}" for name in tags)
+        every = f"time({stretch.width_ms:d}ms, {stretch.origin_ms % stretch.width_ms:d}ms)"
         text = (
             f'SELECT {_RAW if level is None else _ROLLED} FROM "{query.data_type}"'  # noqa: S608 - names of our own
-            f" WHERE time >= $since AND time < $until AND {conditions} GROUP BY time({width_ms:d}ms) fill(none)"
+            f" WHERE time >= $since AND time < $until AND {conditions} GROUP BY {every} fill(none)"
         )
         bucket = None if level is None else self._rollups.bucket(level)
         return [values for table in self._server.select(text, params, bucket=bucket) for values in table.values]
 
-    def _parts(self, query: SeriesQuery, width_ms: int) -> list[Part]:
-        since_ms, until_ms = round(query.since * 1000), round(query.until * 1000)
-        levels = [level for level in LEVELS if width_ms % level.width_ms == 0]
-        settled_ms = self._rollups.settled_ms()
-        waiting = sorted(
-            hour for hour in self._rollups.due() if since_ms < (hour + 1) * HOUR_MS and hour * HOUR_MS < until_ms
-        )
-        return parts_of(since_ms, until_ms, levels, settled_ms, waiting)
+    def _parts(self, stretch: Stretch) -> list[Part]:
+        since_ms, until_ms = stretch.since_ms, min(stretch.until_ms, LATEST_MS)
+        levels = [
+            level
+            for level in LEVELS
+            if stretch.width_ms % level.width_ms == 0 and stretch.origin_ms % level.width_ms == 0
+        ]
+        due = self._rollups.due() if levels else set()
+        waiting = sorted(hour for hour in due if since_ms < (hour + 1) * HOUR_MS and hour * HOUR_MS < until_ms)
+        return parts_of(since_ms, until_ms, levels, self._rollups.settled_ms(), waiting)
 
 
 def parts_of(

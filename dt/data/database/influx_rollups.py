@@ -22,6 +22,8 @@ from dt.utils.quantities import Quantity
 HOUR_MS = 3_600_000
 DUE = "rollup_due"  # a point at the beginning of each hour that waits to be rolled up anew
 
+REMOVED = "raw_removed"  # one point, at 1970: until when raw readings were removed
+
 _EVERY_S = 5.0
 _HOURS_AT_ONCE = 24 * 7
 _SETTLED_AFTER_MS = 600_000  # by then the tasks of the widest bucket have run
@@ -119,6 +121,16 @@ class Rollups:
     def settled_ms(self) -> int:
         """Return until when roll-ups are whole, but for the hours that wait."""
         return round(self._clock.wall() * 1000) - _SETTLED_AFTER_MS
+
+    def removed_until_ms(self) -> int:
+        """Return until when raw readings may have been removed; their roll-ups stay."""
+        tables = self._server.select(f"SELECT last(until) FROM {REMOVED}")  # noqa: S608 - a constant
+        return max((int(values[1]) for table in tables for values in table.values), default=0)
+
+    def removed_until(self, until_ms: int) -> None:
+        """Keep in mind until when raw readings are removed."""
+        if until_ms > self.removed_until_ms():
+            self._server.write([f"{REMOVED} until={until_ms}i 0"])
 
     def roll_due(self) -> int:
         """Roll up the hours that wait, and return how many those were."""
