@@ -15,12 +15,11 @@ from dt.data.database.frame_keeper import FrameKeeper, Thinned
 from dt.data.database.frame_records import FrameRecords
 from dt.data.database.frame_thinning import FramePolicy
 from dt.data.database.gap_records import Gaps
+from dt.data.database.opening import Readings, Surroundings, open_readings
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
 from dt.data.database.registry_records import RegistryRecords
-from dt.data.database.retention import Retention
 from dt.data.database.routes import Store, add_routes
-from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.stall import Stall
 from dt.data.database.trace import Traces
@@ -51,6 +50,7 @@ class DatabaseService(Service):
         self._stalls: list[Stall] = []
         self._counts: Counts[str] = Counts()
         self._server: HttpServer | None = None
+        self._readings: Readings | None = None
         self._stored = Counter("dt_stored", "What was made durable, by kind", ["kind"], registry=self.metrics)
         self._thinned = Counter(
             "dt_frames_removed", "What thinning removed: records, files, bytes", ["what"], registry=self.metrics
@@ -66,16 +66,20 @@ class DatabaseService(Service):
         """Open the file, serve it, then follow the log."""
         file = SQLiteFile(self._settings.database_file)
         self.closing("store", file.close)
-        store = self._store(file)
+        registry = RegistryRecords(file)
+        around = Surroundings(
+            zone_of=lambda plant_id: _zone_of(registry, plant_id), archived=lambda: _archived(registry)
+        )
+        self._readings = open_readings(self._settings, lambda: file, self.clock, around)
+        self.closing("readings", self._readings.storage.close)
+        store = self._store(file, registry, self._readings)
         self._put_rig_plants(store.registry)
-        log.info("readings and records are kept in %s (SQLite)", file.path)
-        self._warn_of_influx()
+        log.info("records are kept in %s (SQLite)", file.path)
         self._serve(store)
         self.closing("registry", store.announcer.start())
         self._record(store)
         self._thin(FrameRecords(file), store.pictures)
-        retention = Retention(file, self.clock, self._settings.retention_raw_days, lambda: _archived(store.registry))
-        self.closing("retention", retention.start())
+        self.closing("upkeep of readings", self._readings.start())
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
     def ready(self) -> str | None:
@@ -94,18 +98,15 @@ class DatabaseService(Service):
     def health(self) -> dict[str, object]:
         """Return where things are kept, and the log's own word."""
         return {
-            "storage": "sqlite",
-            "file": str(self._settings.database_file),
+            **({} if self._readings is None else self._readings.where),
             "lag": sum(subscription.lag() for subscription in self._subscriptions),
             "messaging": self._messaging.health(),
         }
 
-    def _store(self, file: SQLiteFile) -> Store:
-        registry = RegistryRecords(file)
-        storage = SQLStorage(file, lambda plant_id: _zone_of(registry, plant_id))
+    def _store(self, file: SQLiteFile, registry: RegistryRecords, readings: Readings) -> Store:
         return Store(
-            storage=storage,
-            gaps=Gaps(file, storage),
+            storage=readings.storage,
+            gaps=Gaps(file, readings.storage),
             registry=registry,
             records=Records(file),
             traces=Traces(file),
@@ -121,7 +122,7 @@ class DatabaseService(Service):
         self.closing("REST", self._server.stop)
 
     def _record(self, store: Store) -> None:
-        recorder = Recorder(store.storage, store.records, store.pictures, self._count)
+        recorder = Recorder(store.storage, store.records, store.pictures, self._count, self.clock)
         self._stalls = [Stall(self.clock) for _kind in _KINDS]
         self._subscriptions = recorder.subscribe(self._messaging)
         for subscription in self._subscriptions:
@@ -136,10 +137,6 @@ class DatabaseService(Service):
             zone=settings.zone_name,
         )
         self.closing("frame thinning", FrameKeeper(records, files, self.clock, policy, self._count_thinned).start())
-
-    def _warn_of_influx(self) -> None:
-        if self._settings.influx_url or self._settings.influx_token:
-            log.warning("INFLUX_URL and INFLUX_TOKEN are not used: this version keeps readings in SQLite alone")
 
     def _put_rig_plants(self, registry: RegistryRecords) -> None:
         """Make the rig's plants known; what people changed since stays."""

@@ -122,7 +122,7 @@ def field_names(line: str) -> set[str]:
     r"""Return the names of a line's fields, and its measurement with tags as one more.
 
     >>> sorted(field_names(r'vpd,zone_id=a\ b value=1.0,why="a,b=\"c d" 7'))
-    ['vpd,zone_id=a\\ b', 'value', 'why']
+    ['value', 'vpd,zone_id=a\\ b', 'why']
     """
     series, _space, fields = re.split(r"(?<!\\)( )", line, maxsplit=1)
     return {series, *re.findall(r'(\w+)=(?:"(?:[^"\\]|\\.)*"|[^,"]*)', fields.rpartition(" ")[0])}

@@ -110,7 +110,10 @@ class InfluxServer:
             self.client.buckets_api().create_bucket(bucket_name=name, org=self.org, description=description)
 
     def retention_s(self) -> int:
-        """Return after how many seconds the server itself removes points of the bucket; 0 for never."""
+        """Return after how many seconds the server itself removes points of the bucket; 0 for never.
+
+        Raises StorageError where there is no such bucket.
+        """
         with self._errors():
             found = self.client.buckets_api().find_bucket_by_name(self.bucket)
         if found is None:

@@ -18,6 +18,7 @@ from dt.data.database.influx_server import InfluxServer
 from dt.data.database.storage import Place, Run, Series, SeriesQuery, ZoneOf
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData, Verdict
+from dt.utils.exceptions import ConfigError
 
 _ROWS_AT_ONCE = 20_000
 _LATEST_NS = 2**63 - 2
@@ -35,6 +36,16 @@ class InfluxDBStorage:
         self._charts = Charts(server, self.rollups, zone_of)
         self._runs = InfluxRuns(server)
         self._ids = Ids(server, clock)
+
+    def set_up(self) -> None:
+        """Make what is missing of buckets and tasks; raises StorageError where the server or a right is away."""
+        kept_s = self._server.retention_s()
+        if kept_s:
+            raise ConfigError(
+                f"INFLUX_BUCKET: {self._server.bucket} drops points after {kept_s / 86_400:g} days by itself, unproven:"
+                f" influx bucket update --retention 0 (RETENTION_RAW_DAYS is what thins it)"
+            )
+        self.rollups.set_up()
 
     def insert(self, batch: Sequence[SensorData]) -> None:
         """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last."""

@@ -14,8 +14,6 @@ from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError
 from dt.utils.logger import get_logger
 
-Hear = Callable[[bool], None]
-
 log = get_logger(__name__)
 
 
@@ -36,21 +34,22 @@ class Surroundings:
     archived: Callable[[], Collection[str]]
 
 
-def open_readings(settings: Settings, file: SQLiteFile, clock: Clock, around: Surroundings) -> Readings:
-    """Open what STORAGE names and say so; raises ConfigError for what is missing, StorageError when it does not answer."""
-    return (_influx if settings.store == "influx" else _sqlite)(settings, file, clock, around)
+def open_readings(
+    settings: Settings, open_file: Callable[[], SQLiteFile], clock: Clock, around: Surroundings
+) -> Readings:
+    """Open what STORAGE names and say so; raises ConfigError for what is missing, StorageError where nobody answers."""
+    return (_influx if settings.store == "influx" else _sqlite)(settings, open_file, clock, around)
 
 
-def _sqlite(settings: Settings, file: SQLiteFile, clock: Clock, around: Surroundings) -> Readings:
+def _sqlite(settings: Settings, open_file: Callable[[], SQLiteFile], clock: Clock, around: Surroundings) -> Readings:
+    file = open_file()
     storage = SQLStorage(file, around.zone_of)
     retention = Retention(file, clock, settings.retention_raw_days, around.archived)
     log.info("readings are kept in %s (SQLite)", file.path)
-    return Readings(
-        storage=storage, where={"storage": "sqlite", "file": str(file.path)}, start=retention.start
-    )
+    return Readings(storage=storage, where={"storage": "sqlite", "file": str(file.path)}, start=retention.start)
 
 
-def _influx(settings: Settings, file: SQLiteFile, clock: Clock, around: Surroundings) -> Readings:
+def _influx(settings: Settings, _open_file: object, clock: Clock, around: Surroundings) -> Readings:
     for name in ("influx_url", "influx_token"):
         if not getattr(settings, name):
             raise ConfigError(f"{name.upper()}: is needed by STORAGE=influx")
@@ -74,5 +73,5 @@ def _influx(settings: Settings, file: SQLiteFile, clock: Clock, around: Surround
         storage.rollups.start()
         return retention.start()
 
-    where: dict[str, object] = {"storage": "influx", "influx_url": url, "bucket": bucket, "records": str(file.path)}
+    where: dict[str, object] = {"storage": "influx", "influx_url": url, "bucket": bucket}
     return Readings(storage=storage, where=where, start=start)
