@@ -144,7 +144,7 @@ def test_what_the_writer_writes_the_reader_shows(influx: Influx) -> None:
 
     assert (written.returncode, read.returncode, shown.returncode) == (0, 0, 0)
     rows = [json.loads(row) for row in read.stdout.splitlines()]
-    assert [row["value"] for row in rows] == [22.79, 22.55, 22.28, 22.0, 21.72]
+    assert [row["value"] for row in rows] == [22.8, 22.55, 22.28, 22.0, 21.72]
     assert {row["sensor_id"] for row in rows} == {'shelf "top", a=b'}
     assert shown.stdout.endswith('shelf "top", a=b  21.72 degC\n')
 

@@ -25,7 +25,7 @@ DUE = "rollup_due"  # a point at the beginning of each hour that waits to be rol
 REMOVED = "raw_removed"  # one point, at 1970: until when raw readings were removed
 
 _EVERY_S = 5.0
-_HOURS_AT_ONCE = 24 * 7
+_HOURS_AT_ONCE = 24
 _SETTLED_AFTER_MS = 600_000  # by then the tasks of the widest bucket have run
 
 log = get_logger(__name__)
@@ -48,21 +48,28 @@ LEVELS = (
 )
 
 _SOURCES = " or ".join(f'r._measurement == "{quantity}"' for quantity in Quantity)
+# Each aggregate begins at a `from` of its own: only then does the store compute it, instead of handing out every point.
 _BODY = f"""
-data = from(bucket: source) |> range(start: start, stop: stop) |> filter(fn: (r) => {_SOURCES})
+field = (name) =>
+    from(bucket: source)
+        |> range(start: start, stop: stop)
+        |> filter(fn: (r) => {_SOURCES})
+        |> filter(fn: (r) => r._field == name)
 roll = (tables=<-, fn, name) =>
     tables
         |> aggregateWindow(every: every, fn: fn, createEmpty: false, timeSrc: "_start")
         |> set(key: "_field", value: name)
         |> to(bucket: target)
-value = data |> filter(fn: (r) => r._field == "value")
-value |> roll(fn: count, name: "n")
-value |> roll(fn: min, name: "min")
-value |> roll(fn: max, name: "max")
-value |> roll(fn: mean, name: "mean")
-value |> roll(fn: sum, name: "total")
-data |> filter(fn: (r) => r._field == "suspect") |> roll(fn: count, name: "suspect")
-data |> filter(fn: (r) => r._field == "bad_value") |> roll(fn: count, name: "bad")
+        |> group()
+        |> count()
+        |> yield(name: name)
+field(name: "value") |> roll(fn: count, name: "n")
+field(name: "value") |> roll(fn: min, name: "min")
+field(name: "value") |> roll(fn: max, name: "max")
+field(name: "value") |> roll(fn: mean, name: "mean")
+field(name: "value") |> roll(fn: sum, name: "total")
+field(name: "suspect") |> roll(fn: count, name: "suspect")
+field(name: "bad_value") |> roll(fn: count, name: "bad")
 """
 _HOURLY = "FROM {sources} WHERE time >= $since AND time < $until GROUP BY time(1h), sensor_id fill(none)"
 _RAW = f"SELECT count(sequence) {_HOURLY}"
