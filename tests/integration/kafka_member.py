@@ -24,7 +24,9 @@ class PassOn:
 
 
 def main(way: str) -> None:
-    """Read for ever."""
+    """Say that everything is imported, and read for ever."""
+    sys.stdout.write("loaded\n")
+    sys.stdout.flush()
     messaging = KafkaMessaging(load_settings(env_file=None), "member")
     passing = PassOn()
     if way == "transform":

@@ -58,7 +58,7 @@ class SQLStorage:
                 db.executemany(ADD_CAUSES, chain.from_iterable(causes))
                 touched.bring_up_to_date(db, self._contexts.counted_as)
             self._contexts.make_room()
-        except BaseException:
+        except BaseException:  # Ctrl-C too undoes the rows whose numbers are remembered
             self._contexts.forget()
             raise
 

@@ -32,7 +32,7 @@ class SQLiteFile:
         try:
             with _storage_errors(path):
                 self._writer = self._open_writer()
-        except BaseException:
+        except Exception:
             self._owner.close()
             raise
 
@@ -45,7 +45,7 @@ class SQLiteFile:
             try:
                 yield self._writer
                 self._writer.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # Ctrl-C or a closed generator too must not leave the transaction open
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
@@ -95,7 +95,7 @@ class SQLiteFile:
             writer.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
             writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             load_schema(writer, self.path)
-        except BaseException:
+        except Exception:
             writer.close()
             raise
         return writer
