@@ -299,6 +299,18 @@ def test_a_server_that_is_away_loses_nothing(influx: Influx, storage: InfluxDBSt
     assert kept(storage) == batch
 
 
+def test_a_batch_that_comes_after_the_end_is_kept_by_the_next_start(influx: Influx, clock: ManualClock) -> None:
+    """A stopping service has a batch in hand: it must stay in the log, and never become dead letters."""
+    storage = InfluxDBStorage(InfluxServer(influx.url, influx.token, ORG, influx.new_bucket()), clock)
+    storage.insert([make_reading()])
+    storage.close()
+
+    for batch in ([make_reading()], [make_reading(timestamp=NOW + 1)]):
+        with pytest.raises(StorageError, match="the connection is closed") as caught:
+            storage.insert(batch)
+        assert caught.value.retriable
+
+
 def test_a_wrong_token_is_said_with_its_remedy(influx: Influx, clock: ManualClock) -> None:
     """And what waits is not thrown away: the error is retriable."""
     storage = InfluxDBStorage(InfluxServer(influx.url, "wrong", ORG, "plant_twin"), clock)
