@@ -66,7 +66,7 @@ class InfluxRuns:
         )
         params = {"sensor": sensor_id, "since": begin_ms * 1_000_000, "until": end_ms * 1_000_000}
         tables = self._server.select(query, params)
-        rows = [
+        rows: list[Row] = [
             (at_ms, boot_id or "", sequence or 0, origin or Origin.LIVE)
             for table in tables
             for at_ms, sequence, boot_id, origin in table.values

@@ -43,7 +43,7 @@ class InfluxServer:
 
     def __init__(self, url: str, token: str, org: str, bucket: str, *, timeout_s: float = TIMEOUT_S) -> None:
         try:  # a heavy library that most machines do without
-            from influxdb_client import InfluxDBClient
+            from influxdb_client.client.influxdb_client import InfluxDBClient
             from influxdb_client.client.write_api import SYNCHRONOUS
         except ImportError as error:
             raise ConfigError("STORAGE: influx needs the package influxdb-client: pip install --group db") from error
