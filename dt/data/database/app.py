@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter as Counts
 
 from prometheus_client import Counter
@@ -14,10 +15,13 @@ from dt.data.database.frame_files import FrameFiles
 from dt.data.database.frame_keeper import FrameKeeper, Thinned
 from dt.data.database.frame_records import FrameRecords
 from dt.data.database.frame_thinning import FramePolicy
+from dt.data.database.full_disk import FullDisk
 from dt.data.database.gap_records import Gaps
 from dt.data.database.opening import Readings, Surroundings, open_readings
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
+from dt.data.database.records_db import RecordsDB
+from dt.data.database.records_opening import open_records
 from dt.data.database.registry_records import RegistryRecords
 from dt.data.database.routes import Store, add_routes
 from dt.data.database.sqlite_file import SQLiteFile
@@ -34,13 +38,14 @@ from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
 _THREADS = 8
+_SWITCH_S = 0.0005  # a request wants the interpreter a dozen times, and recording holds it for 5 ms each by default
 _KINDS = ("readings", "records", "pictures")  # in the order of the recorder's subscriptions
 
 log = get_logger(__name__)
 
 
 class DatabaseService(Service):
-    """One SQLite file, its recorder and its REST facade."""
+    """The two homes of readings and records, their recorder and their REST facade."""
 
     def __init__(self, settings: Settings, messaging: MessagingService, clock: Clock) -> None:
         super().__init__("database", clock)
@@ -63,22 +68,28 @@ class DatabaseService(Service):
         return self._server.port
 
     def on_start(self) -> None:
-        """Open the file, serve it, then follow the log."""
-        file = SQLiteFile(self._settings.database_file)
-        self.closing("store", file.close)
-        registry = RegistryRecords(file)
+        """Open both homes, serve them, then follow the log."""
+        file = None if self._settings.store == "influx" else SQLiteFile(self._settings.database_file)
+        if file is not None:
+            self.closing("store", file.close)
+        db = open_records(self._settings, self.clock.wall())
+        self.closing("records", db.close)
+        registry = RegistryRecords(db)
+        where = str(self._settings.database_file)
         around = Surroundings(
-            zone_of=lambda plant_id: _zone_of(registry, plant_id), archived=lambda: _archived(registry)
+            zone_of=registry.zone_of,
+            archived=lambda: _archived(registry),
+            told_full=FullDisk(self._messaging, self.clock, where).hear,
         )
-        self._readings = open_readings(self._settings, lambda: file, self.clock, around)
+        self._readings = open_readings(self._settings, file, self.clock, around)
         self.closing("readings", self._readings.storage.close)
-        store = self._store(file, registry, self._readings)
+        store = self._store(db, registry, self._readings)
         self._put_rig_plants(store.registry)
-        log.info("records are kept in %s (SQLite)", file.path)
+        log.info("records are kept in %s", db.where)
         self._serve(store)
         self.closing("registry", store.announcer.start())
         self._record(store)
-        self._thin(FrameRecords(file), store.pictures)
+        self._thin(FrameRecords(db), store.pictures)
         self.closing("upkeep of readings", self._readings.start())
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
@@ -103,14 +114,15 @@ class DatabaseService(Service):
             "messaging": self._messaging.health(),
         }
 
-    def _store(self, file: SQLiteFile, registry: RegistryRecords, readings: Readings) -> Store:
+    def _store(self, db: RecordsDB, registry: RegistryRecords, readings: Readings) -> Store:
+        storage, records = readings.storage, Records(db)
         return Store(
-            storage=readings.storage,
-            gaps=Gaps(file, readings.storage),
+            storage=storage,
+            gaps=Gaps(db, storage),
             registry=registry,
-            records=Records(file),
-            traces=Traces(file),
-            pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(file).spare),
+            records=records,
+            traces=Traces(storage, records),
+            pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(db).spare),
             announcer=Announcer(registry, self._messaging, self.clock),
         )
 
@@ -139,15 +151,17 @@ class DatabaseService(Service):
         self.closing("frame thinning", FrameKeeper(records, files, self.clock, policy, self._count_thinned).start())
 
     def _put_rig_plants(self, registry: RegistryRecords) -> None:
-        """Make the rig's plants known; what people changed since stays."""
+        """Make the rig's zones and plants known; what people changed since stays."""
         if not self._settings.rig_file.is_file() and "rig_file" not in self._settings.model_fields_set:
             return  # a data node has no rig of its own
         try:
-            plants = load_rig(self._settings.rig_file).plants
+            rig = load_rig(self._settings.rig_file)
         except ConfigError as error:
             log.warning("the rig's plants are not taken over: %s", error)
             return
-        for plant in plants.values():
+        for zone in rig.zones.values():
+            registry.put_zone(zone, self.clock.wall(), replace=False)
+        for plant in rig.plants.values():
             registry.put_plant(plant, self.clock.wall(), replace=False)
 
     def _count(self, kind: str, number: int) -> None:
@@ -158,10 +172,6 @@ class DatabaseService(Service):
         self._thinned.labels("records").inc(thinned.records)
         self._thinned.labels("files").inc(thinned.files)
         self._thinned.labels("bytes").inc(thinned.size_bytes)
-
-
-def _zone_of(registry: RegistryRecords, plant_id: str) -> str | None:
-    return next((plant.zone_id for plant in registry.plants() if plant.plant_id == plant_id), None)
 
 
 def _archived(registry: RegistryRecords) -> set[str]:
@@ -175,6 +185,7 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 def main() -> int:
     """Run the service on the broker until a signal, and return the exit code."""
+    sys.setswitchinterval(_SWITCH_S)
     return run_process("database", create_service, works_in_batches=True)
 
 
