@@ -33,7 +33,7 @@ SETTING_WORDS: Mapping[str, str] = {
     "KAFKA_CLIENT": "which client library talks to Kafka",
     "TOPIC_PREFIX": "precedes the names of topics and groups",
     "INSTANCE": "tells processes of one service apart; a restart keeps its own",
-    "STORAGE": "where readings are kept",
+    "STORAGE": "where readings are kept; empty: `influx` when INFLUX_URL and INFLUX_TOKEN are set, else `sqlite`",
     "INFLUX_URL": "where InfluxDB answers",
     "INFLUX_TOKEN": "token of InfluxDB",
     "INFLUX_ORG": "organisation in InfluxDB",

@@ -114,11 +114,11 @@ class Settings(BaseSettings):
     kafka_client: Literal["kafka-python"] = "kafka-python"
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", max_length=100)
     instance: str = Field("1", pattern=r"^[a-zA-Z0-9_-]{1,40}$")
-    storage: Literal["sqlite"] = "sqlite"
+    storage: Literal["sqlite", "influx"] | None = None
     influx_url: str = ""
     influx_token: str = ""
-    influx_org: str = ""
-    influx_bucket: str = ""
+    influx_org: str = Field("plant-twin", min_length=1)
+    influx_bucket: str = Field("plant_twin", pattern=r"^[A-Za-z0-9.-][A-Za-z0-9._-]{0,63}$")
     database_url: str = ""
     mqtt_url: str = ""
     mqtt_prefix: str = Field("plant-twin", pattern=r"^[^+#\s]*[^+#\s/][^+#\s]*$")
@@ -178,6 +178,11 @@ class Settings(BaseSettings):
             msg = "must be a URL such as http://127.0.0.1:5001, with a port up to 65535"
             raise ValueError(msg)
         return value.rstrip("/")
+
+    @field_validator("influx_url")
+    @classmethod
+    def _is_influx_url(cls, value: str) -> str:
+        return cls._is_http_url(value) if value else value
 
     @field_validator("kafka_url", "mirror_kafka_url")
     @classmethod
@@ -279,6 +284,11 @@ class Settings(BaseSettings):
     def records_url(self) -> str:
         """Return where everything but the readings is kept, in SQLAlchemy's form."""
         return self.database_url or f"sqlite:///{self.data_dir / 'records.db'}"
+
+    @property
+    def store(self) -> Literal["sqlite", "influx"]:
+        """Return where readings are kept: what STORAGE says, else InfluxDB where its URL and token are set."""
+        return self.storage or ("influx" if self.influx_url and self.influx_token else "sqlite")
 
     @property
     def zone_name(self) -> str:
