@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from dt.communication.dead_letters import letter_of
 from dt.communication.messaging import Outgoing, Record, outgoing
 from dt.communication.topics import Topics
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, Origin, Severity
-from dt.utils.exceptions import DTError, MessageError
-from dt.utils.ids import derived_id
+from dt.utils.exceptions import ConflictError, DTError, MessageError
+from dt.utils.ids import derived_id, new_correlation_id
 from dt.utils.logger import get_logger
 
 BY = "alerts"
@@ -41,6 +43,7 @@ class AlertDesk:
         self._clock = clock
         self._told = told
         self._latest: dict[str, AlertEvent] | None = None  # by key; None while the events have to be read
+        self._lock = threading.RLock()  # conditions come by the log, people's decisions by REST
 
     @property
     def open(self) -> list[AlertEvent]:
@@ -50,27 +53,54 @@ class AlertDesk:
     def restore(self, state: Sequence[Record]) -> None:
         """Begin from the committed events; when they cannot be read now, the next condition tries again."""
         del state
-        self._latest = None
-        try:
-            self._latest = _latest_of(self._read_events())
-        except DTError as error:
-            log.info("the alerts so far are not known yet: %s", error)
+        with self._lock:
+            self._latest = None
+            try:
+                self._known()
+            except DTError as error:
+                log.info("the alerts so far are not known yet: %s", error)
 
     def transform(self, records: Sequence[Record]) -> Sequence[Outgoing]:
         """Return the events that a batch of conditions causes; raises a retriable error while events cannot be read."""
+        outputs: list[Outgoing] = []
+        with self._lock:
+            latest = self._known()
+            _forget_resolved(latest)
+            for record in records:
+                try:
+                    event = self._event_of(record, latest)
+                except MessageError as error:  # by itself: an aborted batch would read all events again
+                    outputs.append(letter_of(record, error, self._clock.wall()))
+                    continue
+                if event is not None:
+                    outputs.append(outgoing(Topics.ALERTS, event, key=event.plant_id or event.zone_id))
+        return outputs
+
+    def decide(
+        self, alert_id: str, state: AlertState, by: str, keep: Callable[[AlertEvent], None]
+    ) -> AlertEvent | None:
+        """Acknowledge or resolve an alert as a person says; None when no key's latest alert is called so.
+
+        `keep` makes the event durable before it holds here. Deciding the same again changes nothing; a resolved alert
+        raises ConflictError.
+        """
+        with self._lock:
+            latest = self._known()
+            last = next((event for event in latest.values() if event.alert_id == alert_id), None)
+            if last is None or last.state is state:
+                return last
+            if not _is_open(last):
+                raise ConflictError(f"alert {alert_id} is resolved already, by {last.by}")
+            event = _decided(last, state, by, self._clock.wall())
+            keep(event)
+            latest[event.key] = event
+            self._told(event)
+            return event
+
+    def _known(self) -> dict[str, AlertEvent]:
         if self._latest is None:
             self._latest = _latest_of(self._read_events())
-        _forget_resolved(self._latest)
-        outputs: list[Outgoing] = []
-        for record in records:
-            try:
-                event = self._event_of(record, self._latest)
-            except MessageError as error:  # by itself: an aborted batch would read all events again
-                outputs.append(letter_of(record, error, self._clock.wall()))
-                continue
-            if event is not None:
-                outputs.append(outgoing(Topics.ALERTS, event, key=event.plant_id or event.zone_id))
-        return outputs
+        return self._latest
 
     def _event_of(self, record: Record, latest: dict[str, AlertEvent]) -> AlertEvent | None:
         condition = _live_condition(record)
@@ -127,6 +157,17 @@ def _raised(condition: AlertCondition, last: AlertEvent) -> AlertEvent | None:
 
 def _resolved(condition: AlertCondition, last: AlertEvent) -> AlertEvent:
     return _event(condition, last.alert_id, AlertState.RESOLVED, last.severity, _parents(condition, last))
+
+
+def _decided(last: AlertEvent, state: AlertState, by: str, now: float) -> AlertEvent:
+    return replace(
+        last,
+        state=state,
+        by=by,
+        timestamp=max(now, last.timestamp),
+        correlation_id=new_correlation_id(now),
+        caused_by=(last.correlation_id,),
+    )
 
 
 def _event(

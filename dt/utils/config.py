@@ -94,7 +94,7 @@ SECRETS = frozenset(
     }
 )
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Settings(BaseSettings):
@@ -114,11 +114,11 @@ class Settings(BaseSettings):
     kafka_client: Literal["kafka-python"] = "kafka-python"
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", max_length=100)
     instance: str = Field("1", pattern=r"^[a-zA-Z0-9_-]{1,40}$")
-    storage: Literal["sqlite"] = "sqlite"
+    storage: Literal["sqlite", "influx"] | None = None
     influx_url: str = ""
     influx_token: str = ""
-    influx_org: str = ""
-    influx_bucket: str = ""
+    influx_org: str = Field("plant-twin", min_length=1)
+    influx_bucket: str = Field("plant_twin", pattern=r"^[A-Za-z0-9.-][A-Za-z0-9._-]{0,63}$")
     database_url: str = ""
     mqtt_url: str = ""
     mqtt_prefix: str = Field("plant-twin", pattern=r"^[^+#\s]*[^+#\s/][^+#\s]*$")
@@ -178,6 +178,11 @@ class Settings(BaseSettings):
             msg = "must be a URL such as http://127.0.0.1:5001, with a port up to 65535"
             raise ValueError(msg)
         return value.rstrip("/")
+
+    @field_validator("influx_url")
+    @classmethod
+    def _is_influx_url(cls, value: str) -> str:
+        return cls._is_http_url(value) if value else value
 
     @field_validator("kafka_url", "mirror_kafka_url")
     @classmethod
@@ -281,6 +286,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir / 'records.db'}"
 
     @property
+    def store(self) -> Literal["sqlite", "influx"]:
+        """Return where readings are kept: what STORAGE says, else InfluxDB where its URL and token are set."""
+        return self.storage or ("influx" if self.influx_url and self.influx_token else "sqlite")
+
+    @property
     def zone_name(self) -> str:
         """Return TIMEZONE, or the machine's own zone."""
         return self.timezone or _machine_zone()
@@ -288,7 +298,15 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Return whether services can be reached from this machine alone."""
-        return self.bind_host in _LOOPBACK
+        return self.bind_host in LOOPBACK
+
+    @property
+    def own_hosts(self) -> frozenset[str] | None:
+        """Return the names that services may be called by; None beyond loopback, where any may be."""
+        if not self.is_loopback:
+            return None
+        urls = (value for name, value in self if name.startswith("flask_"))
+        return LOOPBACK | {urlsplit(str(url)).hostname or "" for url in urls}
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
@@ -372,4 +390,4 @@ def _names_in(path: Path) -> set[str]:
     return {name.upper() for name in found}
 
 
-__all__ = ["SECRETS", "Config", "Settings", "load_settings", "origins_of"]
+__all__ = ["LOOPBACK", "SECRETS", "Config", "Settings", "load_settings", "origins_of"]

@@ -7,6 +7,7 @@ from collections import Counter as Counts
 
 from prometheus_client import Counter
 
+from dt.communication.alerts_api import AlertsApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.process import run_process
@@ -17,14 +18,13 @@ from dt.data.database.frame_records import FrameRecords
 from dt.data.database.frame_thinning import FramePolicy
 from dt.data.database.full_disk import FullDisk
 from dt.data.database.gap_records import Gaps
+from dt.data.database.opening import Readings, Surroundings, open_readings
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
 from dt.data.database.records_db import RecordsDB
 from dt.data.database.records_opening import open_records
 from dt.data.database.registry_records import RegistryRecords
-from dt.data.database.retention import Retention
 from dt.data.database.routes import Store, add_routes
-from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.stall import Stall
 from dt.data.database.trace import Traces
@@ -40,6 +40,7 @@ from dt.utils.service import Service
 
 _THREADS = 8
 _SWITCH_S = 0.0005  # a request wants the interpreter a dozen times, and recording holds it for 5 ms each by default
+_ALERTS_WITHIN_S = 12.0  # its answer waits until the log has the event
 _KINDS = ("readings", "records", "pictures")  # in the order of the recorder's subscriptions
 
 log = get_logger(__name__)
@@ -56,6 +57,7 @@ class DatabaseService(Service):
         self._stalls: list[Stall] = []
         self._counts: Counts[str] = Counts()
         self._server: HttpServer | None = None
+        self._readings: Readings | None = None
         self._stored = Counter("dt_stored", "What was made durable, by kind", ["kind"], registry=self.metrics)
         self._thinned = Counter(
             "dt_frames_removed", "What thinning removed: records, files, bytes", ["what"], registry=self.metrics
@@ -69,20 +71,28 @@ class DatabaseService(Service):
 
     def on_start(self) -> None:
         """Open both homes, serve them, then follow the log."""
-        file = SQLiteFile(self._settings.database_file)
-        self.closing("store", file.close)
+        file = None if self._settings.store == "influx" else SQLiteFile(self._settings.database_file)
+        if file is not None:
+            self.closing("store", file.close)
         db = open_records(self._settings, self.clock.wall())
         self.closing("records", db.close)
-        store = self._store(file, db)
+        registry = RegistryRecords(db)
+        where = str(self._settings.database_file)
+        around = Surroundings(
+            zone_of=registry.zone_of,
+            archived=lambda: _archived(registry),
+            told_full=FullDisk(self._messaging, self.clock, where).hear,
+        )
+        self._readings = open_readings(self._settings, file, self.clock, around)
+        self.closing("readings", self._readings.storage.close)
+        store = self._store(db, registry, self._readings)
         self._put_rig_plants(store.registry)
-        log.info("readings are kept in %s (SQLite), records in %s", file.path, db.where)
-        self._warn_of_influx()
+        log.info("records are kept in %s", db.where)
         self._serve(store)
         self.closing("registry", store.announcer.start())
         self._record(store)
         self._thin(FrameRecords(db), store.pictures)
-        retention = Retention(file, self.clock, self._settings.retention_raw_days, lambda: _archived(store.registry))
-        self.closing("retention", retention.start())
+        self.closing("upkeep of readings", self._readings.start())
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
     def ready(self) -> str | None:
@@ -101,24 +111,28 @@ class DatabaseService(Service):
     def health(self) -> dict[str, object]:
         """Return where things are kept, and the log's own word."""
         return {
-            "storage": "sqlite",
-            "file": str(self._settings.database_file),
+            **({} if self._readings is None else self._readings.where),
             "lag": sum(subscription.last_lag for subscription in self._subscriptions),
             "messaging": self._messaging.health(),
         }
 
-    def _store(self, file: SQLiteFile, db: RecordsDB) -> Store:
-        registry, records = RegistryRecords(db), Records(db)
-        storage = SQLStorage(file, registry.zone_of, FullDisk(self._messaging, self.clock, str(file.path)).hear)
+    def _store(self, db: RecordsDB, registry: RegistryRecords, readings: Readings) -> Store:
+        storage, records = readings.storage, Records(db)
         return Store(
             storage=storage,
             gaps=Gaps(db, storage),
+            alerts=self._alerts_client(),
             registry=registry,
             records=records,
             traces=Traces(storage, records),
             pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(db).spare),
             announcer=Announcer(registry, self._messaging, self.clock),
         )
+
+    def _alerts_client(self) -> AlertsApiClient:
+        client = AlertsApiClient(self._settings.flask_alerts_url, ensure_token(self._settings), _ALERTS_WITHIN_S)
+        self.closing("alerts client", client.close)
+        return client
 
     def _serve(self, store: Store) -> None:
         app = create_api(self, self._settings, ensure_token(self._settings), __name__)
@@ -143,10 +157,6 @@ class DatabaseService(Service):
             zone=settings.zone_name,
         )
         self.closing("frame thinning", FrameKeeper(records, files, self.clock, policy, self._count_thinned).start())
-
-    def _warn_of_influx(self) -> None:
-        if self._settings.influx_url or self._settings.influx_token:
-            log.warning("INFLUX_URL and INFLUX_TOKEN are not used: this version keeps readings in SQLite alone")
 
     def _put_rig_plants(self, registry: RegistryRecords) -> None:
         """Make the rig's zones and plants known; what people changed since stays."""

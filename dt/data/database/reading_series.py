@@ -68,7 +68,7 @@ Line = tuple[int, int, str, str, str | None]  # line, series, unit, zone, plant
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class Stretch:
     """Buckets of one width from `origin_ms` on, counted from `first`; only what is within since and until counts."""
 
     origin_ms: int
@@ -85,11 +85,11 @@ def read_series(db: sqlite3.Connection, query: SeriesQuery, zone_id: str | None)
     if query.resolution is None:
         width_ms = _width_ms(db, lines, since_ms, until_ms, query.points)
         days: list[int] = []
-        stretches = [_Stretch(0, width_ms, 0, since_ms, until_ms)]
+        stretches = [Stretch(0, width_ms, 0, since_ms, until_ms)]
     else:
         width_ms = _DAY_MS
-        days = _days(since_ms, until_ms, query)
-        stretches = list(_day_stretches(days, since_ms, until_ms))
+        days = local_days(since_ms, until_ms, query)
+        stretches = list(day_stretches(days, since_ms, until_ms))
     buckets, lowest, means, highest, numbers = _answer(db, stretches, lines)
     return Series(
         resolution_s=width_ms / 1000,
@@ -126,7 +126,7 @@ def _width_ms(db: sqlite3.Connection, lines: Sequence[Line], since_ms: int, unti
     return width_ms if db.execute(_HAS_SEALED, (series, *hours)).fetchone() is None else _FINEST_MS
 
 
-def _days(since_ms: int, until_ms: int, query: SeriesQuery) -> list[int]:
+def local_days(since_ms: int, until_ms: int, query: SeriesQuery) -> list[int]:
     """Return where the local days of a range begin and the last one ends; raises MessageError for too many."""
     zone = ZoneInfo(query.timezone or "UTC")
     day = datetime.fromtimestamp(since_ms / 1000, zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
@@ -139,7 +139,7 @@ def _days(since_ms: int, until_ms: int, query: SeriesQuery) -> list[int]:
     return found
 
 
-def _day_stretches(days: Sequence[int], since_ms: int, until_ms: int) -> Iterator[_Stretch]:
+def day_stretches(days: Sequence[int], since_ms: int, until_ms: int) -> Iterator[Stretch]:
     """Yield days of 24 h together, and each of 23 or 25 h by itself."""
     lengths = [following - begin for begin, following in pairwise(days)]
     first = 0
@@ -147,11 +147,11 @@ def _day_stretches(days: Sequence[int], since_ms: int, until_ms: int) -> Iterato
         count = len(list(equal))
         begin_ms = days[first]
         end_ms = begin_ms + count * length_ms
-        yield _Stretch(begin_ms, length_ms, first, max(begin_ms, since_ms), min(end_ms, until_ms))
+        yield Stretch(begin_ms, length_ms, first, max(begin_ms, since_ms), min(end_ms, until_ms))
         first += count
 
 
-def _answer(db: sqlite3.Connection, stretches: Sequence[_Stretch], lines: Sequence[Line]) -> _Columns:
+def _answer(db: sqlite3.Connection, stretches: Sequence[Stretch], lines: Sequence[Line]) -> _Columns:
     if not lines:
         return _NOTHING
     among = _among([line[0] for line in lines])
@@ -169,7 +169,7 @@ def _answer(db: sqlite3.Connection, stretches: Sequence[_Stretch], lines: Sequen
     return found
 
 
-def _part(stretch: _Stretch, width_ms: int, since_ms: int, until_ms: int, lines: str, series: str) -> str:
+def _part(stretch: Stretch, width_ms: int, since_ms: int, until_ms: int, lines: str, series: str) -> str:
     """Return the query of one segment."""
     if width_ms:
         bucket = f"(begin_s * 1000 - {stretch.origin_ms:d}) / {stretch.width_ms:d} + {stretch.first:d}"
@@ -184,7 +184,7 @@ def _part(stretch: _Stretch, width_ms: int, since_ms: int, until_ms: int, lines:
     return _OF_RAW.format(bucket=bucket, lines=lines, series=series, since_ms=since_ms, until_ms=until_ms)
 
 
-def _serving(stretch: _Stretch) -> tuple[int, ...]:
+def _serving(stretch: Stretch) -> tuple[int, ...]:
     """Return the widths of roll-ups that fit into the buckets, the coarsest first."""
     return tuple(
         width_ms

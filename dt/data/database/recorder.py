@@ -10,10 +10,11 @@ from dt.communication.messaging import MessagingService, Record, Subscription, U
 from dt.communication.topics import Topics, processed_topics
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.records import Records
-from dt.data.database.storage import Storage
+from dt.data.database.storage import PartlyRefusedError, Storage
 from dt.utils.codec import Message
 from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, GapNotice, Prediction, SensorData
-from dt.utils.exceptions import MessageError
+from dt.utils.exceptions import DTError, MessageError
+from dt.utils.logger import get_logger
 
 READINGS_GROUP = "database"
 RECORDS_GROUP = "database_records"
@@ -29,6 +30,8 @@ _RECORD_TYPES: Mapping[str, type[Message]] = {
     Topics.GAPS: GapNotice,
 }
 _CAMERA_PROCESSED = Topics.CAMERA_IMAGE.processed
+
+log = get_logger(__name__)
 
 
 class Recorder:
@@ -60,7 +63,10 @@ class Recorder:
         """Keep readings, and the descriptions of pictures."""
         batch = _decoded(records, lambda record: CameraFrame if record.topic == _CAMERA_PROCESSED else SensorData)
         readings = [message for message in batch.messages if isinstance(message, SensorData)]
-        self._storage.insert(readings)
+        try:
+            self._storage.insert(readings)
+        except PartlyRefusedError as error:
+            batch.give_back(error)
         self._records.keep([message for message in batch.messages if isinstance(message, CameraFrame)])
         self._count("readings", len(readings))
         batch.bury_the_rest()
@@ -81,25 +87,35 @@ class Recorder:
 
 
 class _Batch(NamedTuple):
-    """What can be read of a batch, and the records that cannot."""
+    """What can be read of a batch, the records of its readings, and those that nobody can use."""
 
     messages: list[Message]
-    unreadable: list[tuple[Record, Exception]]
+    of_readings: list[Record]
+    unusable: list[tuple[Record, Exception]]
+
+    def give_back(self, error: PartlyRefusedError) -> None:
+        """Count what the store cannot hold among the unusable."""
+        log.warning("%s; they go to dead letters", error)
+        self.unusable.extend((self.of_readings[place], DTError(why)) for place, why in error.refused.items())
 
     def bury_the_rest(self) -> None:
-        """Give the unreadable ones back, once the others are kept."""
-        if self.unreadable:
-            raise UnusableRecordsError(self.unreadable)
+        """Give the unusable ones back, once the others are kept."""
+        if self.unusable:
+            raise UnusableRecordsError(self.unusable)
 
 
 def _decoded(records: Sequence[Record], type_of: Callable[[Record], type[Message]]) -> _Batch:
     """Decode each record by itself: one in a hundred must not break a batch into a hundred writes."""
-    batch = _Batch([], [])
+    batch = _Batch([], [], [])
     for record in records:
         try:
-            batch.messages.append(type_of(record).from_json(_value(record)))
+            message = type_of(record).from_json(_value(record))
         except MessageError as error:
-            batch.unreadable.append((record, error))
+            batch.unusable.append((record, error))
+            continue
+        batch.messages.append(message)
+        if isinstance(message, SensorData):
+            batch.of_readings.append(record)
     return batch
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from dt.utils.codec import Message, Timestamp
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData
-from dt.utils.exceptions import MessageError
+from dt.utils.exceptions import DTError, MessageError
 from dt.utils.quantities import Quantity, Unit
 
 MOST_POINTS = 5000
@@ -83,6 +83,15 @@ class Run:
         return self.last_sequence - self.first_sequence + 1
 
 
+class PartlyRefusedError(DTError):
+    """A batch is kept but for some readings, which the store cannot hold; `refused` has why by their place in it."""
+
+    def __init__(self, refused: Mapping[int, str]) -> None:
+        first = next(iter(refused.values()))
+        super().__init__(f"{len(refused)} readings cannot be kept, the first for {first}")
+        self.refused = dict(refused)
+
+
 class Storage(Protocol):
     """Append-only time series of readings, safe to replay into.
 
@@ -90,7 +99,10 @@ class Storage(Protocol):
     """
 
     def insert(self, batch: Sequence[SensorData]) -> None:
-        """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last."""
+        """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last.
+
+        Raises PartlyRefusedError when all is kept but what the store cannot hold, StorageError when nothing is certain.
+        """
         ...
 
     def between(
