@@ -111,8 +111,11 @@ def test_failed_batch_leaves_the_roll_ups_as_they_were(tmp_path: Path) -> None:
     storage = SQLStorage(SQLiteFile(tmp_path / "store.db"))
     storage.insert([make_reading(timestamp=NOW)])
 
+    beyond = make_reading(timestamp=NOW + 2)
+    object.__setattr__(beyond, "sequence", 2**70)  # past the message's own limit
+
     with pytest.raises(OverflowError):
-        storage.insert([make_reading(timestamp=NOW + 1), make_reading(timestamp=NOW + 2, sequence=2**70)])
+        storage.insert([make_reading(timestamp=NOW + 1), beyond])
 
     storage.insert([make_reading(timestamp=NOW + 3)])
     storage.close()
