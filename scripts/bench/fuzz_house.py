@@ -215,15 +215,12 @@ def _is_readable(record: Record) -> bool:
             return False
         return record.value is not None and is_jpeg(record.value)
     if record.value is None:
-        return record.topic in _MAY_BE_EMPTY
+        return record.topic == Topics.ALERT_CONDITIONS and record.headers.get("origin", b"live") != b"live"  # history
     try:
         _MUST_BE[record.topic].from_json(record.value)
     except MessageError:
         return False
     return True
-
-
-_MAY_BE_EMPTY = frozenset({Topics.DEAD_LETTERS.value}) - {Topics.DEAD_LETTERS.value}
 
 
 def _is_whole(answer: requests.Response) -> bool:
