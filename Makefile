@@ -27,7 +27,7 @@ demo: $(call STAMP,demo) ## Run the whole product on a simulated plant box, on n
 solo: $(call STAMP,naked) ## Run everything on one Raspberry Pi and its pots, without a broker (after install-rpi)
 	@$(DT) solo $(ARGS)
 
-up: $(call STAMP,demo) ## Run the real stack: Apache Kafka and one process per service
+up: $(call STAMP,up) ## Run the real stack: Apache Kafka and one process per service
 	@$(DT) up $(ARGS)
 
 down: $(call STAMP,demo) ## Stop what `make up` started
@@ -123,6 +123,11 @@ endef
 $(call STAMP,demo): pyproject.toml constraints.txt | $(BIN)/pip
 	@echo "Installing what the demo needs into $(VENV) ..."
 	$(call install,drivers)
+	@touch $@
+
+$(call STAMP,up): $(call STAMP,demo)
+	@$(BIN)/pip install --quiet --only-binary confluent-kafka --constraint constraints.txt --group confluent || \
+	  echo "confluent-kafka has no wheel for this machine: kafka-python does all"
 	@touch $@
 
 $(call STAMP,test): pyproject.toml constraints.txt | $(BIN)/pip

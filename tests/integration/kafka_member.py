@@ -6,8 +6,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from dt.communication.kafka import KafkaMessaging
 from dt.communication.messaging import Outgoing, Record
+from dt.communication.opening import kafka_class
 from dt.communication.topics import Topics
 from dt.utils.config import load_settings
 
@@ -25,7 +25,8 @@ class PassOn:
 
 def main(way: str) -> None:
     """Read for ever."""
-    messaging = KafkaMessaging(load_settings(env_file=None), "member")
+    settings = load_settings(env_file=None)
+    messaging = kafka_class(settings.kafka_client)(settings, "member")
     passing = PassOn()
     if way == "transform":
         messaging.transform([Topics.TEMPERATURE.raw], "members", passing, state_topic=Topics.STATE_PROCESSING)

@@ -51,7 +51,9 @@ def test_ids_sort_by_time() -> None:
     assert ids == sorted(ids)
 
 
-@pytest.mark.parametrize("other", ["5f0c2f0e-7f5b-4a53-9d6b-0d4f3f6a2b11", "air-t@1", "", "0" * 36, "55673bce-e8d0-11f1-beb1-02fc00000001"])
+@pytest.mark.parametrize(
+    "other", ["5f0c2f0e-7f5b-4a53-9d6b-0d4f3f6a2b11", "air-t@1", "", "0" * 36, "55673bce-e8d0-11f1-beb1-02fc00000001"]
+)
 def test_older_and_foreign_ids_tell_no_time(other: str) -> None:
     """They stay valid: nothing fails over them."""
     assert time_in(other) is None
