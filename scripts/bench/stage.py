@@ -22,7 +22,7 @@ _HOST = "127.0.0.1"
 class Stage:
     """A folder, a broker and settings that no other installation shares."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **given: object) -> None:
         urls = {spec.url_setting: f"http://{_HOST}:{free_port(_HOST)}" for spec in SERVICES}
         self.settings: Settings = load_settings(
             env_file=None,
@@ -33,6 +33,7 @@ class Stage:
             hardware="simulated",
             dt_token="bench",  # noqa: S106 - of a stack that lives for a minute
             **urls,
+            **given,
         )
         self._broker = OwnBroker(folder=folder / "kafka", port=int(self.settings.kafka_url.rpartition(":")[2]))
 
@@ -72,14 +73,14 @@ def _broker_port() -> int:
     return next(port for port in range(29_000, 32_000, 10) if all(is_port_free(_HOST, port + n) for n in (0, 1)))
 
 
-def wait_for(condition: Callable[[], Any], what: str, within_s: float = 60.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, within_s: float = 60.0, *, every_s: float = 0.02) -> Any:
     """Poll until the condition gives something true, and return it; raises TimeoutError."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
         if time.monotonic() > deadline:
             msg = f"after {within_s:g} s: {what}"
             raise TimeoutError(msg)
-        time.sleep(0.02)
+        time.sleep(every_s)
     return found
 
 
