@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import confluent_kafka
 from kafka import TopicPartition
+from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from dt.communication.confluent_errors import in_kafka_words, kafka_words
@@ -37,7 +38,8 @@ class ConfluentConsumer:
     """A consumer, in a group or without; knows how far it has read, transactions' markers included."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._consumer = confluent_kafka.Consumer(dict(options))
+        self._consumer = confluent_kafka.Consumer({**options, "error_cb": self._note})
+        self._outage: KafkaError | None = None
         self._begins_late = options["auto.offset.reset"] == "latest"
         self._positions: dict[TopicPartition, int] = {}
         self._listener: Listener | None = None
@@ -83,8 +85,10 @@ class ConfluentConsumer:
         with kafka_words():
             first = self._consumer.poll(timeout_ms / 1000)
             if first is None:
+                self._ensure_connected()
                 return {}
             messages: list[Any] = [first, *self._consumer.consume(_AT_ONCE, 0)]
+        self._ensure_connected()
         runs: dict[tuple[str, int], list[Any]] = {}
         for message in messages:
             error = message.error()
@@ -159,6 +163,15 @@ class ConfluentConsumer:
         del autocommit, timeout_ms
         self._consumer.close()
 
+    def _note(self, error: confluent_kafka.KafkaError) -> None:
+        if error.code() == confluent_kafka.KafkaError._ALL_BROKERS_DOWN:
+            self._outage = in_kafka_words(error)
+
+    def _ensure_connected(self) -> None:
+        """Raise after an outage: librdkafka may go on asking with the leader's epoch from before, for ever in vain."""
+        if self._outage is not None:
+            raise self._outage
+
     def _reach(self, place: TopicPartition, offset: int) -> None:
         self._positions[place] = max(offset, self._positions.get(place, 0))
 
@@ -173,6 +186,9 @@ class ConfluentConsumer:
 
     def _assigned(self, _consumer: object, assigned: Sequence[confluent_kafka.TopicPartition]) -> None:
         self._positions.clear()
+        with kafka_words():
+            self._consumer.assign(list(assigned))
+            self._consumer.resume(list(assigned))  # a pause outlives the loss of a partition
         if self._listener is not None:
             self._listener.on_partitions_assigned(assigned)
 

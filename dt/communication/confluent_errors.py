@@ -23,6 +23,8 @@ _LOCAL: dict[int, type[errors.KafkaError]] = {
 def in_kafka_words(error: confluent_kafka.KafkaError) -> errors.KafkaError:
     """Return the same error: the broker's own numbers are shared, the library's are below zero."""
     code = error.code()
+    if code == confluent_kafka.KafkaError._FATAL and "fenced" in error.str().lower():
+        code = confluent_kafka.KafkaError.FENCED_INSTANCE_ID
     kind = errors.for_code(code) if code > 0 else _LOCAL.get(code, errors.KafkaError)
     made: errors.KafkaError = kind(f"{error.name()}: {error.str()}")
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from dt.communication.kafka_options import SESSION_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS, KafkaOptions
@@ -22,6 +23,14 @@ _SECURITY = {
 }
 
 
+def _silent() -> logging.Logger:
+    """Return a logger that keeps the client's own chatter out of the logs: outages are told by what waits for it."""
+    logger = logging.getLogger("librdkafka")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL + 1)
+    return logger
+
+
 def client_options(options: KafkaOptions, role: str) -> dict[str, Any]:
     """Return what every client takes: addresses, security, reconnecting."""
     security = {_SECURITY[name]: value for name, value in options.security.items() if value is not None}
@@ -31,7 +40,7 @@ def client_options(options: KafkaOptions, role: str) -> dict[str, Any]:
         "retry.backoff.ms": 20,
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 1_000,
-        "log_level": 0,  # outages are told by what waits for the broker
+        "logger": _silent(),
         **security,
     }
 

@@ -87,6 +87,7 @@ class KafkaSubscription:
         self._members = _Membership()
         self._settled_generation = -1
         self._told = ""
+        self._lost: KafkaError | None = None
         self._lag = _Question()
         self._consumer: Any = None
         self._delivery = Delivery(work.attempt, work.bury, self._rest)
@@ -155,6 +156,7 @@ class KafkaSubscription:
 
     def _make_consumer(self) -> Any:
         self._members.forget()
+        self._lost = None
         self._settled_generation = -1
         consumer = self._clients.member(self.group, self.identity, self._start)
         consumer.subscribe(topics=self._topics, listener=self._members)
@@ -176,6 +178,8 @@ class KafkaSubscription:
             records = self._merged(polled)
             self._lag.last = len(records)  # at least, while the handler is at work
             self._deliver(consumer, records)
+        if self._lost is not None:
+            raise MessagingError(f"lost its place while it waited: {self._lost}") from self._lost
         if self._lag.is_asked:
             self._lag.answer(_behind(consumer))
 
@@ -213,7 +217,7 @@ class KafkaSubscription:
                 consumer.poll(timeout_ms=20)
             consumer.resume(*consumer.assignment())
         except KafkaError as error:
-            log.warning("%s lost its place while it waited: %s", self.group, error)
+            self._lost = error
             self._members.forget()
         return self._should_drop()
 
