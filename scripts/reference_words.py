@@ -111,6 +111,8 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     ("simulator", "GET /faults"): "faults that act, are planned and are over, and the catalogue",
     ("simulator", "POST /faults"): "orders a fault: fault, target, since, until, its parameters",
     ("simulator", "DELETE /faults/<fault_id>"): "ends a fault",
+    ("simulator", "POST /refill"): '`{"reservoir": …, "ml": …}`: a person refills a can, up to what it holds',
+    ("simulator", "POST /pour"): '`{"plant_id": …, "ml": …}`: a person waters a plant by hand, at most 5000 ml at once',
     ("dashboard", "GET /"): "the page",
     ("dashboard", "GET /login"): "the page that asks for the password",
     ("dashboard", "GET /favicon.ico"): "the icon",

@@ -17,6 +17,7 @@ from dt.utils.config import Settings, load_settings
 from dt.utils.logger import configure_logging
 
 hypothesis_settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
+hypothesis_settings.register_profile("seeded", deadline=None, print_blob=True)  # a steady one heeds no seed
 hypothesis_settings.load_profile("steady")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,10 +77,15 @@ def lacking(what: str) -> NoReturn:
     pytest.skip(what)
 
 
-def wait_until(condition: Callable[[], object], what: str = "the condition holds", within_s: float = 10.0) -> None:
+def wait_until(
+    condition: Callable[[], object],
+    what: str = "the condition holds",
+    within_s: float = 10.0,
+    every_s: float = 0.01,
+) -> None:
     """Poll until the condition is true; fail saying what did not happen."""
     deadline = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > deadline:
             pytest.fail(f"after {within_s:g} s it is still not so that {what}")
-        time.sleep(0.01)
+        time.sleep(every_s)

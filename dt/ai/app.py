@@ -84,7 +84,7 @@ class AiService(Service):
             "model": f"{self._model.name} {self._model.version}",
             "plants": len(self._plants),
             "dry": self._rule.active,
-            "lag": sum(subscription.lag() for subscription in self._subscriptions),
+            "lag": sum(subscription.last_lag for subscription in self._subscriptions),
             "messaging": self._messaging.health(),
         }
 

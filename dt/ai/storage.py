@@ -99,7 +99,7 @@ def _replace(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave no half a model behind
         aside.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)

@@ -64,7 +64,7 @@ class AlertService(Service):
         """Return which alerts are open."""
         return {
             "open": sorted(event.key for event in self._desk.open),
-            "lag": self._subscription.lag() if self._subscription is not None else 0,
+            "lag": self._subscription.last_lag if self._subscription is not None else 0,
             "messaging": self._messaging.health(),
         }
 

@@ -166,7 +166,7 @@ class DiskShelf(GivingShelf):
             try:
                 with self._file_lock:
                     self._file.write(fresh, gone=gone, notes=notes.items())
-            except BaseException:
+            except Exception:
                 with self._lock:
                     self._gone, self._notes = gone + self._gone, {**notes, **self._notes}
                     self._writing = 0
@@ -256,7 +256,7 @@ class DiskShelf(GivingShelf):
             self._set_memory(kept for kept in self._memory if kept.id not in numbers)
         try:
             self._file.write(gone=[(number, number) for number in sorted(numbers)])
-        except BaseException:
+        except Exception:
             with self._lock:
                 self._set_memory(sorted([*self._memory, *taken], key=lambda kept: kept.id))
             raise

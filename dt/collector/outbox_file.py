@@ -120,7 +120,7 @@ class OutboxFile:
             db.executemany("DELETE FROM records WHERE id BETWEEN ? AND ?", gone)
             db.executemany(_NOTE, notes)
             db.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # Ctrl-C too must leave no transaction open: the next BEGIN would fail
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise
@@ -257,7 +257,7 @@ class OutboxFile:
             if db.execute("PRAGMA user_version").fetchone() == (0,):
                 db.executescript(f"{_SCHEMA} PRAGMA user_version = 1;")
             db.execute("SELECT 1 FROM records LIMIT 1").fetchone()
-        except BaseException:
+        except Exception:
             db.close()
             raise
         return db

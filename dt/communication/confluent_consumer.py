@@ -130,10 +130,17 @@ class ConfluentConsumer:
             raise in_kafka_words(found.error)
         return None if found.offset < 0 else int(found.offset)
 
-    def end_offsets(self, asked: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return where partitions end, as far as this consumer may read."""
+    def end_offsets(self, asked: Sequence[TopicPartition], timeout_ms: int | None = None) -> dict[TopicPartition, int]:
+        """Return where partitions end, as far as this consumer may read.
+
+        With a time limit, what the last fetch said: the broker is asked for one partition at a time.
+        """
+        is_cached = timeout_ms is not None
         with kafka_words():
-            return {place: self._consumer.get_watermark_offsets(_own(place), _ASKS_FOR_S)[1] for place in asked}
+            return {
+                place: self._consumer.get_watermark_offsets(_own(place), _ASKS_FOR_S, cached=is_cached)[1]
+                for place in asked
+            }
 
     def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout_ms: int = 0) -> None:
         """Commit and return once the broker has them."""

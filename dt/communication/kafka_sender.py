@@ -177,7 +177,7 @@ class RecordSender:
         for index, item in enumerate(batch):
             try:
                 future = self._send_one(producer, item)
-            except BaseException:
+            except Exception:
                 self._put_back(batch[index:])
                 raise
             if future is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
@@ -11,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, MemberToRemove
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
 from dt.communication.delivery import Delivery
@@ -25,6 +26,8 @@ from dt.utils.logger import get_logger
 
 _POLL_MS = 200
 _LAG_WITHIN_S = 0.4
+_LAG_EVERY_S = 1.0  # the broker answers it behind the fetch that waits for records, half a second later at worst
+_COUNTS_WITHIN_MS = 1_000
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _LOOKS_EVERY_S = 0.5  # for a broker that is away
@@ -89,6 +92,7 @@ class KafkaSubscription:
         self._told = ""
         self._lost: KafkaError | None = None
         self._lag = _Question()
+        self._counts_lag_at: float | None = None  # nobody watches it yet
         self._consumer: Any = None
         self._delivery = Delivery(work.attempt, work.bury, self._rest)
         self._thread = threading.Thread(target=self._run, name=f"read {group}", daemon=True)
@@ -103,6 +107,13 @@ class KafkaSubscription:
     def is_assigned(self) -> bool:
         """Return whether the group has given this member partitions, and it is ready for them."""
         return self._members.has_partitions and self._settled_generation == self._members.generation
+
+    @property
+    def last_lag(self) -> int:
+        """Return at once what `lag` was when the reader last had time to count: every second from the first call on."""
+        if self._counts_lag_at is None:
+            self._counts_lag_at = self._clock.monotonic()
+        return self._lag.last
 
     def lag(self) -> int:
         """Return how many records of this member's partitions are not committed; the last answer where none comes."""
@@ -182,6 +193,14 @@ class KafkaSubscription:
             raise MessagingError(f"lost its place while it waited: {self._lost}") from self._lost
         if self._lag.is_asked:
             self._lag.answer(_behind(consumer))
+        elif self._counts_lag_at is not None and self._clock.monotonic() >= self._counts_lag_at:
+            self._watch_lag(consumer)
+
+    def _watch_lag(self, consumer: Any) -> None:
+        """Count for health pages; a broker that does not answer is no reason to begin reading anew."""
+        with suppress(KafkaTimeoutError):
+            self._lag.last = _behind(consumer, _COUNTS_WITHIN_MS)
+        self._counts_lag_at = self._clock.monotonic() + _LAG_EVERY_S
 
     def _deliver(self, consumer: Any, records: list[Record]) -> None:
         """Deal with everything that was fetched, batch by batch; what is dropped will be fetched again."""
@@ -316,9 +335,9 @@ def offsets_after(records: Sequence[Record], prefix: str) -> Offsets:
     }
 
 
-def _behind(consumer: Any) -> int:
+def _behind(consumer: Any, timeout_ms: int | None = None) -> int:
     places = list(consumer.assignment())
     if not places:
         return 0
-    ends = consumer.end_offsets(places)
+    ends = consumer.end_offsets(places, timeout_ms=timeout_ms)
     return sum(max(0, ends[place] - (consumer.position(place, timeout_ms=1_000) or 0)) for place in places)

@@ -297,6 +297,11 @@ class MemorySubscription:
         """Return whether `stop` was called."""
         return self._stop.is_set()
 
+    @property
+    def last_lag(self) -> int:
+        """Return the same as `lag`, which waits for nothing here."""
+        return self.lag()
+
     def lag(self) -> int:
         """Return how many records of this member's partitions are not committed."""
         with self._messaging._changed:

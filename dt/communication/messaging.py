@@ -74,8 +74,13 @@ class Subscription(Protocol):
         """Return whether the group has given this member its partitions."""
         ...
 
+    @property
+    def last_lag(self) -> int:
+        """Return at once what `lag` was about a second ago; a health page has to answer while the reader is at work."""
+        ...
+
     def lag(self) -> int:
-        """Return how many records this member has not yet committed."""
+        """Return how many records this member has not yet committed; may wait for half a second."""
         ...
 
     def stop(self, timeout_s: float = 5.0) -> None:

@@ -114,7 +114,7 @@ class MqttBridge(Service):
         return {
             "mqtt": str(self._login.address),
             "mqtt_connected": self._connection is not None and self._connection.is_connected,
-            "lag": 0 if self._subscription is None else self._subscription.lag(),
+            "lag": 0 if self._subscription is None else self._subscription.last_lag,
             "dropped": self._dropped_readings,
             "messaging": self._messaging.health(),
         }

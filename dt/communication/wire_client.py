@@ -120,7 +120,7 @@ class WireClient:
                 link = _Link(self._path, self._timeout_s, self._on_edge, self._on_break)
                 try:
                     self._repeat_setups(link)
-                except BaseException:
+                except Exception:
                     link.close()
                     raise
                 self._link = link

@@ -21,6 +21,7 @@ from dt.controller.kinds import make_actuators
 from dt.controller.kinds.pump import Pump
 from dt.controller.moisture import MoistureBook
 from dt.controller.opening import open_guard_process
+from dt.controller.output_watch import OutputRounds, OutputWatch
 from dt.controller.policies.recommendation import RecommendationPolicy
 from dt.controller.records import Decisions, PlantBook, see_registry
 from dt.controller.rest import add_pages
@@ -116,6 +117,9 @@ class ControllerService(Service):
         server = server_for(app, self._settings, self._settings.flask_controller_url)
         server.start()
         self.port = server.port
+        watch = OutputWatch(self.actuators, self.clock)
+        rounds = OutputRounds(watch, lambda: self.loop.status, self._messaging, self.clock)
+        self.closing("output watch", rounds.start())
         self.closing("health", HealthBeat(self, self._messaging, self.clock).start())
         self.closing("REST", server.stop)
 

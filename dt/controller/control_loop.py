@@ -16,7 +16,7 @@ from dt.utils.clock import Clock
 from dt.utils.logger import get_logger
 
 STEP_S = 0.1
-_ENSURE_AFTER_S = 0.5
+_ENSURE_AFTER_S = 0.5  # one that answered may only be slow; at the start there is none, or one that ends
 _ENSURE_EVERY_S = 5.0
 _OFF_WITHIN_S = 1.0
 
@@ -46,6 +46,7 @@ class ControlLoop:
         self._ensure_guard = ensure_guard
         self._next_ensure_s = 0.0
         self._away_since_s: float | None = None
+        self._has_answered = False
         self._unconfirmed: list[str] = []
         self.status: Mapping[str, Any] | None = None
 
@@ -77,6 +78,7 @@ class ControlLoop:
         if self._away_since_s is not None:
             log.info("the guard answers")
         self._away_since_s = None
+        self._has_answered = True
         self._unconfirmed = []
         self.status = status
         self._gate.take_ended(status["ended"])
@@ -116,7 +118,7 @@ class ControlLoop:
         self.status = None
         if self._away_since_s is None:
             self._away_since_s = now
-            self._next_ensure_s = now + _ENSURE_AFTER_S
+            self._next_ensure_s = now + (_ENSURE_AFTER_S if self._has_answered else 0.0)
             log.info("the guard does not answer: %s", why)
         if self._ensure_guard is not None and now >= self._next_ensure_s:
             self._next_ensure_s = now + _ENSURE_EVERY_S

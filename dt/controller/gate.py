@@ -67,7 +67,7 @@ class Gate:
             self._running.add(command.action_id)
         try:
             result = self._decide(command, actuator, on_s)
-        except BaseException:
+        except Exception:
             self._is_over(command.action_id)
             raise
         return None if result is None else self._close(result)

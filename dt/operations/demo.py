@@ -11,9 +11,11 @@ from dt.communication.memory import MemoryMessaging
 from dt.communication.messaging import Record, Start
 from dt.communication.topics import Topics
 from dt.communication.wire_pins import WireFactory
-from dt.operations.demo_history import Progress, lived_through, prepared_box, publish_history
+from dt.operations.demo_history import Progress, live_through, prepared_box, publish_history
+from dt.operations.demo_pictures import Album
 from dt.operations.demo_settings import DemoRequest, demo_folder, demo_settings
 from dt.operations.one_process import OneProcess
+from dt.simulator.beginning import beginning
 from dt.simulator.box import Box
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
@@ -45,17 +47,19 @@ class Demo:
         self._say = say
         self._began = clock.monotonic()
         self._rig = load_rig(settings.rig_file)
+        self.begun = beginning(settings, request.seed)
         self._messaging = MemoryMessaging(clock)
         self._process = OneProcess(settings, self._messaging, clock, self._rig)
         self._stop = stop
+        self._album: Album | None = None
 
     def start(self, progress: Progress = lambda _done, _total: None) -> None:
         """Page first, then the box's past, which travels through the pipeline while sensors and pump begin to live."""
         self._tell_what_happens()
         self._process.start_reading_side(self._note)
         until = self._clock.wall()
-        box, since = prepared_box(self._rig, self._request.seed, self._request.days, until)
-        past = lived_through(box, self._rig, since, until, self._kept_until())
+        box, since = prepared_box(self.begun.spec(self._rig), self._rig, self._request.days, until)
+        past, moments = live_through(box, self._rig, since, until, self._kept_until(), self._heed)
         self._note(f"{len(past)} minutes of the box's past are lived through")
         self._start_acting_side(box)
         self._note("sensors are read live; the pump may follow the recommendations (granted by the demo)")
@@ -63,6 +67,8 @@ class Demo:
         self._note(f"{sent} readings of the last {self._request.days:g} days published")
         if past and self._is_stored(past[-1].timestamp):
             self._note("and stored")
+        self._album = Album(box.spec, moments, self._rig.sensors, self._messaging, self._clock)
+        self._album.start(self._note)
 
     def live(self) -> None:
         """Run until told to stop."""
@@ -71,6 +77,8 @@ class Demo:
 
     def stop(self) -> None:
         """Stop everything, the latest first."""
+        if self._album is not None:
+            self._album.stop()
         self._process.stop()
 
     def _is_stored(self, timestamp: float) -> bool:
@@ -95,7 +103,7 @@ class Demo:
         from dt.controller.opening import open_guard_here
         from dt.simulator.main import create_service as create_simulator
 
-        simulator = create_simulator(self.settings, self._clock, box)
+        simulator = create_simulator(self.settings, self._clock, box, self.begun)
         self._process.run(simulator)
         guard = open_guard_here(self.settings, self._rig, self._clock, WireFactory(simulator.wire))
         controller = create_controller(self.settings, self._messaging, self._clock, guard)
@@ -103,6 +111,10 @@ class Demo:
         for grant in grants_of(self._rig, self._clock.wall()):
             controller.decisions.grant(grant)
         self._process.run(create_collector(self.settings, self._messaging, self._clock, wire=simulator.wire))
+
+    def _heed(self) -> None:
+        if self._stop.is_set():
+            raise InterruptedDemoError("stopped")
 
     def _kept_until(self) -> float:
         """Return when an earlier demo, whose readings are kept, was alive for the last time."""

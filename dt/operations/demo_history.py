@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dt.communication.messaging import MessagingService, Outgoing, outgoing
 from dt.communication.topics import Topics
-from dt.simulator.board import box_spec, chip_of
+from dt.operations.demo_pictures import PICTURE_EVERY_S, Moment
+from dt.simulator.board import chip_of
 from dt.simulator.box import Box
 from dt.simulator.history import LOOKS, Sample, history, prepare_demo_box, with_past
+from dt.simulator.spec import BoxSpec
 from dt.utils.dataclasses import Origin, SensorData, SensorDescriptor
 from dt.utils.ids import new_correlation_id
 from dt.utils.quantities import Quantity
@@ -23,11 +25,11 @@ _FLUSHED_WITHIN_S = 60.0
 Progress = Callable[[float, float], None]
 
 
-def prepared_box(rig: Rig, seed: int, days: float, until: float) -> tuple[Box, float]:
+def prepared_box(spec: BoxSpec, rig: Rig, days: float, until: float) -> tuple[Box, float]:
     """Return a box at the start of its past, at whose end (`until`) one pot is thirsty, and when that past starts."""
     since = until - days * _DAY_S
     probes = {s.plant_id: chip_of(s) for s in rig.sensors if s.plant_id and s.data_type is Quantity.SOIL_MOISTURE}
-    return prepare_demo_box(box_spec(rig, seed), since, until, probes=probes), since
+    return prepare_demo_box(spec, since, until, probes=probes), since
 
 
 def lived_through(box: Box, rig: Rig, since: float, until: float, silent_until: float = 0.0) -> list[Sample]:
@@ -35,8 +37,28 @@ def lived_through(box: Box, rig: Rig, since: float, until: float, silent_until: 
 
     What lies before that was published by an earlier run.
     """
-    past = history(box, rig.sensors, since, until, EVERY_S)
-    return [sample for sample in past if sample.timestamp >= silent_until]
+    return live_through(box, rig, since, until, silent_until)[0]
+
+
+def live_through(
+    box: Box, rig: Rig, since: float, until: float, silent_until: float = 0.0, heed: Callable[[], None] = lambda: None
+) -> tuple[list[Sample], list[Moment]]:
+    """Do as `lived_through`, and return the box's moments of which pictures are to be drawn as well.
+
+    `heed` is called at every minute: what it raises ends it.
+    """
+    samples: list[Sample] = []
+    moments: list[Moment] = []
+    due_s = max(since, silent_until)
+    for sample in history(box, rig.sensors, since, until, EVERY_S):
+        heed()
+        if sample.timestamp < silent_until:
+            continue
+        samples.append(sample)
+        if sample.timestamp >= due_s:
+            moments.append(Moment(sample.timestamp, box.snapshot()))
+            due_s = sample.timestamp + PICTURE_EVERY_S
+    return samples, moments
 
 
 def publish_history(

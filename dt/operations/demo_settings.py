@@ -23,11 +23,14 @@ _DASHBOARD = "flask_dashboard_url"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRequest:
-    """What `dt demo` was asked for; `port` None means 5000 or, when that is taken, another."""
+    """What `dt demo` was asked for.
+
+    `port` None means 5000 or, when that is taken, another; `seed` None means the scenario's, or else 1.
+    """
 
     days: float = DEFAULT_DAYS
     port: int | None = None
-    seed: int = 1
+    seed: int | None = None
     keep: bool = False
 
     def __post_init__(self) -> None:

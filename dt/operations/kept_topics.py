@@ -176,7 +176,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = NORMAL")  # kill -9 loses nothing; the card is synced when the log is folded in
         db.execute(_SCHEMA)
         db.execute("SELECT 1 FROM kept LIMIT 1").fetchone()
-    except BaseException:
+    except Exception:
         db.close()
         raise
     return db

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from dt.communication.health_beat import HealthBeat
 from dt.communication.memory import MemoryMessaging
@@ -56,7 +57,7 @@ class Solo:
         self._controller: Service = create_controller(settings, self._messaging, clock)
         self._bridge = self._made_bridge()
         self._kept = KeptTopics(settings.data_dir / FOLDER / "topics.db")
-        self._keeper = _Keeper(self._kept, self._messaging, clock)
+        self._keeper = _Keeper(self._kept, self._process.waiting, self._messaging, clock)
         self._mirror = self._made_mirror()
 
     def start(self) -> None:
@@ -69,12 +70,12 @@ class Solo:
         if self._mirror is not None:
             self._process.run(self._mirror)
             self._say(f"topics are mirrored to the Kafka at {self._settings.mirror_kafka_url}")
-        self._process.start_reading_side(self._say)
+        self._process.start_reading_side(self._say, bears_ill_disk=True)
         if self._bridge is not None:
             self._process.run(self._bridge)
             self._say("readings go out by MQTT")
         self._process.run(self._collector)
-        self._process.run(self._controller)
+        self._process.run_when_possible(self._controller)  # no guard, and so no dose, before its files are there
         where = f"the box at {self._settings.wire_path}" if is_simulated(self._settings) else "this Raspberry Pi"
         self._say(f"sensors of {where} are read; actuators are behind their guard")
 
@@ -82,8 +83,11 @@ class Solo:
         """Run until told to stop; say when a service begins or ends to wait for something."""
         told: dict[str, str] = {}
         while not self._clock.wait(self._stop, _LOOKS_EVERY_S):
+            self._process.try_again()
             for service in self._process.services:
                 why = service.ready() or ""
+                if service.name in self._process.waiting:
+                    why = f"waits for the disk: {self._process.waiting[service.name]}"
                 if why != told.get(service.name, ""):
                     self._say(f"{service.name}: {why or 'is well'}")
                 told[service.name] = why
@@ -151,9 +155,10 @@ class Solo:
 class _Keeper(Service):
     """Tells on `dt.health`, as any service does, whether what must outlive the log is kept."""
 
-    def __init__(self, kept: KeptTopics, messaging: MemoryMessaging, clock: Clock) -> None:
+    def __init__(self, kept: KeptTopics, waiting: Mapping[str, str], messaging: MemoryMessaging, clock: Clock) -> None:
         super().__init__(FOLDER, clock)
         self._kept = kept
+        self._waiting = waiting
         self._messaging = messaging
 
     def on_start(self) -> None:
@@ -161,25 +166,33 @@ class _Keeper(Service):
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
     def ready(self) -> str | None:
-        """Return why states are not kept, if so."""
-        return super().ready() or self._kept.why or None
+        """Return what waits for the disk, or why states are not kept, if so."""
+        waiting = dict(self._waiting)
+        late = "; ".join(f"{name} waits for the disk: {why}" for name, why in sorted(waiting.items()))
+        return super().ready() or late or self._kept.why or None
 
 
 @contextlib.contextmanager
 def solo_lock(settings: Settings) -> Iterator[None]:
     """Hold DATA_DIR for this process; raises DTError while another `dt solo` has it."""
-    folder = settings.data_dir / FOLDER
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock_file = (folder / "lock").open("w", encoding="ascii")
-    except OSError as error:
-        raise DTError(f"DATA_DIR: {folder} cannot be written: {error.strerror}") from error
-    with lock_file as lock:
+    with _opened_lock(settings.data_dir / FOLDER) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DTError(f"another dt solo runs on {settings.data_dir}: stop it first, or set DATA_DIR") from error
         yield
+
+
+def _opened_lock(folder: Path) -> TextIO:
+    """Return the lock's file; one that an earlier run left is enough where the disk takes nothing now."""
+    path = folder / "lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return path.open("w", encoding="ascii")
+    except OSError as error:
+        if not path.is_file():
+            raise DTError(f"DATA_DIR: {folder} cannot be written: {error.strerror}") from error
+        return path.open(encoding="ascii")
 
 
 def run_solo(settings: Settings, clock: Clock, say: Say) -> int:

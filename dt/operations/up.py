@@ -22,6 +22,7 @@ from dt.utils.secrets import ensure_token
 
 READY_WITHIN_S = 60.0
 _LOOKS_EVERY_S = 0.3
+_READY_LOOKS = 2
 _SUPERVISOR_WITHIN_S = 15.0
 
 Say = Callable[[str], None]
@@ -129,12 +130,14 @@ def environment_of(settings: Settings) -> Mapping[str, str]:
 
 def _wait_until_ready(request: UpRequest, folder: RunFolder, clock: Clock, progress: Progress) -> StackStatus:
     began = clock.monotonic()
+    looks = 0  # in a row that found everything ready: once may be the moment before something falls over
     while True:
         status = _wanted(stack_status(request.settings), request.names, folder)
         elapsed_s = clock.monotonic() - began
         ready = sum(row.is_ready for row in status.services)
         progress(ready, len(status.services))
-        if status.is_ready or elapsed_s > request.ready_within_s or folder.supervisor() is None:
+        looks = looks + 1 if status.is_ready else 0
+        if looks >= _READY_LOOKS or elapsed_s > request.ready_within_s or folder.supervisor() is None:
             return status
         clock.wait(threading.Event(), _LOOKS_EVERY_S)
 

@@ -1,4 +1,4 @@
-"""Daily reference evapotranspiration: FAO-56 Penman-Monteith and what goes into it."""
+"""Daily and hourly reference evapotranspiration: FAO-56 Penman-Monteith and what goes into it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dt.plant.air import saturation_vapour_pressure_kpa
 # FAO Irrigation and Drainage Paper 56 (Allen et al. 1998); equation numbers are its own.
 _SOLAR_CONSTANT = 0.0820  # MJ m-2 min-1
 _STEFAN_BOLTZMANN = 4.903e-9  # MJ K-4 m-2 day-1
-_ALBEDO = 0.23  # of the grass reference
+ALBEDO = 0.23  # of the grass reference
+LEAST_WIND = 0.5  # m/s; still air mixes by its own warmth (chapter 3, wind speed)
+_SOIL_HEAT = 0.1  # of net radiation by day (eq. 45)
 _KELVIN = 273.16  # as FAO-56 eq. 39 has it
 
 
@@ -103,7 +105,7 @@ def net_radiation_mj_m2(weather: DayWeather, site: Site) -> float:
     kelvin = 0.5 * ((weather.low_c + _KELVIN) ** 4 + (weather.high_c + _KELVIN) ** 4)
     dryness = 0.34 - 0.14 * math.sqrt(max(0.0, weather.vapour_pressure_kpa))
     long_wave = _STEFAN_BOLTZMANN * kelvin * dryness * (1.35 * cloudless - 0.35)
-    return (1.0 - _ALBEDO) * weather.solar_mj_m2 - long_wave
+    return (1.0 - ALBEDO) * weather.solar_mj_m2 - long_wave
 
 
 def reference_evapotranspiration_mm(weather: DayWeather, site: Site) -> float:
@@ -126,6 +128,19 @@ def reference_evapotranspiration_mm(weather: DayWeather, site: Site) -> float:
     radiation = 0.408 * slope * net_radiation_mj_m2(weather, site)
     drying = gamma * 900.0 / (mean_c + 273.0) * wind * deficit
     return max(0.0, (radiation + drying) / (slope + gamma * (1.0 + 0.34 * wind)))
+
+
+def reference_mm_h(temperature_c: float, deficit_kpa: float, net_mj_m2_h: float, wind_m_s: float = LEAST_WIND) -> float:
+    """Return what the grass reference gives off by day at sea level (eq. 53; example 19 has 0.63 mm at N'Diaye, 14 h).
+
+    >>> round(reference_mm_h(38.0, 3.180, 1.749, 3.3), 2)
+    0.63
+    """
+    slope = slope_of_vapour_pressure_kpa_c(temperature_c)
+    gamma = psychrometric_constant_kpa_c(air_pressure_kpa(0.0))
+    radiation = 0.408 * slope * (1.0 - _SOIL_HEAT) * net_mj_m2_h
+    drying = gamma * 37.0 / (temperature_c + 273.0) * wind_m_s * deficit_kpa
+    return (radiation + drying) / (slope + gamma * (1.0 + 0.34 * wind_m_s))
 
 
 def vapour_pressure_from_extremes_kpa(low_c: float, high_c: float, lowest_pct: float, highest_pct: float) -> float:

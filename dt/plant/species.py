@@ -1,8 +1,11 @@
 """Species profiles: what a plant bears and needs. A small table of our own; every row says where its numbers are from.
 
 p: share of the available water that may be used before stress begins, FAO-56 table 22. Kc: mid-season crop coefficient,
-FAO-56 table 12. Temperatures: absolute minimum, optimum and absolute maximum for growth, FAO ECOCROP. DLI: the daily
-light that a grower aims at.
+FAO-56 table 12. Temperatures: absolute minimum, middle of the optimum and absolute maximum for growth (TMIN, TOPMN and
+TOPMX, TMAX of FAO ECOCROP, whose code each row names). Frost: what kills leaves that grow (KTMP or KTMPR of ECOCROP; -1
+where it has none, as plants of warm origin freeze slightly below zero: Snyder & de Melo-Abreu 2005, chapter 4). DLI:
+the daily light that a grower aims at. Leaf area index: our own estimates for a plant in a pot, no measurement of one;
+Karaca & Buyuktas 2021 tell how widely it varies in greenhouses.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Species:
-    """What one species needs; leaf area index and temperatures bound its growth."""
+    """What one species needs; leaf area index and temperatures bound its growth, frost and heat kill its leaves."""
 
     name: str
     common_name: str
@@ -23,6 +26,7 @@ class Species:
     coldest_degc: float
     best_degc: float
     hottest_degc: float
+    frost_degc: float  # leaves freeze below it
     daily_light_mol_m2: float  # DLI, mol m-2 d-1
     source: str
 
@@ -31,13 +35,14 @@ GENERIC = Species(
     name="",
     common_name="pot plant",
     depletion_share=0.40,
-    crop_factor=1.0,
-    leaf_area_index=2.5,
-    coldest_degc=8.0,
-    best_degc=23.0,
-    hottest_degc=38.0,
-    daily_light_mol_m2=12.0,
-    source="middle of the rows below",
+    crop_factor=1.05,
+    leaf_area_index=2.6,
+    coldest_degc=6.0,
+    best_degc=22.5,
+    hottest_degc=35.0,
+    frost_degc=-1.0,
+    daily_light_mol_m2=17.0,
+    source="medians of the rows below",
 )
 
 _ROWS = (
@@ -48,10 +53,11 @@ _ROWS = (
         crop_factor=1.10,
         leaf_area_index=2.5,
         coldest_degc=7.0,
-        best_degc=24.0,
-        hottest_degc=38.0,
+        best_degc=22.5,
+        hottest_degc=36.0,
+        frost_degc=-1.0,
         daily_light_mol_m2=13.0,
-        source="p of mint (same family), FAO-56 table 22; Kc between mint's stages, table 12; DLI Dou et al. 2018",
+        source="p and last Kc of mint (same family), FAO-56 tables 22 and 12; ECOCROP 1547; DLI Dou et al. 2018",
     ),
     Species(
         name="Solanum lycopersicum",
@@ -62,8 +68,9 @@ _ROWS = (
         coldest_degc=7.0,
         best_degc=23.5,
         hottest_degc=35.0,
+        frost_degc=-1.0,
         daily_light_mol_m2=22.0,
-        source="FAO-56 tables 12 and 22; ECOCROP; DLI Dorais 2003",
+        source="FAO-56 tables 12 and 22; ECOCROP 1379; DLI Dorais 2003",
     ),
     Species(
         name="Lactuca sativa",
@@ -72,10 +79,11 @@ _ROWS = (
         crop_factor=1.00,
         leaf_area_index=2.8,
         coldest_degc=5.0,
-        best_degc=18.0,
+        best_degc=16.5,
         hottest_degc=30.0,
+        frost_degc=-1.0,
         daily_light_mol_m2=17.0,
-        source="FAO-56 tables 12 and 22; ECOCROP; DLI Both et al., Cornell CEA handbook",
+        source="FAO-56 tables 12 and 22; ECOCROP 1313; DLI Both et al., Cornell CEA handbook",
     ),
     Species(
         name="Capsicum annuum",
@@ -83,11 +91,12 @@ _ROWS = (
         depletion_share=0.30,
         crop_factor=1.05,
         leaf_area_index=2.6,
-        coldest_degc=7.0,
+        coldest_degc=8.0,
         best_degc=23.5,
         hottest_degc=35.0,
+        frost_degc=-1.0,
         daily_light_mol_m2=20.0,
-        source="FAO-56 tables 12 and 22; ECOCROP; DLI Torres & Lopez, Purdue HO-238-W",
+        source="FAO-56 tables 12 and 22; ECOCROP 618; DLI Torres & Lopez, Purdue HO-238-W",
     ),
     Species(
         name="Fragaria x ananassa",
@@ -95,11 +104,12 @@ _ROWS = (
         depletion_share=0.20,
         crop_factor=0.85,
         leaf_area_index=2.2,
-        coldest_degc=5.0,
-        best_degc=20.0,
-        hottest_degc=32.0,
+        coldest_degc=6.0,
+        best_degc=17.5,
+        hottest_degc=28.0,
+        frost_degc=-5.5,
         daily_light_mol_m2=17.0,
-        source="FAO-56 tables 12 and 22; ECOCROP; DLI Torres & Lopez, Purdue HO-238-W",
+        source="FAO-56 tables 12 and 22; ECOCROP 1112; frost: closed buds, Perry & Poling 1985; DLI Purdue HO-238-W",
     ),
     Species(
         name="Mentha spicata",
@@ -107,11 +117,12 @@ _ROWS = (
         depletion_share=0.40,
         crop_factor=1.15,
         leaf_area_index=2.6,
-        coldest_degc=5.0,
+        coldest_degc=4.0,
         best_degc=20.0,
-        hottest_degc=33.0,
+        hottest_degc=36.0,
+        frost_degc=-1.0,
         daily_light_mol_m2=12.0,
-        source="FAO-56 tables 12 and 22 (mint); ECOCROP; DLI Torres & Lopez, Purdue HO-238-W (herbs)",
+        source="FAO-56 tables 12 and 22 (mint); ECOCROP 7710; DLI Torres & Lopez, Purdue HO-238-W (herbs)",
     ),
     Species(
         name="Cucumis sativus",
@@ -119,11 +130,12 @@ _ROWS = (
         depletion_share=0.50,
         crop_factor=1.00,
         leaf_area_index=3.0,
-        coldest_degc=9.0,
+        coldest_degc=6.0,
         best_degc=25.0,
         hottest_degc=38.0,
+        frost_degc=-1.0,
         daily_light_mol_m2=20.0,
-        source="FAO-56 tables 12 and 22 (fresh market); ECOCROP; DLI Torres & Lopez, Purdue HO-238-W",
+        source="FAO-56 tables 12 and 22 (fresh market); ECOCROP 817; DLI Torres & Lopez, Purdue HO-238-W",
     ),
 )
 SPECIES: Mapping[str, Species] = {row.name: row for row in _ROWS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dt.communication.wire_calls import (
@@ -28,10 +28,14 @@ from dt.simulator.faults.pictures import faulty_picture
 from dt.simulator.from_rig import box_spec
 from dt.simulator.wiring import Output, Place, Wiring, camera_number, chip_name, chip_of, wiring
 from dt.utils.clock import Clock, SystemClock
+from dt.utils.exceptions import MessageError
 
 __all__ = ["BoxWire", "Output", "Place", "Wiring", "box_spec", "camera_number", "chip_name", "chip_of", "wiring"]
 
 LAST_PIN = 27
+MOST_ML = 5000.0  # that a person pours at once
+_FULL_ML = 0.5
+_SHOWN_DIGITS = 40
 
 
 @dataclass(slots=True)
@@ -172,8 +176,32 @@ class BoxWire:
             return found
 
     def targets(self) -> Targets:
-        """Return what can have a fault."""
-        return self._wiring.targets()
+        """Return what can have a fault: what is wired, and the lamps on timer plugs."""
+        wired = self._wiring.targets()
+        timed = {lamp.actuator_id: "lamp" for lamp in self.box.spec.lamps if lamp.on_h != lamp.off_h}
+        return replace(wired, actuators={**timed, **wired.actuators})
+
+    def refill(self, reservoir: str, amount_ml: float) -> float:
+        """Let a person refill a can, and return when; raises MessageError with what it still takes."""
+        with self._caught_up():
+            can = self.box.reservoirs.get(reservoir)
+            if can is None:
+                raise MessageError("reservoir", f"{reservoir!r} is not in the rig; {_listed(self.box.reservoirs)}")
+            room_ml = max(0.0, can.spec.content_ml - can.content_ml)
+            if room_ml < _FULL_ML:
+                raise MessageError("ml", f"the can is full: it holds {can.spec.content_ml:g} ml")
+            _ensure_ml(amount_ml, room_ml, f"what the can of {can.spec.content_ml:g} ml still takes")
+            self.box.refill(reservoir, float(amount_ml))
+            return self.box.now_s
+
+    def pour(self, plant_id: str, amount_ml: float) -> float:
+        """Let a person water a plant by hand, and return when; raises MessageError."""
+        with self._caught_up():
+            if plant_id not in self.box.pots:
+                raise MessageError("plant_id", f"{plant_id!r} is not in the rig; {_listed(self.box.pots)}")
+            _ensure_ml(amount_ml, MOST_ML, "what a person pours at once")
+            self.box.pour(plant_id, self.box.now_s, float(amount_ml))
+            return self.box.now_s
 
     def rewire(self, wires: Wiring) -> None:
         """Hang other chips and outputs on the box; raises ConfigError, and changes nothing, when they do not fit.
@@ -197,18 +225,26 @@ class BoxWire:
             return {**self.box.state(), "pins": pins, "faults": faults}
 
     def snapshot(self) -> dict[str, object]:
-        """Return what keeps the box and its faults over a restart."""
+        """Return what keeps the box, its chips and its faults over a restart."""
         with self._caught_up():
-            return {**self.box.snapshot(), "faults": self.desk.snapshot()}
+            return {**self.box.snapshot(), "faults": self.desk.snapshot(), "chips": self._chips.snapshot()}
 
     def restore(self, snapshot: dict[str, Any]) -> list[str]:
-        """Take up what `snapshot` returned, outputs off; return what was left out; errors as those of `Box.restore`."""
+        """Take up what `snapshot` returned, outputs off; return what was left out.
+
+        KeyError, TypeError or ValueError, and no change, when any part of it does not fit.
+        """
         with self._lock:
-            self.box.restore({name: value for name, value in snapshot.items() if name != "faults"})
+            take_box = self.box.restoring(snapshot)
+            plan = self.desk.plan(snapshot.get("faults", _NO_FAULTS))
+            take_chips = self._chips.restoring(snapshot["chips"]) if "chips" in snapshot else None
+            take_box()
             self.box.release()
-            for device in self.box.devices.values():  # what is wrong with it is the fault desk's word
-                device.defect = device.healthy
-            return self.desk.restore(snapshot["faults"]) if "faults" in snapshot else []
+            self.desk.take(plan)
+            if take_chips is not None:
+                take_chips()
+            self._defects.begin_anew(self.box.now_s)
+            return list(plan.left_out)
 
     def push(self, pin: int, level: bool | None) -> None:  # noqa: FBT001 - a level, as every pin library passes it
         """Drive an input from outside, as a finger on a button does; None lets go."""
@@ -268,6 +304,19 @@ class BoxWire:
             self.box.drive(output.name, state.duty if output.active_high else 1.0 - state.duty)
 
 
+_NO_FAULTS: Mapping[str, Any] = {"count": 0, "faults": []}
+
+
+def _ensure_ml(amount_ml: float, most_ml: float, what: str) -> None:
+    if not 0.0 < amount_ml <= most_ml:
+        shown = str(amount_ml)[:_SHOWN_DIGITS]
+        raise MessageError("ml", f"must be more than 0 and at most {most_ml:.0f} ({what}), not {shown}")
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    return f"there are: {', '.join(sorted(names)) or 'none'}"
+
+
 class _CaughtUp:
     """Holds the box still at the present moment."""
 
@@ -280,7 +329,7 @@ class _CaughtUp:
         self._lock.acquire()
         try:
             self._catch_up()
-        except BaseException:
+        except BaseException:  # Ctrl-C too must not leave the lock held: the stop that follows needs it
             self._lock.release()
             raise
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,8 +58,10 @@ class Box:
     def drive(self, actuator_id: str, level: float) -> None:
         """Set an actuator, 0 off to 1 full, from `now_s` on; KeyError when there is none of that id."""
         device = self.devices[actuator_id]
-        self.settle()
-        device.level = min(1.0, max(0.0, level))
+        wanted = min(1.0, max(0.0, level))
+        if wanted != device.level:  # what changes nothing is no input
+            self.settle()
+            device.level = wanted
 
     def release(self) -> None:
         """Switch every actuator off, as a restart does."""
@@ -110,7 +112,11 @@ class Box:
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take up what `snapshot` returned; KeyError, TypeError or ValueError, and no change, when it does not fit."""
-        memory.restore(self, snapshot)
+        self.restoring(snapshot)()
+
+    def restoring(self, snapshot: Mapping[str, Any]) -> Callable[[], None]:
+        """Check what `snapshot` returned, and return what takes it up; errors as those of `restore`."""
+        return memory.restoring(self, snapshot)
 
     @contextmanager
     def at_grid_point(self) -> Iterator[list[Pour]]:

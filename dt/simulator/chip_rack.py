@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dt.simulator.box import Box
+from dt.simulator.chip_memory import Shift, checked, plain
 from dt.simulator.chips import I2C_CHIPS, I2cChip
 from dt.simulator.chips.dht22 import Dht22Chip
 from dt.simulator.faults.chip_answers import FaultyI2c, faulty_frame
@@ -18,6 +19,7 @@ from dt.utils.clock import Clock
 from dt.utils.exceptions import ConfigError
 
 _Chip = TypeVar("_Chip")
+_Take = Callable[[], None]
 _LONG_AGO = float("-inf")
 
 
@@ -30,6 +32,26 @@ class _Unit(Generic[_Chip]):
     is_powered: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A chip in a snapshot: what it was and where, so that another one at its place begins anew."""
+
+    kind: str
+    zone_id: str
+    plant_id: str | None
+    depth: float
+    is_powered: bool
+    chip: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    """All chips by their names, at an instant of the chip clock."""
+
+    clock_s: float
+    chips: dict[str, _Kept]
+
+
 class ChipRack:
     """Chips by address and pin."""
 
@@ -39,6 +61,7 @@ class ChipRack:
         self._clock = clock
         self._i2c: dict[int, _Unit[I2cChip]] = {}
         self._dht22: dict[int, _Unit[Dht22Chip]] = {}
+        self._wiring = wiring
         self._hang(wiring, inserted_s=_LONG_AGO)
 
     def i2c(self, address: int) -> I2cChip | None:
@@ -67,6 +90,46 @@ class ChipRack:
                     other.chip = self._new_i2c(place, other.site, _LONG_AGO)
                 other.is_powered = is_on
 
+    def snapshot(self) -> Any:
+        """Return what keeps the chips over a restart, as plain JSON."""
+        chips = {
+            name: _Kept(**_identity(unit.site), is_powered=unit.is_powered, chip=unit.chip.snapshot())
+            for name, unit in self._units().items()
+        }
+        return plain(_Memory(clock_s=self._clock.monotonic(), chips=chips))
+
+    def restoring(self, kept: object) -> _Take:
+        """Check what `snapshot` returned, and return what takes it up; ValueError when it cannot be.
+
+        Nothing holds a power pin after a restart: a chip that was without power gets it, and begins anew.
+        """
+        memory = checked(kept, _Memory)
+        shift = Shift(clock_s=memory.clock_s, later_s=self._clock.monotonic() - memory.clock_s)
+        fresh = ChipRack(self._box, self._desk, self._clock, self._wiring)
+        units, takes, woken = fresh._units(), [], []
+        for name, known in memory.chips.items():
+            unit = units.get(name)
+            if unit is None or _identity(unit.site) != _identity(known):
+                continue
+            if known.is_powered:
+                takes.append(unit.chip.restoring(known.chip, shift))
+            else:
+                woken.append(unit.site)
+
+        def take() -> None:
+            self._i2c, self._dht22 = fresh._i2c, fresh._dht22
+            for step in takes:
+                step()
+            for site in woken:
+                self._end_hangs(site)
+
+        return take
+
+    def _units(self) -> dict[str, _Unit[I2cChip] | _Unit[Dht22Chip]]:
+        """Return every chip on bus and pins by its name."""
+        on_bus = {chip_name(address): unit for address, unit in self._i2c.items()}
+        return {**on_bus, **{chip_name(pin=pin): unit for pin, unit in self._dht22.items()}}
+
     def _end_hangs(self, site: Place) -> None:
         for fault in self._desk.active(self._box.now_s, site.sensors.values()):
             if fault.fault == "F6":
@@ -75,6 +138,7 @@ class ChipRack:
     def _hang(self, wiring: Wiring, inserted_s: float) -> None:
         for site in wiring.sites:
             self._require_place(site)
+        self._wiring = wiring
         self._i2c = {
             address: _kept(self._i2c, address, site)
             or _Unit(site, self._new_i2c(address, site, self._inserted_s(address, site, inserted_s)))
@@ -135,6 +199,10 @@ class ChipRack:
 
 def _answering(unit: _Unit[_Chip] | None) -> _Chip | None:
     return unit.chip if unit is not None and unit.is_powered else None
+
+
+def _identity(chip: Place | _Kept) -> dict[str, Any]:
+    return {"kind": chip.kind, "zone_id": chip.zone_id, "plant_id": chip.plant_id, "depth": chip.depth}
 
 
 def _kept(units: Mapping[int, _Unit[_Chip]], place: int, site: Place) -> _Unit[_Chip] | None:

@@ -51,8 +51,9 @@ class Device(Generic[_Spec, _Defect]):
         if not isinstance(defect, type(self.healthy)):
             msg = f"{self.actuator_id}: a {self.kind} has a {type(self.healthy).__name__}, not {type(defect).__name__}"
             raise TypeError(msg)
-        self.settle()
-        self._defect = defect
+        if defect != self._defect:
+            self.settle()
+            self._defect = defect
 
 
 class Relay(Device[RelaySpec, NoDefect]):

@@ -51,6 +51,7 @@ def _row(spec: FaultSpec) -> dict[str, Any]:
         "what": spec.what,
         "acts_on": str(spec.place),
         "kinds": sorted(spec.kinds),
+        "quantity": spec.quantity,
         "seen_in": spec.seen_in,
         "parameters": [_parameter(parameter) for parameter in spec.parameters],
     }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from dt.plant.species import species_of
 from dt.simulator.replay import Replay
 from dt.simulator.spec import (
+    LAMP_LM_PER_W,
     AirSpec,
     BoxSpec,
     FanSpec,
@@ -28,6 +29,15 @@ from dt.utils.rig import ActuatorDescriptor, Rig, Zone
 
 LAMPS = frozenset({"lamp", "light"})
 OUTPUT_KINDS = frozenset({"pump", "fan", "heater", "relay", *LAMPS})
+# What an option of an actuator may be: less or more is a wrong unit.
+_LIMITS: Mapping[str, tuple[float, float]] = {
+    "flow_ml_s": (0.01, 1000.0),  # as the guard has it
+    "reservoir_ml": (0.0, 1e6),
+    "lux": (0.0, 200_000.0),  # twice the midday sun
+    "power_w": (0.0, 5000.0),
+    "exchange_per_h": (0.0, 2000.0),
+}
+_SHOWN_DIGITS = 40
 _SAUCER_SHARE, _RIM_SHARE = 0.15, 0.10  # of the pot's volume
 
 
@@ -39,14 +49,15 @@ def box_spec(rig: Rig, seed: int = 1, weather: Replay | None = None) -> BoxSpec:
     around = WeatherSpec() if weather is None else weather
     devices = [actuator for actuator in rig.actuators if actuator.kind in OUTPUT_KINDS]
     pumps = [actuator for actuator in devices if actuator.kind == "pump"]
-    lamps = [_lamp(actuator) for actuator in devices if actuator.kind in LAMPS]
+    zones = {zone.zone_id: _zone(zone, _count_in(zone, rig.plants.values()), around) for zone in rig.zones.values()}
+    lamps = [_lamp(actuator, zones[actuator.zone_id]) for actuator in devices if actuator.kind in LAMPS]
     try:
         return BoxSpec(
-            zones=tuple(_zone(zone, _count_in(zone, rig.plants.values()), around) for zone in rig.zones.values()),
+            zones=tuple(zones.values()),
             pots=tuple(_pot(plant) for plant in rig.plants.values()),
             reservoirs=_reservoirs(pumps),
             pumps=tuple(_pump(actuator) for actuator in pumps),
-            lamps=(*lamps, *_timer_lamps(rig, lamps)),
+            lamps=(*lamps, *_timer_lamps(zones.values(), lamps)),
             fans=tuple(_fan(actuator) for actuator in devices if actuator.kind == "fan"),
             heaters=tuple(_heater(actuator) for actuator in devices if actuator.kind == "heater"),
             relays=tuple(RelaySpec(actuator_id=a.actuator_id) for a in devices if a.kind == "relay"),
@@ -107,31 +118,45 @@ def _pump(actuator: ActuatorDescriptor) -> PumpSpec:
 
 
 def _reservoirs(pumps: Sequence[ActuatorDescriptor]) -> tuple[ReservoirSpec, ...]:
-    """A can holds what the one of its pumps that tells says."""
-    contents: dict[str, float] = {}
+    """A can holds what one of its pumps says, or what all that say it agree on."""
+    told: dict[str, tuple[str, float]] = {}
     for pump in pumps:
-        name = _reservoir_of(pump)
-        told = "reservoir_ml" in pump.options
-        if told or name not in contents:
-            contents[name] = _number(pump, "reservoir_ml", ReservoirSpec().content_ml)
-    return tuple(ReservoirSpec(name=name, content_ml=content_ml) for name, content_ml in contents.items())
+        if "reservoir_ml" not in pump.options:
+            continue
+        name, content_ml = _reservoir_of(pump), _number(pump, "reservoir_ml", 0.0)
+        first, before_ml = told.setdefault(name, (pump.actuator_id, content_ml))
+        if content_ml != before_ml:
+            amounts = f"{before_ml:g} by {first} and {content_ml:g} by {pump.actuator_id}"
+            raise ConfigError(f"actuator {pump.actuator_id}: reservoir_ml: reservoir {name} is given as {amounts}")
+    usual_ml = ReservoirSpec().content_ml
+    names = dict.fromkeys(map(_reservoir_of, pumps))
+    return tuple(ReservoirSpec(name=name, content_ml=told.get(name, ("", usual_ml))[1]) for name in names)
 
 
 def _reservoir_of(pump: ActuatorDescriptor) -> str:
     return str(pump.options.get("reservoir", pump.actuator_id))
 
 
-def _lamp(actuator: ActuatorDescriptor) -> LampSpec:
+def _lamp(actuator: ActuatorDescriptor, zone: ZoneSpec) -> LampSpec:
+    """A lamp of so many watts lights the zone's ground with so many lux, and the other way round."""
     spec = LampSpec(actuator_id=actuator.actuator_id, zone_id=actuator.zone_id, on_h=0.0, off_h=0.0)
-    heat_w = _number(actuator, "power_w", spec.heat_w)  # all of a lamp's electric power ends as heat
-    return replace(spec, lux=_number(actuator, "lux", spec.lux), heat_w=heat_w)
+    lux_per_w = LAMP_LM_PER_W / zone.air.sunlit_m2
+    lux = spec.lux
+    if "lux" not in actuator.options and "power_w" in actuator.options:
+        lux = _number(actuator, "power_w", 0.0) * lux_per_w
+    lux = _number(actuator, "lux", lux)
+    heat_w = _number(actuator, "power_w", lux / lux_per_w)  # all of a lamp's electric power ends as heat
+    return replace(spec, lux=lux, heat_w=heat_w)
 
 
-def _timer_lamps(rig: Rig, lamps: Sequence[LampSpec]) -> list[LampSpec]:
+def _timer_lamps(zones: Iterable[ZoneSpec], lamps: Sequence[LampSpec]) -> list[LampSpec]:
     lit = {lamp.zone_id for lamp in lamps}
-    return [
-        LampSpec(actuator_id=timer_lamp_id(zone_id), zone_id=zone_id) for zone_id in rig.zones if zone_id not in lit
-    ]
+    return [_timer_lamp(zone) for zone in zones if zone.zone_id not in lit]
+
+
+def _timer_lamp(zone: ZoneSpec) -> LampSpec:
+    spec = LampSpec(actuator_id=timer_lamp_id(zone.zone_id), zone_id=zone.zone_id)
+    return replace(spec, heat_w=spec.lux * zone.air.sunlit_m2 / LAMP_LM_PER_W)
 
 
 def _fan(actuator: ActuatorDescriptor) -> FanSpec:
@@ -145,7 +170,12 @@ def _heater(actuator: ActuatorDescriptor) -> HeaterSpec:
 
 
 def _number(actuator: ActuatorDescriptor, name: str, default: float) -> float:
-    value = actuator.options.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < math.inf:
-        raise ConfigError(f"actuator {actuator.actuator_id}: {name}: must be a number from 0 up, not {value!r}")
+    """Return a number of the rig, or what it is by default; ConfigError names actuator, option and limits."""
+    value = actuator.options.get(name)
+    if value is None:
+        return default
+    least, most = _LIMITS[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        limits = f"must be a number from {least:g} to {most:g}"
+        raise ConfigError(f"actuator {actuator.actuator_id}: {name}: {limits}, not {str(value)[:_SHOWN_DIGITS]}")
     return float(value)

@@ -111,7 +111,7 @@ class _Aim:
         """Search the last watering; None when neither nothing nor a full pot leads there."""
 
         def ends_at(amount_ml: float) -> float:
-            box = copy.deepcopy(at_last)
+            box = _copied(at_last)
             box.pour(self.plant_id, box.now_s, amount_ml)
             return self.said_by(box)
 
@@ -161,7 +161,12 @@ def _lived(spec: BoxSpec, since_s: float, aim: _Aim, last_s: float) -> tuple[Pou
 
 def _copy_at(box: Box, at_s: float) -> Box:
     box.advance(at_s)
-    return copy.deepcopy(box)
+    return _copied(box)
+
+
+def _copied(box: Box) -> Box:
+    """Return a box that lives by itself; the weather, which nobody changes and which may be long, is the same."""
+    return copy.deepcopy(box, {id(zone.weather): zone.weather for zone in box.spec.zones})
 
 
 def _occasions(spec: BoxSpec, since_s: float, aim: _Aim, last_s: float) -> list[tuple[float, str]]:

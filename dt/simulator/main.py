@@ -11,13 +11,12 @@ import msgspec
 from flask import Flask, Response
 
 from dt.communication.wire import WireServer
+from dt.simulator.beginning import Beginning, beginning
 from dt.simulator.board import BoxWire
 from dt.simulator.box import Box
 from dt.simulator.fault_pages import add_fault_pages
-from dt.simulator.from_rig import box_spec
-from dt.simulator.replay import load_weather
+from dt.simulator.hand_pages import add_hand_pages
 from dt.simulator.rig_watch import RigWatch
-from dt.simulator.scenario import Scenario, load_scenario
 from dt.simulator.wiring import wiring
 from dt.utils.clock import Clock, SystemClock
 from dt.utils.config import Settings, load_settings
@@ -31,7 +30,6 @@ from dt.utils.service import Service, run_service
 
 _SAVES_EVERY_S = 2.0
 _SETTLES_S = 2 * 86_400.0
-_SEED = 1
 
 log = get_logger("dt.simulator")
 
@@ -42,20 +40,20 @@ class SimulatorService(Service):
     A box that was prepared belongs to a process that runs everything, and is not kept.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, box: Box | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, box: Box | None = None, begun: Beginning | None = None
+    ) -> None:
         super().__init__("simulator", clock)
         self._settings = settings
         self._rig = load_rig(settings.rig_file)
         self._kept = settings.data_dir / "box.json"
         self._stop = threading.Event()
-        scenario = load_scenario(settings.sim_scenario) if settings.sim_scenario else Scenario()
-        seed = _SEED if scenario.seed is None else scenario.seed
-        weather = load_weather(settings.sim_weather) if settings.sim_weather else None
-        self.box = box or Box(box_spec(self._rig, seed, weather), clock.wall() - _SETTLES_S)
+        begun = begun or beginning(settings)
+        self.box = box or Box(begun.spec(self._rig), clock.wall() - _SETTLES_S)
         self._is_given = box is not None
         self.wire = BoxWire(self.box, clock, wiring(self._rig), is_one_process=self._is_given)
-        self._scenario = scenario
-        self._orders = scenario.orders(clock.wall(), self.wire.targets())
+        self._scenario = begun.scenario
+        self._orders = begun.scenario.orders(clock.wall(), self.wire.targets())
         self._rig_watch = RigWatch(self._rig, self.wire, clock)
 
     def on_start(self) -> None:
@@ -95,6 +93,7 @@ class SimulatorService(Service):
             return json_response(self.wire.state())
 
         add_fault_pages(app, self.wire)
+        add_hand_pages(app, self.wire)
         return app
 
     def _order_scenario(self) -> None:
@@ -136,9 +135,11 @@ class SimulatorService(Service):
             log.warning("the box cannot be kept in %s: %s", self._kept, error)
 
 
-def create_service(settings: Settings, clock: Clock, box: Box | None = None) -> SimulatorService:
-    """Assemble the service around a new box, or around one that was prepared; opens nothing yet."""
-    return SimulatorService(settings, clock, box)
+def create_service(
+    settings: Settings, clock: Clock, box: Box | None = None, begun: Beginning | None = None
+) -> SimulatorService:
+    """Assemble the service around a new box, or around one that was prepared as it was `begun`; opens nothing yet."""
+    return SimulatorService(settings, clock, box, begun)
 
 
 def main() -> int:

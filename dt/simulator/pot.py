@@ -42,7 +42,7 @@ class Pot:
         """Let one step pass in the air that the zone has now."""
         zone, soil, growth = self.zone, self.soil, self.growth
         self.soil_degc += (zone.air_degc - self.soil_degc) * _lag_share(dt_s, self._lag_s)
-        stress = soil.stress()
+        stress = soil.stress() * growth.oxygen
         light, vpd = zone.short_wave_w_m2, zone.vpd_kpa
         wanted = transpiration_ml_s(light, vpd, growth.leaf_area_index, growth.cover, self._ground_m2)
         wanted *= growth.openness(stress)
@@ -53,7 +53,7 @@ class Pot:
             transpired_ml=wanted * dt_s,
             evaporated_ml=evaporation_ml_s(vpd, self._surface_m2) * soil.evaporation_share() * dt_s,
         )
-        growth.step(dt_s, light, zone.air_degc, stress, soil.root_vwc)
+        growth.step(dt_s, zone.photons_umol_m2_s, zone.air_degc, stress, soil.aeration(), soil.root_vwc)
         zone.gained_ml += given_ml
 
 

@@ -6,9 +6,11 @@ import csv
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from statistics import median_low
 
 from dt.simulator.air import saturation_kpa, vapour_g_m3
 from dt.utils.exceptions import ConfigError
@@ -19,28 +21,43 @@ _LIMITS = {"temperature_degc": (-60.0, 70.0), "humidity_pct": (0.0, 100.0), "rad
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """Recorded weather, joined by straight lines. Outside its span it repeats itself by whole days, or is an error."""
+    """Recorded weather, joined by straight lines. Outside its span it repeats itself by whole days, or is an error.
+
+    Each row stands for a step as long as the median one: 24 hourly rows are a day, whose last hour leads to its first.
+    """
 
     times_s: tuple[float, ...]
     temperature_degc: tuple[float, ...]
     vapour_g_m3: tuple[float, ...]
     sun_w_m2: tuple[float, ...]
     wraps: bool = True
+    step_s: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be joined by lines."""
         if len(self.times_s) < 2 or list(self.times_s) != sorted(set(self.times_s)):
             msg = "a weather record needs at least two times, ascending, each once"
             raise ValueError(msg)
-        if self.wraps and self.times_s[-1] - self.times_s[0] < _DAY_S:
+        step_s = median_low(after - before for before, after in pairwise(self.times_s))
+        object.__setattr__(self, "step_s", step_s)  # once: a record may be of years
+        if self.wraps and self.span_s < _DAY_S:
             msg = "a weather record shorter than a day cannot repeat itself"
             raise ValueError(msg)
+
+    @property
+    def span_s(self) -> float:
+        """What the rows cover, the step of the last one included."""
+        return self.times_s[-1] - self.times_s[0] + self.step_s
 
     def at(self, time_s: float) -> tuple[float, float, float]:
         """Return sun on a plane (W/m2), temperature (degC) and vapour (g/m3); ValueError beyond an end."""
         time_s = self._within(time_s)
-        after = min(max(bisect_right(self.times_s, time_s), 1), len(self.times_s) - 1)
-        start_s, end_s = self.times_s[after - 1], self.times_s[after]
+        after = max(bisect_right(self.times_s, time_s), 1)
+        start_s = self.times_s[after - 1]
+        if after < len(self.times_s):
+            end_s = self.times_s[after]
+        else:  # from the last row on to the first
+            after, end_s = 0, start_s + self.step_s
         part = (time_s - start_s) / (end_s - start_s)
         return (
             _between(self.sun_w_m2, after, part),
@@ -55,7 +72,7 @@ class Replay:
         if not self.wraps:
             msg = f"the weather record covers {_told(first_s)} to {_told(last_s)}, not {_told(time_s)}"
             raise ValueError(msg)
-        span_s = math.floor((last_s - first_s) / _DAY_S) * _DAY_S  # whole days: noon stays noon
+        span_s = math.floor(self.span_s / _DAY_S) * _DAY_S  # whole days: noon stays noon
         return first_s + (time_s - first_s) % span_s
 
 

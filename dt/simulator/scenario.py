@@ -12,9 +12,11 @@ from typing import Any
 
 from dt.simulator.faults.order import Targets, read_order
 from dt.utils.exceptions import ConfigError, MessageError
+from dt.utils.text_file import text_of
 
 _UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
+_LIKE_SPAN = re.compile(r"[-+]\s*\d.*|\d+(?:\.\d+)?\s*[a-zA-Z]+")
 _TIMES = ("since", "until")
 _KEYS = frozenset({"seed", "name", "faults"})
 
@@ -45,13 +47,7 @@ class Scenario:
 
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario file; raises ConfigError with the file, the line and the field."""
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(f"SIM_SCENARIO: {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"SIM_SCENARIO: {path}: is no UTF-8 text") from error
-    return parse_scenario(text, path)
+    return parse_scenario(text_of(path, "SIM_SCENARIO"), path)
 
 
 def parse_scenario(text: str, path: Path = Path("scenario.toml")) -> Scenario:
@@ -88,6 +84,7 @@ def absolute(name: str, value: object, start_s: float) -> object:
     match = _SPAN.fullmatch(value.strip())
     if match is not None:
         return start_s + float(match[1]) * _UNITS_S[match[2]]
-    if re.fullmatch(r"\d+(?:\.\d+)?\s*[a-zA-Z]+", value.strip()):
-        raise MessageError(name, f"must be a span such as 90s, 5min, 2h or 1.5d, or a time, not {value!r}")
+    if _LIKE_SPAN.fullmatch(value.strip()):
+        wanted = "a span from the start on, such as 90s, 5min, 2h or 1.5d, or a time"
+        raise MessageError(name, f"must be {wanted}, not {value!r}")
     return value

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from dt.simulator.box import Box
+from dt.simulator.chip_memory import DiceMemory, checked, dice_memory, dice_state, finite, plain
 from dt.simulator.noise import SmoothNoise
 from dt.utils.quantities import Quantity
 
@@ -28,8 +30,9 @@ _DRIFT_COUNTS = 1.5
 _DRIFT_PERIOD_S = 20 * 86_400.0
 _FRESH_GAP_COUNTS = 30.0  # soil that was pushed aside lets air to the probe, and settles
 _SETTLES_S = 6.0 * 3600
-# Aosong AM2302: 0.1 resolution, +-0.5 degC, +-2 %, hysteresis +-0.3 %.
+# Aosong AM2302: 0.1 resolution, +-0.5 degC, +-2 %, hysteresis +-0.3 %, 0 to 99.9 %.
 _SPREAD_DEGC, _SPREAD_PCT = 0.5, 2.0
+_MOST_PCT = 99.9
 _HYSTERESIS_DEGC, _HYSTERESIS_PCT = 0.05, 0.3
 BH1750_COUNTS_PER_LUX = 1.2  # BH1750FVI datasheet, H-resolution mode at the default measurement time
 _MAX_LUX_COUNTS = 0xFFFF
@@ -105,17 +108,17 @@ class Play:
     [50.0, 50.0, 50.7, 50.7]
     """
 
-    __slots__ = ("_at", "_half")
+    __slots__ = ("_half", "at")
 
     def __init__(self, half: float) -> None:
         self._half = half
-        self._at: float | None = None
+        self.at: float | None = None
 
     def follow(self, value: float) -> float:
         """Return where the output stands."""
-        at = value if self._at is None else self._at
-        self._at = min(max(at, value - self._half), value + self._half)
-        return self._at
+        at = value if self.at is None else self.at
+        self.at = min(max(at, value - self._half), value + self._half)
+        return self.at
 
 
 class Spot:
@@ -156,6 +159,16 @@ class Spot:
         return soil.vwc_top + depth * (soil.vwc_bottom - soil.vwc_top)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensesMemory:
+    """What senses need to go on exactly so."""
+
+    noise: DiceMemory
+    temperature_at: float | None
+    humidity_at: float | None
+    inserted_s: float | None
+
+
 class Senses:
     """One chip's view of its spot: fixed errors drawn from the seed and its name, noise drawn at every look."""
 
@@ -193,6 +206,29 @@ class Senses:
         """The box's time."""
         return self.spot.box.now_s
 
+    def snapshot(self) -> Any:
+        """Return what keeps noise, hysteresis and insertion over a restart, as plain JSON."""
+        memory = SensesMemory(
+            noise=dice_memory(self.noise),
+            temperature_at=self._temperature_play.at,
+            humidity_at=self._humidity_play.at,
+            inserted_s=finite(self.placement.inserted_s),
+        )
+        return plain(memory)
+
+    def restoring(self, kept: object) -> Callable[[], None]:
+        """Check what `snapshot` returned, and return what takes it up; ValueError when it cannot be."""
+        memory = checked(kept, SensesMemory)
+        state = dice_state(memory.noise)
+        inserted_s = float("-inf") if memory.inserted_s is None else memory.inserted_s
+
+        def take() -> None:
+            self.noise.setstate(state)
+            self._temperature_play.at, self._humidity_play.at = memory.temperature_at, memory.humidity_at
+            self.placement = replace(self.placement, inserted_s=inserted_s)
+
+        return take
+
     def expected_counts(self) -> float:
         """What the soil probe would say without noise and faults."""
         return self._counts(self.placement)
@@ -221,7 +257,7 @@ class Senses:
         """The DHT22's humidity, in its steps of 0.1 %."""
         value = self._humidity_play.follow(self.spot.humidity_pct) + self.humidity_offset_pct
         value = self.sways.felt(Quantity.HUMIDITY, value + self.noise.gauss(0.0, 0.3), 1.0)
-        return round(max(0.0, min(100.0, value)), 1)
+        return round(max(0.0, min(_MOST_PCT, value)), 1)
 
     def precise_degc(self, noise_k: float) -> float:
         """A better thermometer's temperature: half the DHT22's spread, no steps."""

@@ -2,6 +2,7 @@
 
 Amounts are millilitres, contents m3/m3, rates ml/s. All flows of a step are bounded by what is there and by what fits.
 Redistribution, drainage and draw-up are linear reservoirs (Feddes 1978 has the sinks, Bouma 1981 the quick wetting).
+Water in the saucer stands around the pot: what is below its level stays full.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ _REDISTRIBUTION_S = 3.0 * 3600
 _DRAW_UP_S = 5.0 * 3600
 _TOP_ROOTS = 0.45
 _FILM_ML = 1e-6
+# Air that roots need, m3/m3: none is taken up with 0.05 or less (anaerobiosis point, Feddes et al. 1978), and growth
+# suffers below 0.10 (Grable & Siemer 1968).
+_AIRLESS, _AIRY = 0.05, 0.10
+_SAUCER_FACE = 1.5  # of the pot's own
 
 
 @dataclass(slots=True)
@@ -37,6 +42,9 @@ class Soil:
     top_volume_ml: float = field(init=False)
     bottom_volume_ml: float = field(init=False)
     _stressed_span: float = field(init=False)
+    _airy: float = field(init=False)  # water contents between which roots begin to lack air and have none
+    _airless: float = field(init=False)
+    _standing_per_ml: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out once what the spec says."""
@@ -44,6 +52,9 @@ class Soil:
         self.top_volume_ml = pot.volume_ml * pot.top_share
         self.bottom_volume_ml = pot.volume_ml - self.top_volume_ml
         self._stressed_span = (1.0 - pot.species.depletion_share) * (pot.capacity - pot.wilting)
+        self._airy = max(pot.capacity, pot.porosity - _AIRY)
+        self._airless = max(0.5 * (self._airy + pot.porosity), pot.porosity - _AIRLESS)
+        self._standing_per_ml = (pot.porosity - pot.capacity) / (_SAUCER_FACE * self.bottom_volume_ml)
 
     @classmethod
     def of(cls, pot: PotSpec) -> Soil:
@@ -81,6 +92,16 @@ class Soil:
     def stress(self) -> float:
         """Ks of FAO-56 eq. 84: 1 without stress, 0 at wilting."""
         return min(1.0, max(0.0, (self.root_vwc - self.pot.wilting) / self._stressed_span))
+
+    def aeration(self) -> float:
+        """Feddes' alpha on the wet side by layer and roots: 1 with enough air, 0 when no root has any (1978)."""
+        top, bottom = self.top_ml / self.top_volume_ml, self.bottom_ml / self.bottom_volume_ml
+        if top <= self._airy and bottom <= self._airy:
+            return 1.0
+        return _TOP_ROOTS * self._breath(top) + (1.0 - _TOP_ROOTS) * self._breath(bottom)
+
+    def _breath(self, vwc: float) -> float:
+        return min(1.0, max(0.0, (self._airless - vwc) / (self._airless - self._airy)))
 
     def evaporation_share(self) -> float:
         """How far the drying face still lets water through, 0..1 (falling-rate stage, Ritchie 1972)."""
@@ -121,7 +142,10 @@ class Soil:
             flow_ml = min(excess_ml * _share(dt_s, _DRAINAGE_S), room_ml)
             self.top_ml -= flow_ml
             self.bottom_ml += flow_ml
-        excess_ml = self.bottom_ml - pot.capacity * self.bottom_volume_ml
+        held = pot.capacity
+        if self.saucer_ml > 0.0:
+            held = min(pot.porosity, held + self._standing_per_ml * self.saucer_ml)
+        excess_ml = self.bottom_ml - held * self.bottom_volume_ml
         if excess_ml > 0.0:
             self.bottom_ml -= excess_ml * leak
             self.saucer_ml += excess_ml * leak

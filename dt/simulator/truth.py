@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from dt.plant.evapotranspiration import ALBEDO, reference_mm_h
+from dt.simulator.air import transpiration_ml_s
 from dt.simulator.devices import Device, Pump
+from dt.simulator.growth import warmth_factor
 
 if TYPE_CHECKING:
     from dt.simulator.box import Box
     from dt.simulator.pot import Pot
     from dt.simulator.zone import ZoneBox
+
+_LEAST_LIGHT_W_M2 = 5.0
+_MJ_PER_W_H = 0.0036
 
 
 def state(box: Box) -> dict[str, object]:
@@ -42,6 +48,23 @@ def water(box: Box) -> dict[str, float]:
     }
 
 
+def crop_coefficient(pot: Pot) -> float | None:
+    """Return what the plant would give off without stress over the grass reference in the same air (FAO-56 eq. 58).
+
+    None in the dark, where FAO-56 knows a reference of almost nothing.
+    """
+    zone, growth = pot.zone, pot.growth
+    if zone.short_wave_w_m2 < _LEAST_LIGHT_W_M2:
+        return None
+    net_mj_m2_h = (1.0 - ALBEDO) * zone.short_wave_w_m2 * _MJ_PER_W_H
+    reference = reference_mm_h(zone.air_degc, zone.vpd_kpa, net_mj_m2_h)
+    ground_m2 = pot.spec.ground_m2
+    wanted = transpiration_ml_s(
+        zone.short_wave_w_m2, zone.vpd_kpa, growth.leaf_area_index, growth.cover, ground_m2
+    )  # 1 ml/m2 is 0.001 mm
+    return 3.6 * wanted * (1.0 - growth.damage) / ground_m2 / reference
+
+
 def _zone(zone: ZoneBox) -> dict[str, object]:
     return {
         "air": {
@@ -51,7 +74,12 @@ def _zone(zone: ZoneBox) -> dict[str, object]:
             "vpd_kpa": zone.vpd_kpa,
             "walls_degc": zone.mass_degc,
         },
-        "light": {"lux": zone.light_lux, "daylight_lux": zone.daylight_lux, "lamp": zone.is_lamp_on},
+        "light": {
+            "lux": zone.light_lux,
+            "daylight_lux": zone.daylight_lux,
+            "ppfd_umol_m2_s": zone.photons_umol_m2_s,
+            "lamp": zone.is_lamp_on,
+        },
         "totals_ml": {
             "vapour_in": zone.vapour_in_ml,
             "vapour_out": zone.vapour_out_ml,
@@ -76,10 +104,13 @@ def _pot(pot: Pot) -> dict[str, object]:
         },
         "plant": {
             "ks": soil.stress(),
-            "kc": pot.spec.species.crop_factor * growth.cover,
+            "kc": crop_coefficient(pot),
+            "aeration": soil.aeration(),
+            "root_oxygen": growth.oxygen,
+            "warmth_factor": warmth_factor(pot.spec, pot.zone.air_degc),
             "transpiration_ml_h": 3600.0 * pot.transpiration_ml_s,
             "leaf_area_m2": growth.leaf_area_m2,
-            "leaf_area_index": growth.leaf_area_index,
+            "leaf_area_index": growth.leaf_area_index * (1.0 - growth.damage),
             "canopy_cover": growth.visible_cover,
             "turgor": growth.turgor,
             "damage": growth.damage,

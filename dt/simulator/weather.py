@@ -18,13 +18,33 @@ from dt.simulator.spec import SiteSpec, WeatherSpec
 
 _DAY_S = 86_400.0
 _KNOT_S = 300.0
-_SOLAR_CONSTANT = 1098.0  # W/m2 of Haurwitz' clear-sky model (1945)
+_CLEAR_W_M2, _CLEAR_AIR = 1098.0, 0.059  # Haurwitz 1945: 94.4 cal cm-2 h-1; both as in pvlib.clearsky.haurwitz
+_LEAST_HEIGHT = 0.005  # sine of the sun's elevation
 SUNLIGHT_LUX_PER_W_M2 = 110.0  # global daylight, Littlefair 1985
 _LEAST_VAPOUR_G_M3 = 1.0
 _COLDEST_DAY = 20.0  # of the year, north of the equator
 
 # Sun on a horizontal plane (W/m2), air (degC), vapour (g/m3).
 Outside = tuple[float, float, float]
+
+
+def equation_of_time_h(day_of_year: int) -> float:
+    """Return how far the sun is ahead of the clock, in hours (FAO-56 eq. 32 and 33; example 19 has 0.1889 on day 274).
+
+    >>> round(equation_of_time_h(274), 4)
+    0.1889
+    """
+    b = math.tau * (day_of_year - 81.0) / 364.0
+    return 0.1645 * math.sin(2.0 * b) - 0.1255 * math.cos(b) - 0.025 * math.sin(b)
+
+
+def clear_sky_w_m2(height: float) -> float:
+    """Return the sun on a plane under a clear sky at the sine of the sun's elevation (Haurwitz 1945).
+
+    >>> round(clear_sky_w_m2(1.0)), round(clear_sky_w_m2(0.5))
+    (1035, 488)
+    """
+    return _CLEAR_W_M2 * height * math.exp(-_CLEAR_AIR / height)
 
 
 class Weather:
@@ -103,8 +123,7 @@ class _Synthetic:
             day_of_year = datetime.fromtimestamp(time_s, UTC).timetuple().tm_yday
             year_part = math.tau * day_of_year / 365.0
             declination = 0.409 * math.sin(year_part - 1.39)
-            b = year_part - math.tau * 81.0 / 365.0
-            self._equation_s = 3600.0 * (0.1645 * math.sin(2 * b) - 0.1255 * math.cos(b) - 0.025 * math.sin(b))
+            self._equation_s = 3600.0 * equation_of_time_h(day_of_year)
             self._sin_part = math.sin(self._latitude) * math.sin(declination)
             self._cos_part = math.cos(self._latitude) * math.cos(declination)
             hemisphere = 1.0 if self._latitude >= 0.0 else -1.0
@@ -113,13 +132,14 @@ class _Synthetic:
         return (time_s + self._longitude_s + self._equation_s) % _DAY_S
 
     def _sun_w_m2(self, solar_s: float, time_s: float) -> float:
-        """Clear sky by Haurwitz (1945), less what clouds take (Kasten & Czeplak 1980)."""
+        """Clear sky less what clouds take (Kasten & Czeplak 1980)."""
         height = self._sin_part - self._cos_part * math.cos(solar_s / _DAY_S * math.tau)
-        if height <= 0.005:
+        if height <= _LEAST_HEIGHT:
             return 0.0
         spec = self._spec
-        clear = _SOLAR_CONSTANT * height * math.exp(-0.057 / height)
-        cover = spec.cloud_cover + spec.cloudy_days * self._cloudy_days.at(time_s)
+        clear = clear_sky_w_m2(height)
+        cover = spec.cloud_cover - spec.yearly_clouds * self._season
+        cover += spec.cloudy_days * self._cloudy_days.at(time_s)
         cover = min(1.0, max(0.0, cover + spec.passing_clouds * self._clouds.at(time_s)))
         through = 1.0 - 0.75 * math.pow(cover, 3.4)
         broken = 4.0 * cover * (1.0 - cover)  # no gaps in a clear sky, nor in an overcast one

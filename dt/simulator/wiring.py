@@ -76,6 +76,7 @@ class Wiring:
         """Return what can have a fault."""
         return Targets(
             sensors={sensor_id: site.kind for site in self.sites for sensor_id in site.sensors.values()},
+            quantities={name: quantity for site in self.sites for quantity, name in site.sensors.items()},
             actuators={output.name: output.kind for output in self.outputs.values()},
             i2c=frozenset(sensor_id for site in self.i2c.values() for sensor_id in site.sensors.values()),
         )

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 
+from dt.plant.light import PPFD_PER_LUX, LightSource
 from dt.simulator.air import AIR_J_M3_K, LATENT_HEAT_J_G, saturation_kpa, vapour_g_m3, vapour_pressure_kpa
 from dt.simulator.devices import Fan, Heater, Lamp
 from dt.simulator.spec import ZoneSpec
 from dt.simulator.weather import SUNLIGHT_LUX_PER_W_M2, Weather
+
+_SUN_UMOL_PER_LUX = PPFD_PER_LUX[LightSource.SUNLIGHT]  # with the lux per W/m2: 2.03 umol/J (Meek et al. 1984: 2.02)
 
 
 class ZoneBox:
@@ -32,6 +35,7 @@ class ZoneBox:
         self.light_lux = 0.0
         self.daylight_lux = 0.0
         self.short_wave_w_m2 = 0.0
+        self.photons_umol_m2_s = 0.0  # of 400 to 700 nm, whatever shines
         self.gained_ml = 0.0  # by evaporation since the air was last mixed
         self.vapour_in_ml = 0.0
         self.vapour_out_ml = 0.0
@@ -71,14 +75,16 @@ class ZoneBox:
         sun = sun_w_m2 * self.spec.air.window_share
         self.daylight_lux = sun * SUNLIGHT_LUX_PER_W_M2
         heat_w, radiant_w, lux, short_wave = 0.0, 0.0, self.daylight_lux, sun
+        photons = _SUN_UMOL_PER_LUX * lux
         for lamp in self.lamps:
             output = lamp.step(dt_s, self.weather.local_hour(time_s))
             if output:
                 lux += output * lamp.spec.lux
+                photons += output * lamp.spec.lux * lamp.spec.umol_per_lux
                 short_wave += output * lamp.spec.lux / lamp.spec.lux_per_w_m2
                 heat_w += output * lamp.spec.heat_w
                 radiant_w += output * lamp.spec.heat_w * lamp.spec.radiant_share
-        self.light_lux, self.short_wave_w_m2 = lux, short_wave
+        self.light_lux, self.short_wave_w_m2, self.photons_umol_m2_s = lux, short_wave, photons
         return heat_w - radiant_w, radiant_w
 
     def warm(self, dt_s: float, time_s: float) -> None:

@@ -14,6 +14,7 @@ from dt.utils.dataclasses import Plant, SensorDescriptor
 from dt.utils.exceptions import ConfigError, MessageError
 from dt.utils.ids import require_name
 from dt.utils.pins import PinUse, bus_pins, option_pins, pin_number, refuse_second_use, sensor_pins
+from dt.utils.text_file import text_of
 
 __all__ = ["ActuatorDescriptor", "Rig", "Zone", "actuator_pins", "load_rig", "parse_rig", "pin_number"]
 
@@ -91,13 +92,7 @@ def actuator_pins(actuator: ActuatorDescriptor) -> list[PinUse]:
 
 def load_rig(path: Path) -> Rig:
     """Read a rig file; raises ConfigError with the file, the line and the field."""
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(f"RIG_FILE: {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"RIG_FILE: {path}: must be UTF-8: {error.reason} at byte {error.start}") from error
-    return parse_rig(text, path)
+    return parse_rig(text_of(path, "RIG_FILE"), path)
 
 
 def parse_rig(text: str, path: Path = Path("rig.toml")) -> Rig:

@@ -62,7 +62,7 @@ class Service:
                 return
             try:
                 self.on_start()
-            except BaseException:
+            except BaseException:  # Ctrl-C too must release pins and files
                 self._close_all()
                 raise
             self._is_started = True

@@ -25,6 +25,7 @@ class Item:
     series: Series
     timestamp: float
     body: str
+    is_revision: bool = False
     _packets: dict[tuple[str, bool], str] = field(default_factory=dict)
 
     def packet(self, namespace: str, *, is_last: bool) -> str:
@@ -35,6 +36,10 @@ class Item:
             found = f'2{place}{"0" if is_last else ""}["{self.series.event}",{self.body}]'
             self._packets[namespace, is_last] = found
         return found
+
+    def apart(self) -> Item:
+        """Return a revision as a series of its own, so that no other reading of its sensor takes its place."""
+        return Item(Series(self.series.event, f"{self.series.key}@{self.timestamp}"), self.timestamp, self.body)
 
 
 class Outbox:

@@ -51,9 +51,15 @@ class RealtimeStore:
             self._thread = None
 
     def publish(self, items: Sequence[Item]) -> None:
-        """Take values in; one older than the latest of its series is dropped."""
+        """Take values in; one older than the latest of its series is dropped, unless it revises an earlier one."""
         with self._lock:
-            fresh = [item for item in items if self._remember(item)]
+            fresh = []
+            for item in items:
+                is_newest = self._remember(item)
+                if item.is_revision:
+                    fresh.append(item.apart())
+                elif is_newest:
+                    fresh.append(item)
             for outbox in self._outboxes.values():
                 for item in fresh:
                     outbox.put(item)

@@ -61,6 +61,7 @@ class _Envelope(msgspec.Struct, gc=False):
     topic: str = ""
     partition: int = 0
     offset: int = 0
+    revision: int = 0
 
 
 _DECODER = msgspec.json.Decoder(_Envelope)
@@ -97,7 +98,8 @@ class Relay:
             return None
         if route.is_reading and now - timestamp > RECENT_S:
             return None
-        return Item(Series(route.event, route.key(envelope)), timestamp, body)
+        is_revision = route.is_reading and envelope.revision > 0
+        return Item(Series(route.event, route.key(envelope)), timestamp, body, is_revision)
 
 
 class _Route(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ from dt.utils.logger import configure_logging
 
 FIGURES = Path("build/figures/outage.json")
 _CHILD = Path(__file__).with_name("outage_child.py")
+_MUST_BE_NONE = ("lost", "twice", "invented", "gap_report_errors", "out_of_order")
 _DOWN_S = (0.2, 60.0)  # how long the collector is off after each end
 
 
@@ -58,14 +59,15 @@ class Outage:
         if how == "kill":
             journal = Journal(self.folder)
             wait_for(
-                lambda: journal.last_time() >= until or process.poll() is not None, "the child stands still", 600.0
+                lambda: journal.last_time("<") >= until or process.poll() is not None, "the child stands still", 600.0
             )
             time.sleep(self.random.uniform(0.0, 0.01))  # any instruction of it
             process.kill()
         code = process.wait()
         if code != {"kill": -9, "cut": 9, "stop": 0}[how]:
             raise RuntimeError(f"the collector ended with {code} instead of by {how}")
-        return max(start, Journal(self.folder).last_time())
+        # A reading in hand at the end may have reached the disk: time must not go back behind it at the next boot.
+        return max(start, Journal(self.folder).last_time(">"))
 
 
 def run_outage(outage: Outage, house: House) -> dict[str, float]:
@@ -131,8 +133,7 @@ def main() -> int:
     FIGURES.write_text(json.dumps({name: round(value, 3) for name, value in figures.items()}, indent=1) + "\n")
     for name, value in figures.items():
         print(f"{name:24}{value:14,.2f}")
-    is_fine = not (figures["lost"] or figures["twice"] or figures["gap_report_errors"] or figures["out_of_order"])
-    return 0 if is_fine else 1
+    return 1 if any(figures[name] for name in _MUST_BE_NONE) else 0
 
 
 def _parser() -> argparse.ArgumentParser:

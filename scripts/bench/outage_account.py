@@ -24,14 +24,14 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._path = folder / JOURNAL
 
-    def last_time(self) -> float:
-        """Return when, by its own clock, the collector last put a reading."""
+    def last_time(self, sign: str) -> float:
+        """Return the collector's own time of the last reading of a sign: > being put, < put."""
         if not self._path.exists():
             return 0.0
         with self._path.open("rb") as file:
             file.seek(max(0, self._path.stat().st_size - _TAIL_BYTES))
             lines = file.read().decode().split("\n")
-        times = [float(line.split()[4]) for line in lines if line.startswith("< ") and len(line.split()) == 5]
+        times = [float(line.split()[4]) for line in lines if line.startswith(f"{sign} ") and len(line.split()) == 5]
         return max(times, default=0.0)
 
     def boots(self) -> dict[str, float]:
@@ -64,6 +64,7 @@ class Account:
         return {
             "put": len(self._put),
             "stored": len(self._stored),
+            "in_hand": len(stored & (self._begun - self._put)),  # there, as it may be or not: an end cut off its note
             "lost": len(lost),
             "lost_oldest_s": max((_age(key[3], self._last_before_end(ends, key[3])) for key in lost), default=0.0),
             "twice": len(self._stored) - len({key[:3] for key in self._stored}),

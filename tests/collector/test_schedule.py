@@ -356,7 +356,7 @@ def test_stopping_takes_its_time_once_however_much_hangs(tmp_path: Path, eventua
         took_s = clock.monotonic() - began_s
     finally:
         log.let_go.set()
-    assert took_s < 1.5 + 0.7
+    assert took_s < 1.5 + 1.4  # all three at once: one after the other they would take 4.5 s
     eventually(lambda: not {"sensors a", "sensors b", "sensors c"} & threads(), "the threads end when they can")
 
 

@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
 from dt.communication.messaging import MessagingService, Outgoing, Record, Start
 from dt.communication.topics import Topics
 from dt.utils.exceptions import DTError, MessageError, MessageTooLargeError, MessagingError, StorageError
+from tests.conftest import wait_until
 
 RAW = Topics.TEMPERATURE.raw
 PROCESSED = Topics.TEMPERATURE.processed
@@ -19,6 +21,8 @@ STATE = Topics.STATE_PROCESSING
 GROUP = "readers"
 
 Client = Callable[[], MessagingService]
+
+_until = partial(wait_until, within_s=20.0)
 
 
 class Collected:
@@ -375,6 +379,29 @@ def test_handler_may_publish(service: MessagingService) -> None:
     _until(lambda: len({record.value for record in service.read_all(PROCESSED)}) == 20)
 
 
+def test_the_last_lag_is_told_while_a_handler_is_at_work(service: MessagingService) -> None:
+    """A health page does not wait for the reader, and sees in the end that nothing is left."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold(records: Sequence[Record]) -> None:
+        entered.set()
+        leave.wait(20)
+
+    subscription = service.subscribe([RAW], GROUP, hold, max_batch=1)
+    _publish(service, 5)
+    assert entered.wait(20)
+
+    began = time.monotonic()
+    for _look in range(50):
+        waiting = subscription.last_lag
+    took_s = time.monotonic() - began
+    leave.set()
+
+    assert took_s < 0.4  # one wait for the reader
+    assert waiting > 0
+    _until(lambda: subscription.last_lag == 0)
+
+
 def test_stop_lets_the_batch_in_hand_finish(service: MessagingService) -> None:
     """`stop` waits for the handler, and what it did is committed."""
     entered, leave = threading.Event(), threading.Event()
@@ -421,10 +448,3 @@ def _letters(service: MessagingService) -> list[dict[str, object]]:
 
 def _counts(service: MessagingService) -> dict[str | None, int]:
     return {record.key: int(record.value or b"0") for record in service.read_all(STATE)}
-
-
-def _until(condition: Callable[[], object], within_s: float = 20.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)

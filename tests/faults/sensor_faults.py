@@ -66,7 +66,7 @@ ORDERS: Orders = (
     ("F11", "soil-f11-noise", {"mode": "noise", "size": 0.5}),
     ("F12", "soil-f12", {"since": START - DAY_S / 4}),
     ("F1", "soil-f1-f9", {"share": 0.4}),
-    ("F9", "soil-f1-f9", {"share": 0.15}),
+    ("F9", "soil-f1-f9", {"share": 0.06}),
     ("F18", "camera-dark", {"mode": "dark"}),
     ("F18", "camera-blurred", {"mode": "blurred"}),
     ("F18", "camera-blocked", {"mode": "blocked"}),

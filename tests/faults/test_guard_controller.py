@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import requests
 
+from dt.communication.memory import MemoryMessaging
+from dt.communication.topics import Topics
 from dt.communication.wire import WireServer
+from dt.controller.app import ControllerService, create_service
+from dt.controller.output_watch import LASTS_S
+from dt.utils.clock import SystemClock
+from dt.utils.config import Settings
+from dt.utils.dataclasses import ActionCommand, AlertCondition, Command
+from dt.utils.ids import new_correlation_id
 from tests.controller.guard_box import ROOT, PinBoard, wait_until
 from tests.controller.rooms import RIG
 
@@ -119,6 +129,90 @@ def test_s11_a_killed_controller_leaves_outputs_off_and_no_process() -> None:
             assert entry["outcome"] in {"stopped", "failed"}
         finally:
             _end(again)
+
+
+def test_an_output_that_is_on_against_the_guard_is_an_alert_until_it_is_off(settings: Settings) -> None:
+    """Another program drives the pump's pin: the pin itself says so, whatever the guard last set."""
+    with (
+        tempfile.TemporaryDirectory(prefix="controller") as name,
+        _controller_on(PinBoard(), Path(name), settings) as (
+            controller,
+            board,
+            messaging,
+        ),
+    ):
+        wait_until(lambda: controller.ready() is None, 30.0)
+        wait_until(lambda: _told(messaging) == [False])
+
+        board.pin_write(_PUMP_PIN, level=True)
+        wait_until(lambda: _told(messaging) == [False, True], 15.0)
+        assert controller.guard.status()["outputs"][_PUMP]["desired"] is False
+        board.pin_write(_PUMP_PIN, level=False)
+
+        wait_until(lambda: _told(messaging) == [False, True, False], 15.0)
+
+
+@pytest.mark.slow
+def test_a_dose_is_no_output_that_is_on_against_the_guard(settings: Settings) -> None:
+    """On because it is wanted on, for longer than a contradiction may last; and off again after it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="controller") as name,
+        _controller_on(PinBoard(), Path(name), settings) as (
+            controller,
+            board,
+            messaging,
+        ),
+    ):
+        wait_until(lambda: controller.ready() is None, 30.0)
+        on = ActionCommand(
+            action_id="a-1",
+            actuator_id=_PUMP,
+            command=Command.ON,
+            duration_s=LASTS_S + 1.0,
+            plant_id="basil",
+            issuer="a person",
+            timestamp=time.time(),
+            correlation_id=new_correlation_id(),
+        )
+
+        controller.gate.submit(on)
+        wait_until(lambda: board.pin_read(_PUMP_PIN))
+        wait_until(lambda: not board.pin_read(_PUMP_PIN), 15.0)
+        wait_until(lambda: controller.guard.status()["reported"] == {_PUMP: False})
+
+        assert _told(messaging) == [False]
+
+
+@contextmanager
+def _controller_on(
+    board: PinBoard, folder: Path, settings: Settings
+) -> Iterator[tuple[ControllerService, PinBoard, MemoryMessaging]]:
+    """Run a controller on a log in memory, its guard a process, its pins on a board that others reach too."""
+    (folder / "rig.toml").write_text(RIG)
+    made = settings.model_copy(
+        update={
+            "data_dir": folder,
+            "wire_socket": folder / "wire.sock",
+            "rig_file": folder / "rig.toml",
+            "flask_controller_url": "http://127.0.0.1:0",
+        }
+    )
+    wire, messaging = WireServer(board, folder / "wire.sock"), MemoryMessaging()
+    wire.start()
+    controller = create_service(made, messaging, SystemClock())
+    controller.start()
+    try:
+        yield controller, board, messaging
+    finally:
+        controller.stop()
+        messaging.close()
+        wire.stop()
+
+
+def _told(messaging: MemoryMessaging) -> list[bool]:
+    records = messaging.read_all(Topics.ALERT_CONDITIONS)
+    conditions = [AlertCondition.from_json(record.value or b"") for record in records]
+    return [condition.active for condition in conditions if condition.key == f"output_on:{_PUMP}"]
 
 
 def test_s11_a_paused_controller_has_its_outputs_off_within_a_second() -> None:

@@ -24,9 +24,13 @@ class PassOn:
 
 
 def main(way: str) -> None:
-    """Read for ever."""
+    """Say that everything is imported, and read for ever."""
     settings = load_settings(env_file=None)
-    messaging = kafka_class(settings.kafka_client)(settings, "member")
+    client = kafka_class(settings.kafka_client)
+    sys.stdout.write("loaded
+")
+    sys.stdout.flush()
+    messaging = client(settings, "member")
     passing = PassOn()
     if way == "transform":
         messaging.transform([Topics.TEMPERATURE.raw], "members", passing, state_topic=Topics.STATE_PROCESSING)

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from dt.communication.opening import kafka_class
 from dt.communication.topics import Topics
 from dt.utils.config import Settings
 from dt.utils.exceptions import MessagingError
+from tests.conftest import wait_until
 from tests.integration.broker import Broker, free_ports
 
 pytestmark = [
@@ -33,6 +35,8 @@ pytestmark = [
 RAW = Topics.TEMPERATURE.raw
 PROCESSED = Topics.TEMPERATURE.processed
 MEMBER = Path(__file__).with_name("kafka_member.py")
+
+_until = partial(wait_until, within_s=90.0)
 
 
 @pytest.fixture(params=["kafka-python", "confluent"])
@@ -228,8 +232,8 @@ def test_killed_process_takes_over_within_five_seconds(
     _publish(messaging, range(50, 100))
     messaging.flush(30)
 
-    began = time.monotonic()
     second = _member(kafka_settings, way)
+    began = time.monotonic()
     try:
         _until(lambda: _distinct(messaging) == set(range(100)), "the second process works")
         assert time.monotonic() - began < 5
@@ -338,7 +342,11 @@ def _member(settings: Settings, way: str) -> subprocess.Popen[bytes]:
         "TOPIC_PREFIX": settings.topic_prefix,
         "PYTHONPATH": str(MEMBER.parents[2]),
     }
-    return subprocess.Popen([sys.executable, str(MEMBER), way], env=environment)
+    process = subprocess.Popen([sys.executable, str(MEMBER), way], env=environment, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"loaded\n"  # Python and its imports take what a busy machine gives them
+    process.stdout.close()
+    return process
 
 
 def _distinct(messaging: KafkaMessaging) -> set[int]:
@@ -348,10 +356,3 @@ def _distinct(messaging: KafkaMessaging) -> set[int]:
 def _publish(messaging: KafkaMessaging, numbers: range) -> None:
     for number in numbers:
         messaging.publish(RAW, b"%d" % number, key=f"zone-{number % 5}")
-
-
-def _until(condition: Callable[[], object], what: str, within_s: float = 90.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not happen in time: {what}"
-        time.sleep(0.02)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { figure, localStamp, segments, summary, valueAt } from "../../dt/webapp/static/js/figure.js";
-import { emptySeries, extremes, gapAfter, since, tableRows, withReading } from "../../dt/webapp/static/js/series.js";
+import { emptySeries, extremes, gapAfter, since, tableRows, withReading, withRevision } from "../../dt/webapp/static/js/series.js";
 
 const PALETTE = { color: "c", band: "b", grid: "g", text: "t", dose: "d", alert: "a", limit: "l", hover: "h", edge: "e", font: "f" };
 
@@ -120,4 +120,38 @@ test("the chart can be heard", () => {
 test("axis times are the browser's own", () => {
   const local = new Date(2031, 4, 2, 7, 30);
   assert.equal(localStamp(local.getTime() / 1000), "2031-05-02T07:30:00.000");
+});
+
+test("a revision takes its reading's place, and the bucket is what it would have been", () => {
+  const live = [{ timestamp: 21, value: 3 }, { timestamp: 24, value: 9 }].reduce(withReading, series([5, 7]));
+  const right = [{ timestamp: 21, value: 3 }, { timestamp: 24, value: 4 }].reduce(withReading, series([5, 7]));
+
+  const revised = withRevision(live, { timestamp: 24, value: 4, revision: 1 });
+
+  assert.deepEqual([revised.t, revised.min, revised.mean, revised.max, revised.n], [right.t, right.min, right.mean, right.max, right.n]);
+  assert.equal(live.max.at(-1), 9);
+});
+
+test("an older revision, and the same one again, change nothing", () => {
+  const revised = withRevision(withReading(series([5, 7]), { timestamp: 24, value: 9 }), { timestamp: 24, value: 4, revision: 2 });
+
+  assert.equal(withRevision(revised, { timestamp: 24, value: 8, revision: 1 }), revised);
+  assert.equal(withRevision(revised, { timestamp: 24, value: 8, revision: 2 }), revised);
+  assert.equal(withReading(revised, { timestamp: 24, value: 8 }), revised);
+});
+
+test("a fetched reading that is alone in its bucket is revised; among others only a fetch can tell", () => {
+  const alone = withRevision(series([5, 7]), { timestamp: 0, value: 50, revision: 1 });
+  assert.deepEqual([alone.min, alone.mean, alone.max], [[50, 6], [50, 7], [50, 8]]);
+
+  const several = { ...series([5, 7]), n: [1, 4] };
+  assert.equal(withRevision(several, { timestamp: 10, value: 50, revision: 1 }), null);
+  assert.equal(withRevision(withReading(several, { timestamp: 15, value: 1 }), { timestamp: 15, value: 50, revision: 1 }), null);
+  assert.equal(withRevision(series([5, 7]), { timestamp: 4, value: 50, revision: 1 }), null);
+});
+
+test("a revision outside the series, or one that no longer counts, needs a fetch", () => {
+  assert.equal(withRevision(series([5, 7]), { timestamp: 900, value: 1, revision: 1 }), null);
+  assert.equal(withRevision(emptySeries(), { timestamp: 900, value: 1, revision: 1 }), null);
+  assert.equal(withRevision(series([5, 7]), { timestamp: 0, value: 1, revision: 1, quality: { verdict: "bad" } }), null);
 });

@@ -68,6 +68,29 @@ test("an older reading changes nothing and tells nobody", () => {
   assert.equal(events.length, 0);
 });
 
+test("a higher revision of the newest reading takes its place", () => {
+  const store = filled();
+  store.acceptReading(reading({ timestamp: 1000, value: 2 }));
+  const events = heard(store, "reading");
+
+  store.acceptReading(reading({ timestamp: 1000, value: 3, revision: 2 }));
+  store.acceptReading(reading({ timestamp: 1000, value: 4, revision: 1 }));
+
+  assert.equal(store.reading("temperature").value, 3);
+  assert.deepEqual(events.map((event) => event.revision), [2]);
+});
+
+test("a revision of an earlier reading is told, and is not shown as the newest", () => {
+  const store = filled();
+  store.acceptReading(reading({ timestamp: 1000, value: 2 }));
+  const [readings, revisions] = [heard(store, "reading"), heard(store, "revision")];
+
+  store.acceptReading(reading({ timestamp: 940, value: 3, revision: 1 }));
+
+  assert.equal(store.reading("temperature").value, 2);
+  assert.deepEqual([readings.length, revisions.map((event) => event.timestamp)], [0, [940]]);
+});
+
 test("one chip's two quantities are two series", () => {
   const store = filled();
   store.acceptReading(reading());

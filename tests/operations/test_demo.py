@@ -14,6 +14,7 @@ from dt.operations.demo import grants_of, narrate
 from dt.operations.demo_history import lived_through, prepared_box, publish_history
 from dt.operations.demo_settings import DemoRequest, demo_folder, demo_settings
 from dt.operations.plan import SERVICES, free_port
+from dt.simulator.from_rig import box_spec
 from dt.simulator.history import with_past
 from dt.utils.codec import Message
 from dt.utils.config import Settings, load_settings
@@ -136,7 +137,7 @@ def test_two_demos_do_not_share_a_folder(tmp_path: Path) -> None:
 def test_the_past_is_a_raw_reading_of_each_quantity_a_minute(messaging: MemoryMessaging) -> None:
     """It says backfill, carries the rig's sensors, and ends where the present begins."""
     rig = load_rig(ROOT / "rig.toml")
-    box, since = prepared_box(rig, 1, 0.1, NOW)
+    box, since = prepared_box(box_spec(rig), rig, 0.1, NOW)
 
     sent = publish_history(lived_through(box, rig, since, NOW), rig, messaging)
 
@@ -155,7 +156,7 @@ def test_the_past_is_a_raw_reading_of_each_quantity_a_minute(messaging: MemoryMe
 def test_a_kept_demo_fills_in_only_the_time_since(messaging: MemoryMessaging) -> None:
     """What an earlier run stored is not sent again."""
     rig = load_rig(ROOT / "rig.toml")
-    box, since = prepared_box(rig, 1, 0.1, NOW)
+    box, since = prepared_box(box_spec(rig), rig, 0.1, NOW)
 
     past = lived_through(box, rig, since, NOW, silent_until=NOW - 600.0)
 
@@ -194,7 +195,7 @@ def test_alerts_and_doses_are_told_in_one_line() -> None:
 def test_history_covers_every_quantity_of_the_rig() -> None:
     """Pictures alone have no past."""
     rig = load_rig(ROOT / "rig.toml")
-    box, since = prepared_box(rig, 1, 0.01, NOW)
+    box, since = prepared_box(box_spec(rig), rig, 0.01, NOW)
     [sample, *_] = lived_through(box, rig, since, NOW)
 
     told = with_past(rig.sensors)

@@ -7,10 +7,11 @@ import random
 import signal
 import socket
 import sqlite3
+import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -301,6 +302,62 @@ def test_killed_while_the_pump_runs_it_leaves_the_outputs_off(tmp_path: Path) ->
         assert off_after_s < 1.5  # a second, and a look at the box
         assert rig.pin(17) == 0.0
         assert rig.stop() < 5.0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("illness", ["full", "read-only"])
+def test_on_a_disk_that_takes_nothing_it_reads_and_shows_but_waters_not_until_that_is_well(
+    tmp_path: Path, illness: str
+) -> None:
+    """Sensors, page and alerts run; database and controller say what they wait for, and go on by themselves."""
+    with _small_disk(tmp_path / "data") as disk, solo_rig(tmp_path) as rig:
+        rig.start()
+        wait_until(lambda: len(rig.stored()) > 20, "readings flow", 30.0)
+        assert rig.stop() < 5.0
+        before = len(rig.stored())
+        with disk(illness):
+            rig.start()
+            for service in ("webapp", "processing", "alerts"):
+                assert rig.health(service)["status"] == "ok"
+            wait_until(lambda: rig.reads().total() > 20, "sensors are read", 30.0)
+            assert "the outbox is in memory alone" in rig.health("collector")["why"]
+            assert rig.health("controller") == {}  # nobody is there to take an order
+            assert rig.pin(17) == 0.0
+            wait_until(lambda: "controller waits for the disk" in rig.output, "it says so", 30.0)
+
+        wait_until(lambda: rig.health("controller").get("guard") == "ok", "the guard serves", 40.0)
+        wait_until(lambda: len(rig.stored()) > before + 20, "readings are stored again", 40.0)
+        assert rig.stop() < 5.0
+
+
+@contextlib.contextmanager
+def _small_disk(folder: Path) -> Iterator[Callable[[str], contextlib.AbstractContextManager[None]]]:
+    """Mount a disk of 8 MB, and give what makes it ill for a while; skip where mounting is not allowed."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+
+    @contextlib.contextmanager
+    def ill(illness: str) -> Iterator[None]:
+        if illness == "read-only":
+            subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+            yield
+            subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+            return
+        with (folder / "fill").open("wb", buffering=0) as fill, contextlib.suppress(OSError):
+            while True:
+                fill.write(bytes(4096))
+        yield
+        (folder / "fill").unlink()
+
+    try:
+        yield ill
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def _let_run_for(seconds: float) -> None:

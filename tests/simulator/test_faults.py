@@ -20,12 +20,20 @@ from dt.simulator.faults.order import Targets
 from dt.simulator.spec import BoxSpec
 from dt.utils.clock import ManualClock
 from dt.utils.exceptions import ConflictError, MessageError
+from dt.utils.quantities import Quantity
 from tests.faults.field import Field, dht22, probe, zones
 
 TARGETS = Targets(
-    sensors={"soil": "seesaw", "light": "bh1750", "air": "dht22", "eye": "camera"},
+    sensors={"soil": "seesaw", "soil-t": "seesaw", "light": "bh1750", "air": "dht22", "eye": "camera"},
     actuators={"pump": "pump", "heater": "heater", "lamp": "lamp", "fan": "fan"},
-    i2c=frozenset({"soil", "light"}),
+    i2c=frozenset({"soil", "soil-t", "light"}),
+    quantities={
+        "soil": Quantity.SOIL_MOISTURE,
+        "soil-t": Quantity.SOIL_TEMPERATURE,
+        "light": Quantity.LIGHT_INTENSITY,
+        "air": Quantity.TEMPERATURE,
+        "eye": Quantity.CAMERA_IMAGE,
+    },
 )
 NOW = 1_800_000_000.0
 
@@ -37,6 +45,8 @@ def desk(*, is_one_process: bool = False, seed: int = 1) -> FaultDesk:
 
 def target_of(fault: str) -> str:
     """Return something that can have a fault."""
+    if CATALOGUE[fault].quantity is not None:
+        return next(name for name, measures in TARGETS.quantities.items() if measures is CATALOGUE[fault].quantity)
     kinds = CATALOGUE[fault].kinds
     known = {HOST: HOST, **{kind: name for name, kind in (*TARGETS.sensors.items(), *TARGETS.actuators.items())}}
     return next((known[kind] for kind in sorted(kinds) if kind in known), "soil")
@@ -70,18 +80,24 @@ def test_every_fault_can_be_ordered_with_its_defaults(fault: str) -> None:
         ({"fault": "F1"}, "target", "must be the id of a sensor or actuator, or host"),
         ({"fault": "F1", "target": "root"}, "target", "'root' is not in the rig; there are: air, eye, light, soil,"),
         ({"fault": "F1", "target": "light"}, "target", "F1 befalls seesaw; light is of kind bh1750"),
+        ({"fault": "F1", "target": "soil-t"}, "target", "F1 falsifies soil_moisture; soil-t measures soil_temp"),
+        ({"fault": "F2", "target": "soil"}, "target", "F2 falsifies soil_temperature; soil measures soil_m"),
+        ({"fault": "F3", "target": "soil-t"}, "target", "F3 falsifies soil_moisture; soil-t measures"),
+        ({"fault": "F10", "target": "soil-t"}, "target", "F10 falsifies soil_moisture; soil-t measures"),
+        ({"fault": "F12", "target": "soil-t"}, "target", "F12 falsifies soil_moisture; soil-t measures"),
         ({"fault": "F9", "target": "air"}, "target", "F9 befalls any sensor on I2C; air is of kind dht22"),
         ({"fault": "F11", "target": "eye"}, "target", "F11 befalls any sensor but a camera"),
         ({"fault": "F13", "target": "heater"}, "target", "F13 befalls pump; heater is of kind heater"),
         ({"fault": "F15", "target": "soil"}, "target", "F15 befalls host; soil is of kind seesaw"),
         ({"fault": "F1", "target": "soil", "mode": "x"}, "mode", "is no parameter of F1; it has: share"),
-        ({"fault": "F2", "target": "soil", "share": 1}, "share", "is no parameter of F2; it has: none"),
+        ({"fault": "F2", "target": "soil-t", "share": 1}, "share", "is no parameter of F2; it has: none"),
         ({"fault": "F1", "target": "soil", "share": 1.5}, "share", "must be a number from 0 to 1, not 1.5"),
         ({"fault": "F1", "target": "soil", "share": 10**400}, "share", "must be a number from 0 to 1, not 1000"),
         ({"fault": "F1", "target": "soil", "share": float("nan")}, "share", "must be a number from 0 to 1, not nan"),
         ({"fault": "F1", "target": "soil", "since": 10**400}, "since", "must be a number"),
         ({"fault": "F1", "target": "soil", "share": True}, "share", "must be a number from 0 to 1, not True"),
         ({"fault": "F1", "target": "soil", "since": 20, "until": 10}, "until", "must be after since"),
+        ({"fault": "F1", "target": "soil", "since": 20, "until": 20}, "until", "must be after since"),
         ({"fault": "F1", "target": "soil", "since": "soon"}, "since", "must be epoch seconds or ISO 8601"),
         ({"fault": "F1", "target": "soil", "until": True}, "until", "must be"),
     ],
@@ -111,17 +127,17 @@ def test_the_desk_is_bounded() -> None:
     """More faults than anybody needs are refused."""
     a_desk = desk()
     for _ in range(MOST_FAULTS):
-        a_desk.add({"fault": "F2", "target": "soil"}, NOW)
+        a_desk.add({"fault": "F3", "target": "soil"}, NOW)
 
     with pytest.raises(ConflictError, match="at most 1000"):
-        a_desk.add({"fault": "F2", "target": "soil"}, NOW)
+        a_desk.add({"fault": "F3", "target": "soil"}, NOW)
 
 
 @given(since=st.floats(0, 1000), lasts=st.floats(0.01, 1000), at=st.floats(-10, 3000))
 def test_a_fault_acts_from_since_until_until(since: float, lasts: float, at: float) -> None:
     """Active faults and their edges agree."""
     a_desk = desk()
-    fault = a_desk.add({"fault": "F2", "target": "soil", "since": NOW + since, "until": NOW + since + lasts}, NOW)
+    fault = a_desk.add({"fault": "F3", "target": "soil", "since": NOW + since, "until": NOW + since + lasts}, NOW)
     assert fault.until is not None
 
     is_active = fault in a_desk.active(NOW + at, ["soil"])
@@ -221,6 +237,18 @@ def test_nonsense_is_a_problem_that_names_the_field(field: Field, body: object) 
     assert re.search(r"^(\$|fault|target|share)", answer.json()["field"])
 
 
+def test_kill_that_was_told_in_its_first_instant_is_still_known_after_a_restart() -> None:
+    """It ended when it began: over, listed, and not told again."""
+    before, after = desk(), desk()
+    kill = before.add({"fault": "F17", "target": HOST, "mode": "kill", "since": NOW}, NOW)
+    before.end(kill.id, NOW)
+
+    after.take(after.plan(before.snapshot()))
+
+    assert after.all() == before.all()
+    assert after.of_host(NOW) == []
+
+
 def test_faults_survive_a_restart_of_the_simulator(tmp_path: Path, clock: ManualClock) -> None:
     """They are kept with the box; a fault whose sensor is gone is left out, and the next id is a new one."""
     rig = zones("basil") + probe("soil", 0x36)
@@ -235,3 +263,20 @@ def test_faults_survive_a_restart_of_the_simulator(tmp_path: Path, clock: Manual
 
     assert [fault["id"] for fault in active] == ["f9-1"]
     assert third == "f1-3"
+
+
+def test_a_lamp_on_a_timer_plug_can_be_dead(tmp_path: Path, clock: ManualClock) -> None:
+    """It hangs on no pin, but dies as others do; its zone stays dark while its hours last."""
+    with Field(tmp_path, zones("basil") + probe("soil", 0x36), clock=clock) as a_field:
+        lamp = a_field.simulator.box.devices["box/lamp"]
+        hour = a_field.simulator.box.zones["box"].weather.local_hour(clock.wall())
+        clock.advance((18.0 - hour) % 24.0 * 3600.0)  # on from 16 to 21 h
+        a_field.simulator.wire.now_s()
+        lit = lamp.output
+        refused = a_field.post({"fault": "F14", "target": "box/lamp", "mode": "blocked"})
+        a_field.order("F14", "box/lamp")
+        clock.advance(60.0)
+        a_field.simulator.wire.now_s()
+
+        assert (lit > 0.9, lamp.output) == (True, 0.0)
+        assert (refused.status_code, refused.json()["field"]) == (422, "mode")

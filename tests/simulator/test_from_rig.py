@@ -9,6 +9,7 @@ import pytest
 from dt.simulator.box import Box
 from dt.simulator.devices import Fan, Heater, Lamp, Pump, Relay
 from dt.simulator.from_rig import box_spec
+from dt.simulator.spec import LampSpec
 from dt.utils.exceptions import ConfigError
 from dt.utils.rig import load_rig, parse_rig
 
@@ -86,11 +87,56 @@ def test_only_a_zone_without_a_lamp_of_its_own_has_one_on_a_timer() -> None:
     [
         (actuator("p", "pump", 17, 'zone = "tent"', flow_ml_s=1.0), "actuator p: plant: a pump needs the plant"),
         (actuator("p", "pump", 17, 'plant = "mint"', flow_ml_s="much"), "actuator p: flow_ml_s: must be a number"),
-        (actuator("p", "pump", 17, 'plant = "mint"', flow_ml_s=0), "flow_ml_s must be more than 0"),
-        (actuator("h", "heater", 17, 'zone = "tent"', power_w=-3), "actuator h: power_w: must be a number from 0 up"),
+        (
+            actuator("p", "pump", 17, 'plant = "mint"', flow_ml_s=0),
+            "actuator p: flow_ml_s: must be a number from 0.01 to 1000",
+        ),
+        (
+            actuator("p", "pump", 17, 'plant = "mint"', flow_ml_s=-4.0),
+            "flow_ml_s: must be .* from 0.01 to 1000, not -4.0",
+        ),
+        (actuator("s", "lamp", 17, 'zone = "tent"', lux=1e9), "actuator s: lux: must be a number from 0 to 200000"),
+        (
+            actuator("s", "lamp", 17, 'zone = "tent"', power_w=1e6),
+            "actuator s: power_w: must be a number from 0 to 5000",
+        ),
+        (
+            actuator("h", "heater", 17, 'zone = "tent"', power_w=-3),
+            "actuator h: power_w: must be a number from 0 to 5000",
+        ),
     ],
 )
 def test_impossible_actuator_is_refused_by_its_name(row: str, match: str) -> None:
     """What no box can have ends the start with one line."""
     with pytest.raises(ConfigError, match=match):
         box_spec(parse_rig(TWO_ZONES + row))
+
+
+def test_pumps_that_contradict_each_other_about_their_can_are_refused() -> None:
+    """Both are named, with what each says; the same amount twice is fine."""
+
+    def rig(second_ml: float) -> str:
+        first = actuator("water", "pump", 17, 'plant = "basil"', reservoir="can", reservoir_ml=900.0)
+        return (
+            TWO_ZONES + first + actuator("more", "pump", 18, 'plant = "mint"', reservoir="can", reservoir_ml=second_ml)
+        )
+
+    assert [can.content_ml for can in box_spec(parse_rig(rig(900.0))).reservoirs] == [900.0]
+    with pytest.raises(ConfigError, match=r"actuator more: reservoir_ml: .*can.* 900 by water and 5000 by more"):
+        box_spec(parse_rig(rig(5000.0)))
+
+
+def test_watts_of_a_lamp_are_spread_over_its_zone() -> None:
+    """As many watts give more lux in a small zone; as many lux need more watts in a large one."""
+
+    def lamp(zone: str, **options: float) -> LampSpec:
+        rig = parse_rig(TWO_ZONES + actuator("sun", "lamp", 19, f'zone = "{zone}"', **options))
+        return next(lamp for lamp in box_spec(rig).lamps if lamp.actuator_id == "sun")
+
+    larger = 2.0 ** (2.0 / 3.0)  # the ground of two pots beside that of one
+
+    assert lamp("tent", power_w=12.0).lux == pytest.approx(7008.0)  # 146 lm/W on 0.25 m2
+    assert lamp("tent", power_w=12.0).lux == pytest.approx(larger * lamp("shelf", power_w=12.0).lux)
+    assert lamp("shelf").lux == lamp("tent").lux
+    assert lamp("shelf").heat_w == pytest.approx(larger * lamp("tent").heat_w)
+    assert (lamp("tent", lux=900.0, power_w=40.0).lux, lamp("tent", lux=900.0, power_w=40.0).heat_w) == (900.0, 40.0)

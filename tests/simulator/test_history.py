@@ -8,6 +8,7 @@ import pytest
 
 from dt.simulator.box import Box
 from dt.simulator.history import LOOKS, Sample, history, prepare_demo_box
+from dt.simulator.replay import Replay
 from dt.simulator.sensing import Senses, vwc_from_counts
 from dt.simulator.spec import PLANT, ZONE, AirSpec, BoxSpec, PotSpec, ZoneSpec
 from dt.utils.dataclasses import SensorDescriptor
@@ -122,3 +123,28 @@ def test_box_lives_on_where_its_history_ended() -> None:
     last = list(history(box, SENSORS, NOW - DAY, NOW))[-1]
 
     assert (last.timestamp, box.now_s) == (NOW - 60.0, NOW)
+
+
+class UniqueWeather(Replay):
+    """A record that is too long to be copied."""
+
+    def __deepcopy__(self, memo: object) -> UniqueWeather:
+        """Refuse."""
+        pytest.fail("the weather was copied")
+
+
+def test_a_past_in_a_long_weather_record_is_found_without_copying_it() -> None:
+    """The search tries many boxes; a weather of years is one for all of them."""
+    hours = range(24 * 30)
+    weather = UniqueWeather(
+        times_s=tuple(3600.0 * hour for hour in hours),
+        temperature_degc=tuple(20.0 + hour % 24 / 6.0 for hour in hours),
+        vapour_g_m3=(9.0,) * len(hours),
+        sun_w_m2=(100.0,) * len(hours),
+    )
+    spec = BoxSpec(zones=(ZoneSpec(weather=weather),))
+
+    box = prepare_demo_box(spec, NOW - 6 * DAY, NOW)
+
+    assert box.spec.zones[0].weather is weather
+    assert box.zones[spec.zones[0].zone_id].weather.at(NOW)[1] == pytest.approx(weather.at(NOW)[1], abs=0.1)

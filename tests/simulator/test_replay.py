@@ -57,6 +57,27 @@ def test_record_repeats_itself_by_whole_days(tmp_path: Path) -> None:
     assert record.at(FIRST + 60 * 3600 + DAY) == record.at(FIRST + 36 * 3600)
 
 
+def test_seventy_two_hourly_rows_are_three_days(tmp_path: Path) -> None:
+    """The last row has its hour as well: it leads to the first row, and the third day is not lost."""
+    rows = "".join(f"{FIRST + 3600 * h},{h / 4},50,{10 * h}\n" for h in range(72))
+    record = load_weather(written(tmp_path, rows))
+
+    assert record.span_s == 3 * DAY
+    assert record.at(FIRST + 3 * DAY + 60 * 3600) == record.at(FIRST + 60 * 3600)
+    assert record.at(FIRST - 3600) == record.at(FIRST + 71 * 3600)
+    assert record.at(FIRST + 3 * DAY)[0] == 0.0
+    assert record.at(FIRST + 71.5 * 3600)[0] == pytest.approx(355.0)  # half-way from 710 back to 0
+
+
+def test_twenty_four_hourly_rows_are_a_day(tmp_path: Path) -> None:
+    """A day that ends at 23 h repeats itself; one of 23 rows is too short."""
+    record = load_weather(hourly(tmp_path, hours=24))
+
+    assert record.at(FIRST + 5 * DAY + 7.25 * 3600) == record.at(FIRST + 7.25 * 3600)
+    with pytest.raises(ConfigError, match="shorter than a day"):
+        load_weather(hourly(tmp_path, hours=23))
+
+
 def test_record_that_does_not_repeat_ends_clearly(tmp_path: Path) -> None:
     """The error says what is covered and what was asked for."""
     record = load_weather(hourly(tmp_path), wraps=False)

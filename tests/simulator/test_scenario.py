@@ -12,10 +12,16 @@ from dt.simulator.main import create_service
 from dt.simulator.scenario import load_scenario, parse_scenario
 from dt.utils.clock import ManualClock
 from dt.utils.exceptions import ConfigError
+from dt.utils.quantities import Quantity
 from tests.faults.field import Field, dht22, field_settings, probe, zones
 
 ROOT = Path(__file__).parents[2]
-TARGETS = Targets(sensors={"soil": "seesaw", "air": "dht22"}, actuators={"pump": "pump"}, i2c=frozenset({"soil"}))
+TARGETS = Targets(
+    sensors={"soil": "seesaw", "air": "dht22"},
+    quantities={"soil": Quantity.SOIL_MOISTURE, "air": Quantity.TEMPERATURE},
+    actuators={"pump": "pump"},
+    i2c=frozenset({"soil"}),
+)
 START = 1_800_000_000.0
 TEXT = """
 name = "a bad day"
@@ -74,7 +80,8 @@ def test_a_bad_file_is_refused(text: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (('"2h"', '"2 hours"'), "scenario.toml:5: since: must be a span such as 90s, 5min, 2h or 1.5d"),
+        (('"2h"', '"2 hours"'), "scenario.toml:5: since: must be a span from the start on, such as 90s, 5min, 2h or"),
+        (('"2h"', '"-1h"'), "scenario.toml:5: since: must be a span from the start on, .* or a time, not '-1h'"),
         (('"150min"', '"1h"'), "scenario.toml:5: until: must be after since"),
         (('"pump"', '"pumps"'), "scenario.toml:12: target: 'pumps' is not in the rig"),
         (('"siphon"', '"syphon"'), "scenario.toml:12: mode: must be one of welded"),

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from dt.plant.evapotranspiration import extraterrestrial_radiation_mj_m2
 from dt.simulator.air import saturation_kpa, vapour_pressure_kpa
 from dt.simulator.box import Box
 from dt.simulator.spec import (
@@ -22,6 +23,7 @@ from dt.simulator.spec import (
     WeatherSpec,
     ZoneSpec,
 )
+from dt.simulator.truth import crop_coefficient
 from dt.simulator.weather import Weather
 
 JANUARY, JULY = 1_799_712_000.0, 1_815_436_800.0  # 2027-01-12 and 2027-07-13, 00:00 UTC
@@ -76,13 +78,30 @@ def test_broken_clouds_flicker_and_an_overcast_sky_does_not() -> None:
     """From one five minutes to the next, the sun jumps most when the sky is half covered."""
 
     def jumps(cover: float) -> float:
-        spec = WeatherSpec(cloud_cover=cover, cloudy_days=0.0, passing_clouds=0.0)
+        spec = WeatherSpec(cloud_cover=cover, yearly_clouds=0.0, cloudy_days=0.0, passing_clouds=0.0)
         weather = Weather(SiteSpec(), spec, 1)
         suns = [weather.at(JULY + 9 * 3600.0 + 300.0 * i)[0] for i in range(60)]
         return sum(abs(b - a) for a, b in pairwise(suns)) / max(suns)
 
     assert jumps(0.5) > 3.0 * jumps(0.0)
     assert jumps(0.5) > 3.0 * jumps(1.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_year_of_sun_in_turin_is_as_measured(seed: int) -> None:
+    """1,400 kWh/m2 (PVGIS), and what the hours of sunshine let expect (Angstrom-Prescott, FAO-56 eq. 35)."""
+    spec = WeatherSpec()
+    weather, cloudless = (Weather(SiteSpec(), one, seed) for one in (spec, replace(spec, cloud_cover=-9.0)))
+    times = [JANUARY + 3600.0 * hour + 1800.0 for hour in range(365 * 24)]
+    pairs = [(weather.at(time_s)[0], cloudless.at(time_s)[0]) for time_s in times]
+    above = sum(extraterrestrial_radiation_mj_m2(day, 45.07) for day in range(1, 366)) / 3.6
+    days = [(sun, clear) for sun, clear in pairs if clear > 0.0]
+    sunny = sum(sun > 0.8 * clear for sun, clear in days) / len(days)
+
+    total = sum(sun for sun, _clear in pairs) / 1000.0
+
+    assert total == pytest.approx(1400.0, rel=0.05)
+    assert total == pytest.approx((0.25 + 0.50 * sunny) * above, rel=0.10)
 
 
 def box_with(air: AirSpec, *, lamp: float = 0.0, hours: float = 6.0, start: float = JANUARY) -> Box:
@@ -139,3 +158,23 @@ def test_zones_of_one_box_have_airs_of_their_own() -> None:
 
     assert box.zones[ZONE].air_degc > box.zones["other"].air_degc + 1.0
     assert box.zones["other"].light_lux == 0.0
+
+
+def test_crop_coefficient_is_the_ratio_to_the_grass_reference_in_the_same_air() -> None:
+    """Thirst does not change it, leaf area does, and in the dark there is none."""
+
+    def kc(**pot: float) -> float | None:
+        spec = BoxSpec(pots=(PotSpec(**{"initial_vwc": 0.5, **pot}),), lamps=(LampSpec(on_h=0.0, off_h=0.0),), pumps=())
+        box = Box(spec, JANUARY)
+        box.drive(LAMP, float(pot.get("grown_share", 1.0) > 0.0))
+        box.advance(JANUARY + 1800.0)
+        return crop_coefficient(box.pots[PLANT])
+
+    grown, young, thirsty = kc(grown_share=1.0), kc(grown_share=0.2), kc(grown_share=1.0, initial_vwc=0.15)
+
+    assert grown is not None
+    assert young is not None
+    assert 1.0 < grown < 3.0
+    assert young < 0.6 * grown
+    assert thirsty == pytest.approx(grown, rel=0.10)  # in drier air
+    assert crop_coefficient(box_with(AirSpec(), hours=0.5).pots[PLANT]) is None

@@ -108,3 +108,19 @@ def test_series_are_remembered_up_to_a_bound(store: RealtimeStore) -> None:
 
     assert len(latest) == MAX_SERIES
     assert latest[0].body == "10"
+
+
+def test_a_revision_reaches_clients_beside_what_is_newer(store: RealtimeStore, wire: Wire, clock: ManualClock) -> None:
+    """Neither takes the other's place, in whatever order they come; the newest stays the newest."""
+    store.connect("/", "a")
+    first = Item(Series("temperature", "s1/temperature"), 100.0, "revised", is_revision=True)
+    store.publish([_item(9, timestamp=100.0), first, _item(10, timestamp=160.0)])
+    store.send_due()
+    late = Item(Series("temperature", "s1/temperature"), 100.0, "again", is_revision=True)
+    store.publish([late])
+    store.acknowledge("a")
+    clock.advance(1.0)
+    store.send_due()
+
+    assert [body for _sid, bodies in wire.sent for body in bodies] == ["10", "revised", "again"]
+    assert [item.body for item in store.latest()["temperature"]] == ["10"]

@@ -167,3 +167,16 @@ def test_what_is_no_message_never_reaches_the_page(
 
     assert relay.unreadable == 1
     assert not any(store.latest().values())
+
+
+def test_a_reading_with_a_revision_goes_out_as_one(relay: Relay, store: RealtimeStore, clock: ManualClock) -> None:
+    """An earlier reading that was judged anew is told although a newer one is known."""
+    store.connect("/", "a")
+    newer, revised = _reading(clock), _reading(clock, age_s=60.0, value=30.0, revision=1)
+    relay([_record(Topics.TEMPERATURE.processed, newer)])
+
+    relay([_record(Topics.TEMPERATURE.processed, revised)])
+
+    assert store.backlog() == 2
+    [item] = store.latest()["temperature"]
+    assert item.body.encode() == newer.to_json()

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own arguments."""
     parser.add_argument("--days", type=float, default=DEFAULT_DAYS, help="days of history (%(default)g)")
     parser.add_argument("--port", type=int, help="port of the dashboard (5000, or a free one when that is taken)")
-    parser.add_argument("--seed", type=int, default=1, help="another box, another weather (%(default)d)")
+    parser.add_argument("--seed", type=int, help="another box, another weather (the scenario's, or else 1)")
     parser.add_argument(
         "--keep", action="store_true", help="keep what earlier demos stored, and fill in the time since"
     )

@@ -86,14 +86,14 @@ class DatabaseService(Service):
         if not all(s.is_assigned for s in self._subscriptions):
             return "waits for its partitions"
         watched = zip(_KINDS, self._subscriptions, self._stalls, strict=True)
-        return next((why for kind, s, stall in watched if (why := stall.why(s.lag(), self._counts[kind]))), None)
+        return next((why for kind, s, stall in watched if (why := stall.why(s.last_lag, self._counts[kind]))), None)
 
     def health(self) -> dict[str, object]:
         """Return where things are kept, and the log's own word."""
         return {
             "storage": "sqlite",
             "file": str(self._settings.database_file),
-            "lag": sum(subscription.lag() for subscription in self._subscriptions),
+            "lag": sum(subscription.last_lag for subscription in self._subscriptions),
             "messaging": self._messaging.health(),
         }
 

@@ -61,7 +61,7 @@ class SQLStorage:
                 derived = (reading for reading in batch if reading.caused_by)
                 causes = (cause_rows(reading.caused_by, reading.correlation_id) for reading in derived)
                 db.executemany(ADD_CAUSES, chain.from_iterable(causes))
-        except BaseException:
+        except BaseException:  # Ctrl-C too undoes the rows whose numbers are remembered
             self._contexts.forget()
             raise
 

@@ -34,7 +34,7 @@ class SQLiteFile:
         try:
             with _storage_errors(path):
                 self._writer = self._open_writer()
-        except BaseException:
+        except Exception:
             self._owner.close()
             raise
 
@@ -47,7 +47,7 @@ class SQLiteFile:
             try:
                 yield self._writer
                 self._writer.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # Ctrl-C or a closed generator too must not leave the transaction open
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
@@ -80,7 +80,7 @@ class SQLiteFile:
             writer.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
             writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self._load_schema(writer)
-        except BaseException:
+        except Exception:
             writer.close()
             raise
         return writer

@@ -65,7 +65,7 @@ class ProcessingService(Service):
 
     def health(self) -> dict[str, object]:
         """Return how many sensors are known, and the log's own word."""
-        lag = self._subscription.lag() if self._subscription is not None else 0
+        lag = self._subscription.last_lag if self._subscription is not None else 0
         return {"sensors": len(self._book), "lag": lag, "messaging": self._messaging.health()}
 
     def _registered(self, sensor_id: str) -> SensorDescriptor | None:

@@ -7,8 +7,9 @@ address.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
+from dt.simulator.chip_memory import Shift
 from dt.simulator.chips.bh1750 import Bh1750Chip
 from dt.simulator.chips.seesaw import SeesawChip
 from dt.simulator.chips.sht31 import Sht31Chip
@@ -21,6 +22,14 @@ class I2cChip(Protocol):
 
     def transfer(self, out: bytes, count: int) -> bytes:
         """Take bytes and give `count` back; raises `NoAcknowledgeError` while it is deaf."""
+        ...
+
+    def snapshot(self) -> Any:
+        """Return its registers and senses as plain JSON."""
+        ...
+
+    def restoring(self, kept: object, shift: Shift) -> Callable[[], None]:
+        """Check what `snapshot` returned, and return what takes it up; ValueError when it cannot be."""
         ...
 
 

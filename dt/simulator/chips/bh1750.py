@@ -7,8 +7,13 @@ register keeps the last finished conversion: who reads too early gets the old va
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, Any
 
+from msgspec import Meta
+
+from dt.simulator.chip_memory import Shift, checked, finite, plain
 from dt.simulator.sensing import BH1750_COUNTS_PER_LUX, Senses
 from dt.utils.clock import Clock, SystemClock
 
@@ -33,6 +38,18 @@ _H, _H2, _L = _Mode(1.0, 0.120), _Mode(2.0, 0.120), _Mode(1.0, 0.016, _LOW_STEP)
 _MODES = {0x10: _H, 0x11: _H2, 0x13: _L, 0x20: _H, 0x21: _H2, 0x23: _L}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    """`done_s` is the chip clock's."""
+
+    senses: Any
+    opcode: int | None
+    is_on: bool
+    data: Annotated[int, Meta(ge=0, le=0xFFFF)]
+    time: Annotated[int, Meta(ge=0, le=0xFF)]
+    done_s: float | None
+
+
 class Bh1750Chip:
     """One-byte opcodes in, two bytes of counts out; without power it keeps its last conversion, reset clears it."""
 
@@ -52,6 +69,34 @@ class Bh1750Chip:
         for opcode in out:
             self._obey(opcode, now_s)
         return struct.pack(">H", self._data)[:count].ljust(count, b"\xff") if count else b""
+
+    def snapshot(self) -> Any:
+        """Return its registers and senses as plain JSON."""
+        memory = _Memory(
+            senses=self._senses.snapshot(),
+            opcode=self._opcode,
+            is_on=self._is_on,
+            data=self._data,
+            time=self._time,
+            done_s=finite(self._done_s),
+        )
+        return plain(memory)
+
+    def restoring(self, kept: object, shift: Shift) -> Callable[[], None]:
+        """Check what `snapshot` returned, and return what takes it up; ValueError when it cannot be."""
+        memory = checked(kept, _Memory)
+        if memory.opcode is not None and memory.opcode not in _MODES:
+            msg = f"chips: a BH1750 has no mode {memory.opcode:#x}"
+            raise ValueError(msg)
+        take_senses = self._senses.restoring(memory.senses)
+        done_s = shift.moment(memory.done_s, float("inf"))
+
+        def take() -> None:
+            take_senses()
+            self._opcode, self._is_on, self._data = memory.opcode, memory.is_on, memory.data
+            self._time, self._done_s = memory.time, done_s
+
+        return take
 
     def _obey(self, opcode: int, now_s: float) -> None:
         if opcode in _MODES:

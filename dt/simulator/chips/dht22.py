@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from dt.simulator.chip_memory import Shift, checked, finite, plain
 from dt.simulator.sensing import Senses
 from dt.utils.clock import Clock, SystemClock
 
@@ -50,6 +52,15 @@ class Frame:
 Tamper = Callable[[Frame], Frame]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    """`converted_s` is the chip clock's."""
+
+    senses: Any
+    frame: bytes
+    converted_s: float | None
+
+
 class Dht22Chip:
     """Answers a start signal; converts anew only after 2 s, and repeats its last conversion until then."""
 
@@ -71,6 +82,26 @@ class Dht22Chip:
         frame = self._frame if self._tamper is None else self._tamper(self._frame)
         answer = [_RELEASE_US, _RESPONSE_US, _RESPONSE_US, *self._bits(frame.data), _BIT_LOW_US]
         return answer[-max_pulses:]
+
+    def snapshot(self) -> Any:
+        """Return its last conversion and its senses as plain JSON."""
+        memory = _Memory(senses=self._senses.snapshot(), frame=self._frame.data, converted_s=finite(self._converted_s))
+        return plain(memory)
+
+    def restoring(self, kept: object, shift: Shift) -> Callable[[], None]:
+        """Check what `snapshot` returned, and return what takes it up; ValueError when it cannot be."""
+        memory = checked(kept, _Memory)
+        if len(memory.frame) not in (0, _WHOLE):
+            msg = f"chips: a DHT22 keeps {_WHOLE} bytes or none, not {len(memory.frame)}"
+            raise ValueError(msg)
+        take_senses = self._senses.restoring(memory.senses)
+        converted_s = shift.moment(memory.converted_s, float("-inf"))
+
+        def take() -> None:
+            take_senses()
+            self._frame, self._converted_s = Frame(memory.frame), converted_s
+
+        return take
 
     def _bits(self, data: bytes) -> list[int]:
         jitter = self._senses.noise.randint

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from dt.communication.wire_calls import NoAcknowledgeError
+from dt.simulator.chip_memory import Shift, checked, finite, plain
 from dt.simulator.sensing import Senses
 from dt.utils.clock import Clock, SystemClock
 
@@ -31,6 +34,16 @@ _TOUCH_READY_S = 0.001
 _DEFAULT_ADDRESS = 0x36
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    """Instants are the chip clock's."""
+
+    senses: Any
+    register: bytes
+    ready_s: float | None
+    boots_until_s: float | None
+
+
 class SeesawChip:
     """A write of two bytes points at a register; a read a little later answers from there."""
 
@@ -50,6 +63,29 @@ class SeesawChip:
         if len(out) >= 2:
             self._point_at(out, now_s)
         return self._answer(now_s)[:count].ljust(count, b"\xff") if count else b""
+
+    def snapshot(self) -> Any:
+        """Return its registers and senses as plain JSON."""
+        memory = _Memory(
+            senses=self._senses.snapshot(),
+            register=self._register,
+            ready_s=finite(self._ready_s),
+            boots_until_s=finite(self._boots_until_s),
+        )
+        return plain(memory)
+
+    def restoring(self, kept: object, shift: Shift) -> Callable[[], None]:
+        """Check what `snapshot` returned, and return what takes it up; ValueError when it cannot be."""
+        memory = checked(kept, _Memory)
+        take_senses = self._senses.restoring(memory.senses)
+        never_s = float("-inf")
+        ready_s, boots_until_s = shift.moment(memory.ready_s, never_s), shift.moment(memory.boots_until_s, never_s)
+
+        def take() -> None:
+            take_senses()
+            self._register, self._ready_s, self._boots_until_s = memory.register, ready_s, boots_until_s
+
+        return take
 
     def _point_at(self, out: bytes, now_s: float) -> None:
         self._register = out[:2]

@@ -6,9 +6,14 @@ Periodic measurement is not simulated: its commands are refused as the chip refu
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from dt.communication.wire_calls import NoAcknowledgeError
+from dt.simulator.chip_memory import Shift, checked, plain
 from dt.simulator.sensing import Senses
 from dt.utils.clock import Clock
 
@@ -25,6 +30,13 @@ _HEATER_BIT, _RESET_BIT, _COMMAND_FAILED_BIT, _ALERT_BIT = 1 << 13, 1 << 4, 1 <<
 _AFTER_RESET = _ALERT_BIT | _RESET_BIT
 _CLEARED = _ALERT_BIT | 1 << 11 | 1 << 10 | _RESET_BIT
 _HEATER_K = 3.0  # "a few degrees centigrade"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    senses: Any
+    status: Annotated[int, Meta(ge=0, le=0xFFFF)]
+    answer: bytes
 
 
 class Sht31Chip:
@@ -47,6 +59,21 @@ class Sht31Chip:
             raise NoAcknowledgeError(self._address)
         answer, self._answer = self._answer, b""
         return answer[:count].ljust(count, b"\xff")
+
+    def snapshot(self) -> Any:
+        """Return its registers and senses as plain JSON."""
+        return plain(_Memory(senses=self.senses.snapshot(), status=self._status, answer=self._answer))
+
+    def restoring(self, kept: object, shift: Shift) -> Callable[[], None]:  # noqa: ARG002 - nothing of it takes time
+        """Check what `snapshot` returned, and return what takes it up; ValueError when it cannot be."""
+        memory = checked(kept, _Memory)
+        take_senses = self.senses.restoring(memory.senses)
+
+        def take() -> None:
+            take_senses()
+            self._status, self._answer = memory.status, memory.answer
+
+        return take
 
     def _obey(self, command: int) -> None:
         if command == _READ_STATUS:  # tells of the command before it

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dt.utils.quantities import Quantity
+
 HOST = "host"  # the target of faults of the machine that the collector runs on
 
 Value = float | str
@@ -36,7 +38,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultSpec:
-    """One row of the table; `kinds` are those of the sensors or actuators that can have the fault."""
+    """One row of the table; `kinds` are those of the sensors or actuators that can have the fault.
+
+    `quantity` is the one that it falsifies; None: that of its target, or all of the chip.
+    """
 
     fault: str
     what: str
@@ -44,6 +49,7 @@ class FaultSpec:
     kinds: frozenset[str]
     seen_in: str
     parameters: tuple[Parameter, ...] = ()
+    quantity: Quantity | None = None
 
 
 def _share(default: float, what: str) -> Parameter:
@@ -69,6 +75,7 @@ _ROWS = (
         what="seesaw moisture 65535 now and then",
         place=Place.CHIP,
         kinds=_SEESAW,
+        quantity=Quantity.SOIL_MOISTURE,
         seen_in="Adafruit_Blinka #84",
         parameters=(_share(0.2, "part of the answers that are 65535"),),
     ),
@@ -77,6 +84,7 @@ _ROWS = (
         what="seesaw temperature stuck near 16383",
         place=Place.CHIP,
         kinds=_SEESAW,
+        quantity=Quantity.SOIL_TEMPERATURE,
         seen_in="Adafruit_CircuitPython_seesaw #33",
     ),
     FaultSpec(
@@ -84,6 +92,7 @@ _ROWS = (
         what="seesaw answers about 20 instead of 600",
         place=Place.CHIP,
         kinds=_SEESAW,
+        quantity=Quantity.SOIL_MOISTURE,
         seen_in="Adafruit_Seesaw #37",
         parameters=(
             Parameter(name="counts", default=20.0, what="counts that it answers", low=0.0, high=199.0),
@@ -126,6 +135,7 @@ _ROWS = (
         what="BH1750 saturated",
         place=Place.SENSED,
         kinds=_BH1750,
+        quantity=Quantity.LIGHT_INTENSITY,
         seen_in="adafruit_bh1750 arithmetic: the default mode tops out at 27,306 lux",
         parameters=(
             Parameter(name="lux", default=150_000.0, what="light on the sensor, lux", low=27_306.0, high=500_000.0),
@@ -148,6 +158,7 @@ _ROWS = (
         what="probe pulled out, air gap, moved, drifting after insertion",
         place=Place.SOIL,
         kinds=_SEESAW,
+        quantity=Quantity.SOIL_MOISTURE,
         seen_in="b-parasite, NeverDry #126",
         parameters=(
             _mode("pulled_out", "air_gap", "moved", "drift"),
@@ -173,6 +184,7 @@ _ROWS = (
         what="temperature swing read as watering by a capacitive probe",
         place=Place.SOIL,
         kinds=_SEESAW,
+        quantity=Quantity.SOIL_MOISTURE,
         seen_in="real garden logs",
         parameters=(
             Parameter(name="counts_per_k", default=8.0, what="temperature coefficient", low=-40.0, high=40.0),

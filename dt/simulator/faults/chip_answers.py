@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from dt.communication.wire_calls import NoAcknowledgeError
+from dt.simulator.chip_memory import Shift, checked, plain
 from dt.simulator.chips import I2cChip
 from dt.simulator.chips.dht22 import Frame
 from dt.simulator.chips.seesaw import MOISTURE, TEMPERATURE
@@ -13,7 +16,15 @@ from dt.simulator.faults.order import Fault
 from dt.utils.quantities import Quantity
 
 _BITS = 40
+_MOST_DEGC, _MOST_PCT = 3276.7, 6553.5  # that a frame's 15 and 16 bits can say
 _PART_OF_A_FRAME = 2  # bytes that still come of a DHT22 that hangs: more than the driver's 10 pulses, less than its 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    chip: Any
+    register: bytes
+    stray: Any = None
 
 
 class FaultyI2c:
@@ -48,6 +59,26 @@ class FaultyI2c:
         for fault in faults:
             answer = self._changed(fault, answer)
         return answer
+
+    def snapshot(self) -> Any:
+        """Return the chip, and the one that clashed with it, as plain JSON."""
+        stray = None if self._stray is None else self._stray.snapshot()
+        return plain(_Memory(chip=self._chip.snapshot(), register=self._register, stray=stray))
+
+    def restoring(self, kept: object, shift: Shift) -> Callable[[], None]:
+        """Check what `snapshot` returned, and return what takes it up; ValueError when it cannot be."""
+        memory = checked(kept, _Memory)
+        take_chip = self._chip.restoring(memory.chip, shift)
+        stray = None if memory.stray is None else self._make_stray()
+        take_stray = None if stray is None else stray.restoring(memory.stray, shift)
+
+        def take() -> None:
+            take_chip()
+            self._register, self._stray = memory.register, stray
+            if take_stray is not None:
+                take_stray()
+
+        return take
 
     def _is_clash(self, fault: Fault) -> bool:
         if not self._desk.strikes(fault):
@@ -110,7 +141,7 @@ def _wrong_factor(_desk: FaultDesk, fault: Fault, frame: Frame, quantities: Sequ
         temperature *= factor
     if Quantity.HUMIDITY in quantities:
         humidity *= factor
-    return Frame.of(temperature, humidity)
+    return Frame.of(max(-_MOST_DEGC, min(_MOST_DEGC, temperature)), min(_MOST_PCT, humidity))
 
 
 def _cut_short(_desk: FaultDesk, _fault: Fault, frame: Frame, _quantities: Sequence[Quantity]) -> Frame:

@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from dt.simulator.faults.catalogue import HOST
+from dt.simulator.faults.memory import DeskPlan, ends_the_process, planned
 from dt.simulator.faults.order import Fault, Targets, read_order
-from dt.utils.exceptions import ConflictError, MessageError
+from dt.utils.exceptions import ConflictError
 
 MOST_FAULTS = 1000
-_ENDS_THE_PROCESS = frozenset({"kill", "power_cut"})
 
 
 class FaultDesk:
@@ -28,7 +28,7 @@ class FaultDesk:
         self._lock = threading.RLock()
         self._faults: dict[str, Fault] = {}
         self._count = 0
-        self._chances: dict[str, random.Random] = {}
+        self._throws: dict[str, int] = {}
         self._held: dict[str, float] = {}
 
     def add(self, order: Mapping[str, Any], now_s: float) -> Fault:
@@ -38,7 +38,7 @@ class FaultDesk:
                 msg = f"there are {len(self._faults)} faults, and at most {MOST_FAULTS}: delete some"
                 raise ConflictError(msg)
             fault = read_order(order, f"{str(order.get('fault')).lower()}-{self._count + 1}", self._targets(), now_s)
-            if self._is_one_process and fault.fault == "F17" and fault.word("mode") in _ENDS_THE_PROCESS:
+            if self._is_one_process and ends_the_process(fault):
                 msg = f"F17 {fault.word('mode')} needs a collector in a process of its own; here it would end the box"
                 raise ConflictError(msg)
             self._count += 1
@@ -48,7 +48,7 @@ class FaultDesk:
     def remove(self, fault_id: str) -> bool:
         """End a fault for good; False when there is none of this id."""
         with self._lock:
-            self._chances.pop(fault_id, None)
+            self._throws.pop(fault_id, None)
             self._held.pop(fault_id, None)
             return self._faults.pop(fault_id, None) is not None
 
@@ -84,9 +84,10 @@ class FaultDesk:
         return sorted(t for t in times if after_s < t <= until_s)
 
     def chance(self, fault: Fault) -> random.Random:
-        """Return the fault's own dice."""
+        """Return the fault's own dice for one decision: they follow from how many it has made."""
         with self._lock:
-            return self._chances.setdefault(fault.id, random.Random(f"{self._seed}:{fault.id}:{fault.fault}"))
+            throws = self._throws[fault.id] = self._throws.get(fault.id, 0) + 1
+        return random.Random(f"{self._seed}:{fault.id}:{fault.fault}:{throws}")
 
     def strikes(self, fault: Fault) -> bool:
         """Return whether a fault that acts on a `share` acts this time."""
@@ -99,21 +100,22 @@ class FaultDesk:
             return self._held.setdefault(fault.id, value)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what keeps the faults over a restart."""
+        """Return what keeps the faults, and all that they remember, over a restart."""
         with self._lock:
-            return {"count": self._count, "faults": [fault.to_dict() for fault in self._faults.values()]}
+            return {
+                "count": self._count,
+                "faults": [fault.to_dict() for fault in self._faults.values()],
+                "throws": dict(self._throws),
+                "held": dict(self._held),
+            }
 
-    def restore(self, snapshot: Mapping[str, Any]) -> list[str]:
-        """Take up what `snapshot` returned; returns why some were left out (the rig may have changed)."""
-        left_out = []
+    def plan(self, snapshot: Mapping[str, Any]) -> DeskPlan:
+        """Check what `snapshot` returned, and change nothing; ValueError with the part that cannot be."""
+        return planned(snapshot, self._targets(), is_one_process=self._is_one_process, most=MOST_FAULTS)
+
+    def take(self, plan: DeskPlan) -> None:
+        """Take up a plan in place of all that is here."""
         with self._lock:
-            self._faults.clear()
-            self._count = int(snapshot["count"])
-            for kept in snapshot["faults"]:
-                try:
-                    fault = read_order(kept, str(kept["id"]), self._targets(), float(kept["since"]))
-                except MessageError as error:
-                    left_out.append(f"{kept['id']}: {error}")
-                else:
-                    self._faults[fault.id] = fault
-        return left_out
+            self._faults = dict(plan.faults)
+            self._count = plan.count
+            self._throws, self._held = dict(plan.throws), dict(plan.held)

@@ -45,6 +45,15 @@ class Defects:
                 self._set(actuator_id, own)
         self._defective = {actuator_id: own for actuator_id, own in by_target.items() if own}
 
+    def begin_anew(self, now_s: float) -> None:
+        """Make every device as the desk has it now, whatever it was before."""
+        self._defective = {actuator_id: [] for actuator_id in self._box.devices}
+        active = {fault.target for fault in self._desk.active(now_s)}
+        for actuator_id, device in self._box.devices.items():
+            if actuator_id not in active:
+                device.defect = device.healthy
+        self.settle(now_s)
+
     def _set(self, actuator_id: str, faults: Sequence[Fault]) -> None:
         device = self._box.devices.get(actuator_id)
         if isinstance(device, Pump):

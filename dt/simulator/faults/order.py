@@ -9,8 +9,10 @@ from typing import Any
 from dt.simulator.faults.catalogue import ANY_I2C, ANY_SENSOR, CATALOGUE, F14_MODES, HOST, FaultSpec, Parameter, Value
 from dt.utils.codec import Message, Timestamp
 from dt.utils.exceptions import MessageError
+from dt.utils.quantities import Quantity
 
 _SHOWN_DIGITS = 40
+_ENDS_AT_ONCE = "F17"  # a kill is over in the instant in which it is told
 _TIMES = ("since", "until")
 _FIELDS = frozenset({"fault", "target", "id", *_TIMES})
 
@@ -53,15 +55,16 @@ class _Span(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse what ends before it begins."""
-        if self.until is not None and self.until <= self.since:
+        if self.until is not None and self.until < self.since:
             raise MessageError("until", f"must be after since ({self.since:.3f}), and is {self.until:.3f}")
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What can have a fault: the kinds of sensors and actuators by their ids, and who sits on I2C."""
+    """What can have a fault: kinds of sensors and actuators and what sensors measure, by id, and who sits on I2C."""
 
     sensors: Mapping[str, str]
+    quantities: Mapping[str, Quantity]
     actuators: Mapping[str, str]
     i2c: frozenset[str] = frozenset()
 
@@ -82,6 +85,8 @@ def read_order(order: Mapping[str, Any], fault_id: str, targets: Targets, now_s:
         raise MessageError("target", f"must be the id of a sensor or actuator, or {HOST}")
     _ensure_fitting(spec, target, targets)
     span = _Span.from_dict({"since": now_s, **{name: order[name] for name in _TIMES if order.get(name) is not None}})
+    if span.until == span.since and spec.fault != _ENDS_AT_ONCE:
+        raise MessageError("until", f"must be after since ({span.since:.3f}), and is the same")
     parameters = _parameters(spec, {name: value for name, value in order.items() if name not in _FIELDS})
     _ensure_device_mode(spec, targets.kind_of(target), parameters)
     return Fault(
@@ -106,6 +111,10 @@ def _ensure_fitting(spec: FaultSpec, target: str, targets: Targets) -> None:
     if not fits:
         wanted = ", ".join(sorted(spec.kinds))
         raise MessageError("target", f"{spec.fault} befalls {wanted}; {target} is of kind {kind}")
+    measures = targets.quantities.get(target)
+    if spec.quantity is not None and measures is not spec.quantity:
+        why = f"{spec.fault} falsifies {spec.quantity}; {target} measures {measures}: name the chip's other sensor"
+        raise MessageError("target", why)
 
 
 def _ensure_device_mode(spec: FaultSpec, kind: str, parameters: Mapping[str, Value]) -> None:

@@ -9,6 +9,8 @@
  * @property {number[]} max
  * @property {number[]} n
  * @property {string | null} [unit]
+ * @property {Point[]} [points]  the live readings among them, so that a revision can take the place of one
+ * @typedef {{timestamp: number, value: number, revision: number}} Point
  */
 
 /** @returns {Series} */
@@ -18,13 +20,15 @@ export function emptySeries(resolution_s = 1) {
 
 /**
  * Return the series with one more reading, in its last bucket or in a new one; the argument is left as it was.
- * A reading older than the last bucket changes nothing: the next fetch brings it.
- * @param {Series} series @param {{timestamp: number, value: number}} reading @returns {Series}
+ * A reading older than the last bucket changes nothing, nor does one that is there: the next fetch brings it.
+ * @param {Series} series @param {{timestamp: number, value: number, revision?: number}} reading @returns {Series}
  */
 export function withReading(series, reading) {
   const last = series.t.length - 1;
   if (last >= 0 && reading.timestamp < series.t[last]) return series;
+  if (series.points?.some((point) => point.timestamp === reading.timestamp)) return series;
   const next = copy(series);
+  next.points = [...(series.points ?? []), { timestamp: reading.timestamp, value: reading.value, revision: reading.revision ?? 0 }];
   if (last >= 0 && reading.timestamp < series.t[last] + series.resolution_s) {
     widen(next, last, reading.value);
     return next;
@@ -32,6 +36,35 @@ export function withReading(series, reading) {
   next.t.push(bucketStart(series, reading.timestamp));
   for (const name of /** @type {const} */ (["min", "mean", "max"])) next[name].push(reading.value);
   next.n.push(1);
+  return next;
+}
+
+/**
+ * Return the series with a reading's revision in its place; the argument is left as it was.
+ * Null when only a fetch can tell: where a bucket holds readings that the page has never seen alone, or the reading
+ * no longer counts.
+ * @param {Series} series
+ * @param {{timestamp: number, value: number, revision?: number, quality?: {verdict: string} | null}} reading
+ * @returns {Series | null}
+ */
+export function withRevision(series, reading) {
+  if (reading.quality?.verdict === "bad") return null;
+  const i = series.t.findLastIndex((t) => t <= reading.timestamp);
+  if (i < 0 || reading.timestamp >= series.t[i] + series.resolution_s) return null;
+  const revision = reading.revision ?? 0;
+  const points = series.points ?? [];
+  const known = points.find((point) => point.timestamp === reading.timestamp);
+  if (known && known.revision >= revision) return series;
+  const isAlone = series.n[i] === 1 && series.t[i] === reading.timestamp;
+  if (!known && !isAlone) return null;
+  const others = points.filter((point) => point !== known);
+  const next = { ...copy(series), points: [...others, { timestamp: reading.timestamp, value: reading.value, revision }] };
+  const here = next.points.filter((point) => point.timestamp >= series.t[i] && point.timestamp < series.t[i] + series.resolution_s);
+  if (here.length !== series.n[i]) return null;
+  const values = here.map((point) => point.value);
+  next.min[i] = Math.min(...values);
+  next.max[i] = Math.max(...values);
+  next.mean[i] = values.reduce((sum, value) => sum + value, 0) / values.length;
   return next;
 }
 

@@ -3,7 +3,7 @@
  * It knows neither DOM nor socket. Every change is an event named after what changed.
  *
  * @typedef {{sensor_id: string, data_type: string, value: number, unit: string, timestamp: number, correlation_id: string,
- *   zone_id: string, plant_id: string | null, quality?: {verdict: string, check?: string | null, why?: string | null} | null}} Reading
+ *   zone_id: string, plant_id: string | null, revision?: number, quality?: {verdict: string, check?: string | null, why?: string | null} | null}} Reading
  * @typedef {{plant_id: string, zone_id: string, name?: string, species?: string, archived?: boolean,
  *   limits?: {soil_moisture_low: number, soil_moisture_target: number, soil_moisture_high: number}}} Plant
  * @typedef {Record<string, any> & {timestamp: number, correlation_id: string}} Event_
@@ -99,11 +99,18 @@ export class Store extends EventTarget {
     this.#intervals.set(sensorId, seconds);
   }
 
-  /** Keep a reading unless a newer one of the same sensor and quantity is known. @param {Reading} reading */
+  /**
+   * Keep a reading unless a newer one of the same sensor and quantity is known, or the same one of this revision.
+   * A revision of an earlier reading is told, for whoever draws the past. @param {Reading} reading
+   */
   acceptReading(reading) {
     const key = `${reading.sensor_id}/${reading.data_type}`;
     const known = this.#readings.get(key);
-    if (known && known.timestamp >= reading.timestamp) return;
+    if (known && known.timestamp > reading.timestamp) {
+      if (reading.revision) this.#tell("revision", reading);
+      return;
+    }
+    if (known && known.timestamp === reading.timestamp && (reading.revision ?? 0) <= (known.revision ?? 0)) return;
     this.#readings.set(key, reading);
     this.#tell("reading", reading);
   }

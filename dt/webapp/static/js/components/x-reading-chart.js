@@ -1,13 +1,14 @@
 import { clockTime, fullTime, number } from "../format.js";
 import { figure, summary } from "../figure.js";
 import { commandWords, outcomeWords } from "../records.js";
-import { emptySeries, extremes, since, tableRows, withReading } from "../series.js";
+import { emptySeries, extremes, since, tableRows, withReading, withRevision } from "../series.js";
 import { recordSpan } from "../record-span.js";
 import { QUANTITIES, RANGES, unitSign } from "../quantities.js";
 import { make, PageElement } from "../element.js";
 
 const REDRAW_EVERY_MS = 1000;
 const REFETCH_AFTER_S = [5, 10, 20, 40, 80, 160, 300]; // history may still be arriving; later it only heals gaps
+const REVISED_AFTER_S = 2; // until the database has what the live feed told
 const OPTIONS = { displayModeBar: false, responsive: false, scrollZoom: false };
 
 /** History and present of one quantity. Attribute `quantity`. */
@@ -20,6 +21,8 @@ class ReadingChart extends PageElement {
   #until = 0;
   #fetchedAt = 0;
   #fetches = 0;
+  /** When to fetch anew because of a revision that only the database can place; null when there is none. @type {number | null} */
+  #revisedAt = null;
   /** @type {"loading" | "ready" | "failed"} */
   #state = "loading";
   #problem = "";
@@ -38,7 +41,9 @@ class ReadingChart extends PageElement {
     this.listen(["selection", "range"], () => this.#loadAnew(), signal);
     this.listen(["connection"], () => { if (this.store.connection === "live") this.#loadAnew(); }, signal);
     this.listen(["alerts", "actions"], () => this.#drawSoon(), signal);
-    this.store.addEventListener("reading", (event) => this.#take(/** @type {CustomEvent} */ (event).detail), { signal });
+    for (const name of ["reading", "revision"]) {
+      this.store.addEventListener(name, (event) => this.#take(/** @type {CustomEvent} */ (event).detail), { signal });
+    }
     this.listen(["tick"], () => this.#refresh(), signal);
     document.addEventListener("theme", () => this.#draw(), { signal });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw(), { signal });
@@ -63,6 +68,7 @@ class ReadingChart extends PageElement {
     if (!plant) return this.#show(this.store.plants === null ? "loading" : "ready", emptySeries());
     this.#request = new AbortController();
     const { signal } = this.#request;
+    this.#revisedAt = null;
     if (this.#state === "failed") this.#show("loading", emptySeries());
     if (this.#fetches === 0) this.setAttribute("aria-busy", "true");
     try {
@@ -135,15 +141,26 @@ class ReadingChart extends PageElement {
   /** @param {import("../store.js").Reading} reading */
   #take(reading) {
     if (reading.data_type !== this.#quantity || !this.store.concerns(reading) || this.store.plant?.archived) return;
-    if (this.#state !== "ready" || reading.quality?.verdict === "bad" || reading.timestamp <= this.#until) return;
+    if (this.#state !== "ready") return;
+    if (reading.revision) return this.#revise(reading);
+    if (reading.quality?.verdict === "bad" || reading.timestamp <= this.#until) return;
     this.#series = withReading(this.#series, reading);
+    this.#drawSoon();
+  }
+
+  /** Put a revision in its reading's place; where the page cannot, the next fetch does. */
+  #revise(reading) {
+    const revised = withRevision(this.#series, reading);
+    if (revised === null) this.#revisedAt ??= this.store.now + REVISED_AFTER_S;
+    else this.#series = revised;
     this.#drawSoon();
   }
 
   #refresh() {
     if (this.#state === "loading" || this.store.connection === "disconnected") return;
     const wait = REFETCH_AFTER_S[Math.min(this.#fetches, REFETCH_AFTER_S.length - 1)];
-    if (this.store.now - this.#fetchedAt > wait) void this.load();
+    const isRevised = this.#revisedAt !== null && this.store.now >= this.#revisedAt;
+    if (isRevised || this.store.now - this.#fetchedAt > wait) void this.load();
   }
 
   #drawSoon() {
