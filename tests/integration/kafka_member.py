@@ -27,8 +27,7 @@ def main(way: str) -> None:
     """Say that everything is imported, and read for ever."""
     settings = load_settings(env_file=None)
     client = kafka_class(settings.kafka_client)
-    sys.stdout.write("loaded
-")
+    sys.stdout.write("loaded\n")
     sys.stdout.flush()
     messaging = client(settings, "member")
     passing = PassOn()
