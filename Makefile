@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge outage \
+.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-ingest outage \
   report-realism report-quality box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
@@ -73,6 +73,10 @@ outage: $(call STAMP,dev) ## Kill the collector through a day without a broker; 
 
 bench-edge: $(call STAMP,dev) ## Measure the collector: memory, CPU, import, catch-up; writes build/figures/edge.json
 	@$(BIN)/python scripts/bench/edge.py $(ARGS)
+
+bench-ingest: $(call STAMP,dev) ## Measure the way into the stores beside Telegraf (Go, Rust); writes build/figures/ingest.json
+	$(call install,db)
+	@$(BIN)/python scripts/bench/ingest.py $(ARGS)
 
 bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/figures/loop.json
 	@$(BIN)/python scripts/bench/loop.py $(ARGS)
