@@ -47,6 +47,7 @@ def watch(contestant: Contestant, messages: int) -> Run:
     """Run a contestant until it has committed everything; raises when the store then holds another number."""
     run = Run()
     admin = KafkaAdminClient(bootstrap_servers=contestant.kafka_url)
+    begun, at_first = 0.0, 0
     try:
         with contestant.running() as process:
             shown = psutil.Process(process.pid)
@@ -55,12 +56,13 @@ def watch(contestant: Contestant, messages: int) -> Run:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{contestant.group} ended or stands still: {run.commits[-1:]}")
                 committed = _committed(admin, contestant.group)
+                if committed and not run.commits:
+                    begun, at_first = _cpu_s(shown), committed
                 if committed > (run.commits[-1][1] if run.commits else 0):
                     run.commits.append((time.monotonic(), committed))
                 run.memory_mb.append((committed, shown.memory_info().rss / 1e6))
                 time.sleep(_LOOKS_EVERY_S)
-            times = shown.cpu_times()
-            run.cpu_us = 1e6 * (times.user + times.system) / messages
+            run.cpu_us = 1e6 * (_cpu_s(shown) - begun) / max(1, messages - at_first)
             stored = contestant.stored()
         if stored != messages:
             raise RuntimeError(f"{contestant.group}: {messages} committed and {stored} stored")
@@ -68,6 +70,11 @@ def watch(contestant: Contestant, messages: int) -> Run:
     finally:
         admin.close()
     return run
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _committed(admin: KafkaAdminClient, group: str) -> int:
