@@ -90,6 +90,7 @@ def reader_options(options: KafkaOptions, *, is_committed_only: bool = True) -> 
         "fetch.max.bytes": 4 * _MIB,
         "max.partition.fetch.bytes": _MIB // 2,  # a larger record still comes, alone; topics advance together
         "fetch.error.backoff.ms": 20,
+        "fetch.wait.max.ms": 20,  # it is told that a partition has ended when the broker has waited this long
         "queued.max.messages.kbytes": _QUEUE_KIB,
         "queued.min.messages": _QUEUE_RECORDS,
         "topic.metadata.refresh.interval.ms": 10_000,
@@ -106,4 +107,5 @@ def member_options(options: KafkaOptions, group: str, identity: str, start: Star
         "partition.assignment.strategy": "range",
         "session.timeout.ms": SESSION_TIMEOUT_MS,
         "heartbeat.interval.ms": 1_000,
+        "fetch.wait.max.ms": 500,
     }
