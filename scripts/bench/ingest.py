@@ -1,7 +1,7 @@
-"""Measure the way from the broker into the store, beside Telegraf: the same readings, the same broker, one after the other.
+"""Measure the way from the broker into the stores, beside Telegraf: the same readings, one contestant after the other.
 
-Prints a table and writes build/figures/ingest.json. `--messages` makes it smaller; `--long` sends ten times as many into
-SQLite, to see whether memory grows. `--only` runs some of the contestants.
+Prints a table and writes build/figures/ingest.json. `--messages` makes it smaller; `--long` sends ten times as many
+into SQLite, to see whether memory grows. `--only` runs some of the contestants.
 """
 
 from __future__ import annotations
