@@ -10,6 +10,7 @@ from pathlib import Path
 from dt.operations.checkup import Check, Finding, Machine, Patient, failed, fine
 from dt.operations.doctor_bus import BUS_CHECKS, STUCK
 from dt.operations.doctor_camera import CAMERA_CHECKS
+from dt.operations.doctor_influx import INFLUX_CHECKS
 from dt.operations.doctor_machine import MACHINE_CHECKS, PATIENT_CHECKS
 from dt.operations.doctor_pi import PI_CHECKS
 from dt.operations.doctor_pins import PIN_CHECKS
@@ -55,6 +56,7 @@ CHECKS: tuple[Callable[[Patient], Check], ...] = (
     *STORAGE_CHECKS,
     *PATIENT_CHECKS,
     *STACK_CHECKS,
+    *INFLUX_CHECKS,
     *BUS_CHECKS,
     *PIN_CHECKS,
     *CAMERA_CHECKS,

@@ -125,6 +125,8 @@ def environment_of(settings: Settings) -> Mapping[str, str]:
     given = {"KAFKA_URL": settings.kafka_url, "MESSAGING": "kafka", "RIG_FILE": str(rig_file_of(settings).resolve())}
     if settings.hardware:
         given["HARDWARE"] = settings.hardware
+    if settings.store == "influx":
+        given |= {"STORAGE": "influx", "INFLUX_URL": settings.influx_url}  # the token comes to them as it came to us
     return given
 
 

@@ -75,6 +75,7 @@ class Config(StrEnum):
     FRAMES_ALL_HOURS = "FRAMES_ALL_HOURS"
     FRAMES_HOURLY_DAYS = "FRAMES_HOURLY_DAYS"
     FRAMES_DAILY_DAYS = "FRAMES_DAILY_DAYS"
+    RETENTION_RAW_DAYS = "RETENTION_RAW_DAYS"
     LOG_DIR = "LOG_DIR"
     LOG_LEVEL = "LOG_LEVEL"
     DT_TOKEN = "DT_TOKEN"  # noqa: S105 - the setting's name
@@ -93,7 +94,7 @@ SECRETS = frozenset(
     }
 )
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Settings(BaseSettings):
@@ -113,11 +114,11 @@ class Settings(BaseSettings):
     kafka_client: Literal["kafka-python", "confluent"] = "kafka-python"
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", max_length=100)
     instance: str = Field("1", pattern=r"^[a-zA-Z0-9_-]{1,40}$")
-    storage: Literal["sqlite"] = "sqlite"
+    storage: Literal["sqlite", "influx"] | None = None
     influx_url: str = ""
     influx_token: str = ""
-    influx_org: str = ""
-    influx_bucket: str = ""
+    influx_org: str = Field("plant-twin", min_length=1)
+    influx_bucket: str = Field("plant_twin", pattern=r"^[A-Za-z0-9.-][A-Za-z0-9._-]{0,63}$")
     database_url: str = ""
     mqtt_url: str = ""
     mqtt_prefix: str = Field("plant-twin", pattern=r"^[^+#\s]*[^+#\s/][^+#\s]*$")
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
     frames_all_hours: float = Field(24.0, ge=1.0, le=87_600.0)
     frames_hourly_days: float = Field(14.0, ge=1.0, le=3650.0)
     frames_daily_days: float = Field(0.0, ge=0.0, le=36_500.0)
+    retention_raw_days: float = Field(90.0, ge=0.0, le=36_500.0)
     log_dir: Path = Path("logs")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dt_token: str = ""
@@ -176,6 +178,11 @@ class Settings(BaseSettings):
             msg = "must be a URL such as http://127.0.0.1:5001, with a port up to 65535"
             raise ValueError(msg)
         return value.rstrip("/")
+
+    @field_validator("influx_url")
+    @classmethod
+    def _is_influx_url(cls, value: str) -> str:
+        return cls._is_http_url(value) if value else value
 
     @field_validator("kafka_url", "mirror_kafka_url")
     @classmethod
@@ -242,11 +249,19 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("retention_raw_days")
+    @classmethod
+    def _is_none_or_a_day(cls, value: float) -> float:
+        if 0.0 < value < 1.0:
+            msg = f"must be 0 (for ever) or at least 1, and is {value:g}"
+            raise ValueError(msg)
+        return value
+
     @field_validator("database_url")
     @classmethod
-    def _is_sqlite(cls, value: str) -> str:
-        if value and not value.startswith("sqlite:///"):
-            msg = "must be of the form sqlite:///FILE"
+    def _is_database(cls, value: str) -> str:
+        if value and not re.match(r"sqlite:///[^?]|postgresql(\+psycopg)?://[^/]*/.", value):
+            msg = "must be of the form sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME"
             raise ValueError(msg)
         return value
 
@@ -262,10 +277,18 @@ class Settings(BaseSettings):
 
     @property
     def database_file(self) -> Path:
-        """Return the SQLite file that DATABASE_URL names."""
-        return (
-            Path(self.database_url.removeprefix("sqlite:///")) if self.database_url else self.data_dir / "plant_twin.db"
-        )
+        """Return the SQLite file that keeps the readings where no InfluxDB does."""
+        return self.data_dir / "plant_twin.db"
+
+    @property
+    def records_url(self) -> str:
+        """Return where everything but the readings is kept, in SQLAlchemy's form."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'records.db'}"
+
+    @property
+    def store(self) -> Literal["sqlite", "influx"]:
+        """Return where readings are kept: what STORAGE says, else InfluxDB where its URL and token are set."""
+        return self.storage or ("influx" if self.influx_url and self.influx_token else "sqlite")
 
     @property
     def zone_name(self) -> str:
@@ -275,7 +298,15 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Return whether services can be reached from this machine alone."""
-        return self.bind_host in _LOOPBACK
+        return self.bind_host in LOOPBACK
+
+    @property
+    def own_hosts(self) -> frozenset[str] | None:
+        """Return the names that services may be called by; None beyond loopback, where any may be."""
+        if not self.is_loopback:
+            return None
+        urls = (value for name, value in self if name.startswith("flask_"))
+        return LOOPBACK | {urlsplit(str(url)).hostname or "" for url in urls}
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
@@ -359,4 +390,4 @@ def _names_in(path: Path) -> set[str]:
     return {name.upper() for name in found}
 
 
-__all__ = ["SECRETS", "Config", "Settings", "load_settings", "origins_of"]
+__all__ = ["LOOPBACK", "SECRETS", "Config", "Settings", "load_settings", "origins_of"]

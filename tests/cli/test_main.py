@@ -109,74 +109,11 @@ def test_a_made_token_is_shown_masked_with_its_file(tmp_path: Path) -> None:
     assert row == {"name": "DT_TOKEN", "value": "********", "origin": "data/dt_token"}
 
 
-def test_influx_is_refused_with_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    """An option that does nothing yet must not look as if it did."""
-    assert main(["up", "--influx", "http://127.0.0.1:8086"]) == 2
-    assert "--influx: readings are kept in SQLite" in capsys.readouterr().err
-
-
-def test_an_unknown_service_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """The message lists those that there are."""
-    assert main(["down", "gardener"]) == 2
-    assert "gardener: no such service; there are simulator, database" in capsys.readouterr().err
-
-
-def test_down_with_nothing_running_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
-    """Stopping what is stopped is no failure."""
-    assert main(["down"]) == 0
-    assert "nothing was running" in capsys.readouterr().err
-
-
-def test_status_with_nothing_running_fails_and_names_every_service(
+def test_influx_without_its_token_is_refused_with_a_remedy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One row each, also as JSON."""
-    for name, port in zip(_URLS, range(1, 10), strict=False):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("KAFKA_URL", "127.0.0.1:9")
+    """Before anything is started."""
+    monkeypatch.delenv("INFLUX_TOKEN", raising=False)
 
-    assert main(["status", "--json"]) == 1
-
-    status = json.loads(capsys.readouterr().out)
-    assert status["is_supervised"] is False
-    names = [row["name"] for row in status["services"]]
-    assert {"kafka", "simulator", "database", "webapp", "collector", "controller"} <= set(names)
-    assert not any(row["is_ready"] for row in status["services"])
-
-
-def test_a_file_that_is_not_there_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line that names the file."""
-    assert main(["replay", "missing.csv", "--time", "t", "--map", "a=temperature"]) == 1
-    assert "missing.csv" in capsys.readouterr().err
-
-
-def test_a_wrong_mapping_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The message says what the quantity could have been."""
-    (tmp_path / "f.csv").write_text("t,a\n2024-01-01,1\n")
-
-    assert main(["replay", "f.csv", "--time", "t", "--map", "a=wetness"]) == 2
-    assert "'wetness' is no quantity" in capsys.readouterr().err
-
-
-def test_a_service_that_is_away_is_said_with_what_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Replay registers its plant first, so nothing was sent."""
-    (tmp_path / "f.csv").write_text("t,a\n2024-01-01,1\n")
-    monkeypatch.setenv("FLASK_DB_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("KAFKA_URL", "127.0.0.1:9")
-
-    assert main(["replay", "f.csv", "--time", "t", "--map", "a=temperature"]) == 1
-    assert "dt up starts all" in capsys.readouterr().err
-
-
-_URLS = (
-    "FLASK_DASHBOARD_URL",
-    "FLASK_DB_URL",
-    "FLASK_AI_URL",
-    "FLASK_CONTROLLER_URL",
-    "FLASK_SIMULATOR_URL",
-    "FLASK_COLLECTOR_URL",
-    "FLASK_PROCESSING_URL",
-    "FLASK_ALERTS_URL",
-)
+    assert main(["up", "--influx", "http://127.0.0.1:8086"]) == 2
+    assert "INFLUX_TOKEN: is needed for InfluxDB; scripts/setup_influxdb.sh" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from dt.communication.messaging import MessagingService
 from dt.communication.opening import kafka_class
 from dt.communication.topics import TOPIC_TABLE, Topics
 from tests.integration.broker import Broker, shared_broker
+from tests.integration.influx import Influx, shared_influx
 
 TABLE = {
     name: TOPIC_TABLE[name]
@@ -33,6 +34,12 @@ Client = Callable[[], MessagingService]
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The session's one broker."""
     yield from shared_broker(request, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def influx(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    """The session's one InfluxDB."""
+    yield from shared_influx(request, tmp_path_factory)
 
 
 @pytest.fixture(

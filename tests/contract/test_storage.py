@@ -10,28 +10,49 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from dt.data.database.influx_server import InfluxServer
+from dt.data.database.influx_storage import InfluxDBStorage
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
-from dt.data.database.storage import MOST_CHILDREN, SeriesQuery, Storage
+from dt.data.database.storage import MOST_CHILDREN, PartlyRefusedError, SeriesQuery, Storage
+from dt.utils.clock import ManualClock
 from dt.utils.dataclasses import DBIdQuery, DBTimestampQuery, SensorData, Verdict
 from tests.data.readings import NOW, make_reading
+from tests.integration.influx import ORG, Influx
 
 Open = Callable[[], Storage]
 
 
-@pytest.fixture(params=["sqlite"])
-def open_storage(tmp_path: Path) -> Iterator[Open]:
+@pytest.fixture(params=["sqlite", pytest.param("influx", marks=pytest.mark.integration)])
+def open_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Return what opens one and the same store, again and again."""
     opened: list[Storage] = []
+    make = _influx_maker(request) if request.param == "influx" else lambda: _sqlite(tmp_path)
 
     def open_one() -> Storage:
         for earlier in opened:
             earlier.close()
-        opened.append(SQLStorage(SQLiteFile(tmp_path / "contract.db")))
+        opened.append(make())
         return opened[-1]
 
     yield open_one
     opened[-1].close()
+
+
+def _sqlite(folder: Path) -> Storage:
+    return SQLStorage(SQLiteFile(folder / "contract.db"))
+
+
+def _influx_maker(request: pytest.FixtureRequest) -> Open:
+    influx: Influx = request.getfixturevalue("influx")
+    bucket = influx.new_bucket()
+
+    def make() -> Storage:
+        storage = InfluxDBStorage(InfluxServer(influx.url, influx.token, ORG, bucket), ManualClock(wall=NOW + 30.0))
+        storage.rollups.set_up()
+        return storage
+
+    return make
 
 
 @pytest.fixture
@@ -220,14 +241,20 @@ def test_readings_outlive_the_process(open_storage: Open) -> None:
     assert between(again) == [full_reading(value=22.0)]
 
 
-def test_unstorable_reading_leaves_nothing_of_its_batch(storage: Storage) -> None:
-    """All or nothing: the delivery loop then finds the one that is at fault."""
-    with pytest.raises(OverflowError):
-        storage.insert([make_reading("new-sensor"), make_reading(sequence=2**70)])
+def test_unstorable_reading_costs_itself_alone(storage: Storage) -> None:
+    """Either the store tells which it is and keeps the rest, or it keeps nothing and the delivery loop finds it."""
+    batch = [make_reading("new-sensor"), make_reading(sequence=2**70)]
 
-    assert between(storage) == []
-    storage.insert([make_reading("new-sensor")])
-    assert [reading.sensor_id for reading in between(storage)] == ["new-sensor"]
+    with pytest.raises((PartlyRefusedError, OverflowError)) as caught:
+        storage.insert(batch)
+
+    if isinstance(caught.value, PartlyRefusedError):
+        assert caught.value.refused == {1: caught.value.refused[1]}
+        assert "sequence" in caught.value.refused[1]
+    else:
+        assert between(storage) == []
+        storage.insert(batch[:1])
+    assert between(storage) == batch[:1]
 
 
 def test_only_sensors_with_readings_are_there(storage: Storage) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from dt.utils.config import Settings
 from tests.integration.broker import Broker, shared_broker
+from tests.integration.influx import Influx, shared_influx
 
 _numbers = itertools.count()
 
@@ -17,6 +18,12 @@ _numbers = itertools.count()
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The session's one broker."""
     yield from shared_broker(request, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def influx(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    """The session's one InfluxDB."""
+    yield from shared_influx(request, tmp_path_factory)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from dt.utils.config import Settings
 from dt.utils.dataclasses import DBTimestampQuery, SensorData
 from dt.utils.exceptions import RemoteServiceError
 from tests.data.readings import NOW, make_descriptor, make_reading
+from tests.integration.influx import Influx
 
 pytestmark = [
     pytest.mark.integration,
@@ -36,7 +37,7 @@ START = NOW - 400 * 86_400
 class Processes:
     """Services of one installation, each in a process."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, **more: str) -> None:
         self.url = f"http://127.0.0.1:{_free_port()}"
         self._environment = {
             **os.environ,
@@ -48,6 +49,8 @@ class Processes:
             "DT_TOKEN": "t",
             "FLASK_DB_URL": self.url,
             "FLASK_PROCESSING_URL": f"http://127.0.0.1:{_free_port()}",
+            "RETENTION_RAW_DAYS": "0",
+            **more,
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -77,10 +80,14 @@ def _garbage_stays_here() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture
-def processes(kafka_settings: Settings, tmp_path: Path) -> Iterator[Processes]:
-    """Return the two services, running."""
-    running = Processes(kafka_settings, tmp_path)
+@pytest.fixture(params=["sqlite", "influx"])
+def processes(request: pytest.FixtureRequest, kafka_settings: Settings, tmp_path: Path) -> Iterator[Processes]:
+    """Return the two services, running on either store."""
+    store = {"STORAGE": request.param}
+    if request.param == "influx":
+        influx: Influx = request.getfixturevalue("influx")
+        store |= {"INFLUX_URL": influx.url, "INFLUX_TOKEN": influx.token, "INFLUX_BUCKET": influx.new_bucket()}
+    running = Processes(kafka_settings, tmp_path, **store)
     running.start(DATABASE)
     running.start(PROCESSING)
     yield running

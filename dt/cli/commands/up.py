@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own arguments."""
     parser.add_argument("services", nargs="*", metavar="SERVICE", help="start these again after `dt down SERVICE`")
     parser.add_argument("--kafka", metavar="HOST:PORT", help="use this broker and start none")
-    parser.add_argument("--influx", metavar="URL", help="store readings in this InfluxDB (not possible yet)")
+    parser.add_argument("--influx", metavar="URL", help="store readings in this InfluxDB 2; its token is INFLUX_TOKEN")
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="S", help="wait so long for readiness (%(default)g)"
     )
@@ -31,11 +31,14 @@ def run(args: argparse.Namespace) -> int:
     """Start everything and print a table; failure when something is not ready in time."""
     from dt.operations.up import UpRequest, up  # the Kafka client comes with it
 
+    given = {"kafka_url": args.kafka, "messaging": "kafka"}
     if args.influx:
-        raise ConfigError("--influx: readings are kept in SQLite; InfluxDB is not supported yet")
-    settings = settings_for("WARNING", kafka_url=args.kafka, messaging="kafka")
+        given |= {"influx_url": args.influx, "storage": "influx"}
+    settings = settings_for("WARNING", **given)
     if settings.hardware is None and is_simulated(settings):
-        settings = settings_for("WARNING", kafka_url=args.kafka, messaging="kafka", hardware="simulated")
+        settings = settings_for("WARNING", **given, hardware="simulated")
+    if settings.store == "influx" and not settings.influx_token:
+        raise ConfigError("INFLUX_TOKEN: is needed for InfluxDB; scripts/setup_influxdb.sh --start writes one")
     request = UpRequest(
         settings=settings,
         is_broker_given=args.kafka is not None,
