@@ -31,7 +31,7 @@ def sensor_field(tmp_path_factory: pytest.TempPathFactory) -> Past:
             field.order(fault, target, **parameters)
         wait_until(lambda: field.clock.monotonic() - began > RUNS_S and field.looks() >= 3, "the field ran", 30.0)
         for _fault, target, _parameters in LATER:
-            wait_until(lambda target=target: field.seen(target).misses >= 2, f"{target} was refused")  # type: ignore[misc]
+            wait_until(lambda target=target: field.seen(target).misses >= 2, f"{target} was refused", 30.0)  # type: ignore[misc]
         wait_until(lambda: field.seen("soil-f11-spike").doubts, "a spike stood out", 60.0)
         wait_until(lambda: _trembles(field.seen("soil-f11-noise"), field.seen("soil")), "noise stood out", 60.0)
         return Past(field.rig, {s.sensor_id: field.seen(s.sensor_id) for s in field.rig.sensors})
