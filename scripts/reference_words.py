@@ -38,7 +38,8 @@ SETTING_WORDS: Mapping[str, str] = {
     "INFLUX_TOKEN": "token of InfluxDB",
     "INFLUX_ORG": "organisation in InfluxDB",
     "INFLUX_BUCKET": "bucket in InfluxDB",
-    "DATABASE_URL": "the SQLite file as `sqlite:///FILE`; empty: `plant_twin.db` under DATA_DIR",
+    "DATABASE_URL": "the records as `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME` (group `db`);"
+    " empty: `records.db` under DATA_DIR. Readings in SQLite are always in `plant_twin.db` under DATA_DIR",
     "MQTT_URL": "MQTT broker of bridge and sensors: `mqtt://[user:password@]host:port`, by TLS `mqtts://`",
     "MQTT_PREFIX": "first levels of our own MQTT topics",
     "MQTT_USERNAME": "user at the MQTT broker, where the URL names none",
@@ -72,6 +73,7 @@ SETTING_WORDS: Mapping[str, str] = {
     "FRAMES_ALL_HOURS": "how long every picture is kept",
     "FRAMES_HOURLY_DAYS": "how long one picture per hour is kept",
     "FRAMES_DAILY_DAYS": "how long one picture per day is kept; 0: for ever",
+    "RETENTION_RAW_DAYS": "how long raw readings are kept; 0: for ever. Roll-ups and archived plants' readings stay",
     "LOG_DIR": "folder of the daily log files",
     "LOG_LEVEL": "least level on standard output; the file has DEBUG and up",
     "DT_TOKEN": "bearer token of writing endpoints; empty: made at the first run, under DATA_DIR",
@@ -92,7 +94,8 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     (
         "database",
         "GET /series",
-    ): "`plant_id`, `data_type`, `since`, `until`, `points`: minimum, mean, maximum by bucket",
+    ): "`plant_id`, `data_type`, `since`, `until`, `points`: minimum, mean, maximum by bucket; by local days with"
+    " `resolution` (day) and `timezone`",
     (
         "database",
         "GET /gaps",
@@ -104,6 +107,14 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     ("database", "GET /frames"): "descriptions of pictures, newest first",
     ("database", "GET /frames/<sha256>.jpg"): "a picture",
     ("database", "GET /trace/<correlation_id>"): "everything that a reading caused, in causal order",
+    (
+        "database",
+        "GET /export.csv",
+    ): "`data_type`, `since`, `until`, `plant_id`, `sensor_id`, `verdicts`: CSV, streamed",
+    ("database", "GET /export.parquet"): "the same as Parquet, where the group db is installed",
+    ("database", "GET /openapi.json"): "the OpenAPI 3.1 document, with every parameter, body and answer",
+    ("database", "GET /docs"): "the page to try it",
+    ("database", "GET /docs/<filename>"): "its scripts and styles",
     ("controller", "GET /policies/<plant_id>"): "the plant's policy, and whether it is enabled",
     ("ai", "GET /models"): "registered models with their metadata",
     ("ai", "POST /models/<name>/promote"): '`{"version": …}`: which version is used from now on',

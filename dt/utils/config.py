@@ -75,6 +75,7 @@ class Config(StrEnum):
     FRAMES_ALL_HOURS = "FRAMES_ALL_HOURS"
     FRAMES_HOURLY_DAYS = "FRAMES_HOURLY_DAYS"
     FRAMES_DAILY_DAYS = "FRAMES_DAILY_DAYS"
+    RETENTION_RAW_DAYS = "RETENTION_RAW_DAYS"
     LOG_DIR = "LOG_DIR"
     LOG_LEVEL = "LOG_LEVEL"
     DT_TOKEN = "DT_TOKEN"  # noqa: S105 - the setting's name
@@ -93,7 +94,7 @@ SECRETS = frozenset(
     }
 )
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Settings(BaseSettings):
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
     frames_all_hours: float = Field(24.0, ge=1.0, le=87_600.0)
     frames_hourly_days: float = Field(14.0, ge=1.0, le=3650.0)
     frames_daily_days: float = Field(0.0, ge=0.0, le=36_500.0)
+    retention_raw_days: float = Field(90.0, ge=0.0, le=36_500.0)
     log_dir: Path = Path("logs")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     dt_token: str = ""
@@ -242,11 +244,19 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("retention_raw_days")
+    @classmethod
+    def _is_none_or_a_day(cls, value: float) -> float:
+        if 0.0 < value < 1.0:
+            msg = f"must be 0 (for ever) or at least 1, and is {value:g}"
+            raise ValueError(msg)
+        return value
+
     @field_validator("database_url")
     @classmethod
-    def _is_sqlite(cls, value: str) -> str:
-        if value and not value.startswith("sqlite:///"):
-            msg = "must be of the form sqlite:///FILE"
+    def _is_database(cls, value: str) -> str:
+        if value and not re.match(r"sqlite:///[^?]|postgresql(\+psycopg)?://[^/]*/.", value):
+            msg = "must be of the form sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME"
             raise ValueError(msg)
         return value
 
@@ -262,10 +272,13 @@ class Settings(BaseSettings):
 
     @property
     def database_file(self) -> Path:
-        """Return the SQLite file that DATABASE_URL names."""
-        return (
-            Path(self.database_url.removeprefix("sqlite:///")) if self.database_url else self.data_dir / "plant_twin.db"
-        )
+        """Return the SQLite file that keeps the readings where no InfluxDB does."""
+        return self.data_dir / "plant_twin.db"
+
+    @property
+    def records_url(self) -> str:
+        """Return where everything but the readings is kept, in SQLAlchemy's form."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'records.db'}"
 
     @property
     def zone_name(self) -> str:
@@ -275,7 +288,15 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Return whether services can be reached from this machine alone."""
-        return self.bind_host in _LOOPBACK
+        return self.bind_host in LOOPBACK
+
+    @property
+    def own_hosts(self) -> frozenset[str] | None:
+        """Return the names that services may be called by; None beyond loopback, where any may be."""
+        if not self.is_loopback:
+            return None
+        urls = (value for name, value in self if name.startswith("flask_"))
+        return LOOPBACK | {urlsplit(str(url)).hostname or "" for url in urls}
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
@@ -359,4 +380,4 @@ def _names_in(path: Path) -> set[str]:
     return {name.upper() for name in found}
 
 
-__all__ = ["SECRETS", "Config", "Settings", "load_settings", "origins_of"]
+__all__ = ["LOOPBACK", "SECRETS", "Config", "Settings", "load_settings", "origins_of"]

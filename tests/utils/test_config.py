@@ -62,6 +62,8 @@ def test_the_first_that_is_set_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("MAX_BROWSERS", "0"),
         ("TOPIC_PREFIX", "a b"),
         ("DATABASE_URL", "oracle://x"),
+        ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "postgresql://host"),
         ("STORAGE", "stone"),
         ("KAFKA_URL", "127.0.0.1:99999"),
         ("FLASK_AI_URL", "http://127.0.0.1:99999"),
@@ -89,6 +91,7 @@ def test_a_wrong_value_names_its_variable(name: str, value: str, monkeypatch: py
         ({"FRAMES_ALL_HOURS": "500", "FRAMES_HOURLY_DAYS": "1"}, "FRAMES_HOURLY_DAYS"),
         ({"FRAMES_ALL_HOURS": "500"}, "FRAMES_HOURLY_DAYS"),
         ({"FRAMES_DAILY_DAYS": "1"}, "FRAMES_DAILY_DAYS"),
+        ({"RETENTION_RAW_DAYS": "0.5"}, "RETENTION_RAW_DAYS"),
         ({"FRAMES_HOURLY_DAYS": "30", "FRAMES_DAILY_DAYS": "20"}, "FRAMES_DAILY_DAYS"),
     ],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter as Counts
 
 from prometheus_client import Counter
 
+from dt.communication.alerts_api import AlertsApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.process import run_process
@@ -14,10 +16,14 @@ from dt.data.database.frame_files import FrameFiles
 from dt.data.database.frame_keeper import FrameKeeper, Thinned
 from dt.data.database.frame_records import FrameRecords
 from dt.data.database.frame_thinning import FramePolicy
+from dt.data.database.full_disk import FullDisk
 from dt.data.database.gap_records import Gaps
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
+from dt.data.database.records_db import RecordsDB
+from dt.data.database.records_opening import open_records
 from dt.data.database.registry_records import RegistryRecords
+from dt.data.database.retention import Retention
 from dt.data.database.routes import Store, add_routes
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
@@ -34,13 +40,15 @@ from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
 _THREADS = 8
+_SWITCH_S = 0.0005  # a request wants the interpreter a dozen times, and recording holds it for 5 ms each by default
+_ALERTS_WITHIN_S = 12.0  # its answer waits until the log has the event
 _KINDS = ("readings", "records", "pictures")  # in the order of the recorder's subscriptions
 
 log = get_logger(__name__)
 
 
 class DatabaseService(Service):
-    """One SQLite file, its recorder and its REST facade."""
+    """The two homes of readings and records, their recorder and their REST facade."""
 
     def __init__(self, settings: Settings, messaging: MessagingService, clock: Clock) -> None:
         super().__init__("database", clock)
@@ -62,17 +70,21 @@ class DatabaseService(Service):
         return self._server.port
 
     def on_start(self) -> None:
-        """Open the file, serve it, then follow the log."""
+        """Open both homes, serve them, then follow the log."""
         file = SQLiteFile(self._settings.database_file)
         self.closing("store", file.close)
-        store = self._store(file)
+        db = open_records(self._settings, self.clock.wall())
+        self.closing("records", db.close)
+        store = self._store(file, db)
         self._put_rig_plants(store.registry)
-        log.info("readings and records are kept in %s (SQLite)", file.path)
+        log.info("readings are kept in %s (SQLite), records in %s", file.path, db.where)
         self._warn_of_influx()
         self._serve(store)
         self.closing("registry", store.announcer.start())
         self._record(store)
-        self._thin(FrameRecords(file), store.pictures)
+        self._thin(FrameRecords(db), store.pictures)
+        retention = Retention(file, self.clock, self._settings.retention_raw_days, lambda: _archived(store.registry))
+        self.closing("retention", retention.start())
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
     def ready(self) -> str | None:
@@ -97,17 +109,24 @@ class DatabaseService(Service):
             "messaging": self._messaging.health(),
         }
 
-    def _store(self, file: SQLiteFile) -> Store:
-        registry, storage = RegistryRecords(file), SQLStorage(file)
+    def _store(self, file: SQLiteFile, db: RecordsDB) -> Store:
+        registry, records = RegistryRecords(db), Records(db)
+        storage = SQLStorage(file, registry.zone_of, FullDisk(self._messaging, self.clock, str(file.path)).hear)
         return Store(
             storage=storage,
-            gaps=Gaps(file, storage),
+            gaps=Gaps(db, storage),
+            alerts=self._alerts_client(),
             registry=registry,
-            records=Records(file),
-            traces=Traces(file),
-            pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(file).spare),
+            records=records,
+            traces=Traces(storage, records),
+            pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(db).spare),
             announcer=Announcer(registry, self._messaging, self.clock),
         )
+
+    def _alerts_client(self) -> AlertsApiClient:
+        client = AlertsApiClient(self._settings.flask_alerts_url, ensure_token(self._settings), _ALERTS_WITHIN_S)
+        self.closing("alerts client", client.close)
+        return client
 
     def _serve(self, store: Store) -> None:
         app = create_api(self, self._settings, ensure_token(self._settings), __name__)
@@ -138,15 +157,17 @@ class DatabaseService(Service):
             log.warning("INFLUX_URL and INFLUX_TOKEN are not used: this version keeps readings in SQLite alone")
 
     def _put_rig_plants(self, registry: RegistryRecords) -> None:
-        """Make the rig's plants known; what people changed since stays."""
+        """Make the rig's zones and plants known; what people changed since stays."""
         if not self._settings.rig_file.is_file() and "rig_file" not in self._settings.model_fields_set:
             return  # a data node has no rig of its own
         try:
-            plants = load_rig(self._settings.rig_file).plants
+            rig = load_rig(self._settings.rig_file)
         except ConfigError as error:
             log.warning("the rig's plants are not taken over: %s", error)
             return
-        for plant in plants.values():
+        for zone in rig.zones.values():
+            registry.put_zone(zone, self.clock.wall(), replace=False)
+        for plant in rig.plants.values():
             registry.put_plant(plant, self.clock.wall(), replace=False)
 
     def _count(self, kind: str, number: int) -> None:
@@ -159,6 +180,10 @@ class DatabaseService(Service):
         self._thinned.labels("bytes").inc(thinned.size_bytes)
 
 
+def _archived(registry: RegistryRecords) -> set[str]:
+    return {plant.plant_id for plant in registry.plants() if plant.archived}
+
+
 def create_service(settings: Settings, messaging: MessagingService, clock: Clock) -> DatabaseService:
     """Return the service; nothing is opened before it starts."""
     return DatabaseService(settings, messaging, clock)
@@ -166,6 +191,7 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 def main() -> int:
     """Run the service on the broker until a signal, and return the exit code."""
+    sys.setswitchinterval(_SWITCH_S)
     return run_process("database", create_service, works_in_batches=True)
 
 

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.frame_records import FrameRecords
 from dt.data.database.frame_thinning import FramePolicy, frames_to_remove
+from dt.data.database.steadiness import Steadiness
 from dt.utils.clock import Clock
 from dt.utils.exceptions import StorageError
 from dt.utils.logger import get_logger
 
 EVERY_S = 600.0
 _RECORDS_AT_ONCE = 500  # one short transaction each: recording never waits long
-_STEADY_FOR_S = 3600.0  # after the wall clock jumped: one of the year 2049 would leave a picture a day
-_JUMP_S = 60.0
 
 log = get_logger(__name__)
 
@@ -50,8 +49,7 @@ class FrameKeeper:
         self._policy = policy
         self._count = count
         self._stop = threading.Event()
-        self._offset_s = clock.wall() - clock.monotonic()
-        self._jumped_s = float("-inf")
+        self._steadiness = Steadiness(clock, "pictures are thinned")
 
     def start(self) -> Callable[[], None]:
         """Thin now and every ten minutes in a thread of its own; what is returned ends that."""
@@ -66,7 +64,7 @@ class FrameKeeper:
 
     def thin(self) -> Thinned:
         """Remove what the policy does not keep, and return how much that was; raises `StorageError`."""
-        records = self._remove_records() if self._is_clock_steady() else 0
+        records = self._remove_records() if self._steadiness.is_steady() else 0
         files, size_bytes = self._remove_files(self._records.files_to_remove())
         thinned = Thinned(records, files, size_bytes)
         if records or files:
@@ -105,12 +103,3 @@ class FrameKeeper:
         if done:
             self._records.strike(done)
         return files, size_bytes
-
-    def _is_clock_steady(self) -> bool:
-        """Return whether the wall clock has gone with the monotonic one for an hour."""
-        offset_s = self._clock.wall() - self._clock.monotonic()
-        if abs(offset_s - self._offset_s) > _JUMP_S:
-            self._jumped_s = self._clock.monotonic()
-            log.warning("the clock jumped by %.0f s: pictures are thinned again in an hour", offset_s - self._offset_s)
-        self._offset_s = offset_s
-        return self._clock.monotonic() - self._jumped_s >= _STEADY_FOR_S

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 
+from dt.data.database.rollups import HOUR_S
 from dt.data.database.storage import Run
 from dt.utils.dataclasses import Origin
 from dt.utils.exceptions import MessageError
 
 MOST_RUNS = 200_000  # of an answer: 60 MB; a sensor that misses every tenth reading has 52,000 in 30 d at 5 s
-_NEIGHBOURS = 100  # readings before the range: they show the cadence and where its slots began
+NEIGHBOURS = 100  # readings before the range: they show the cadence and where its slots began
 
 Row = tuple[int, str, int, str]  # timestamp in ms, boot, sequence, origin
 
@@ -21,10 +23,6 @@ _READINGS = """
 SELECT timestamp_ms AS t, boot_id AS boot, sequence AS number, origin
 FROM readings CROSS JOIN contexts USING (context_id) -- in this order: the key's own, and nothing needs sorting
 WHERE readings.series_id {series} AND timestamp_ms >= :begin AND timestamp_ms < :end
-"""
-_FRAMES = """
-SELECT timestamp_ms AS t, body ->> '$.boot_id' AS boot, body ->> '$.sequence' AS number, body ->> '$.origin' AS origin
-FROM frames WHERE sensor_id = :sensor AND timestamp_ms >= :begin AND timestamp_ms < :end
 """
 # A row that begins a run, with the row before it, which ended one.
 _BREAKS = """
@@ -42,6 +40,9 @@ _COUNT = """
 SELECT count(*) FROM readings WHERE series_id IN (SELECT series_id FROM series WHERE sensor_id = ?)
     AND timestamp_ms >= ? AND timestamp_ms < ? AND context_id IN (SELECT value FROM json_each(?))
 """
+_LAST_SEALED = """
+SELECT max(begin_s) FROM sealed_hours WHERE series_id IN (SELECT series_id FROM series WHERE sensor_id = ?)
+"""
 _END_OF_TIME_MS = 2**53
 
 
@@ -50,15 +51,18 @@ def find_runs(
 ) -> list[Run]:
     """Return the runs of a range, cut at its ends and before the numbers `cuts`.
 
-    With them come the last ones before it and the first reading after it. Raises MessageError for too many of them.
+    With them come the last ones before it and the first reading after it. Raises MessageError for too many of them,
+    and for a range whose readings were removed: what is gone by intention must not be taken for lost.
     """
+    _require_kept(db, sensor_id, since_ms)
     rows = _rows_of(db, sensor_id)
-    before = {"sensor": sensor_id, "begin": 0, "end": since_ms}
-    [begin] = db.execute(_BEFORE.format(rows=rows, count=_NEIGHBOURS), before).fetchone()
-    after = {"sensor": sensor_id, "begin": until_ms, "end": _END_OF_TIME_MS}
+    if rows is None:
+        return []
+    before = {"begin": 0, "end": since_ms}
+    [begin] = db.execute(_BEFORE.format(rows=rows, count=NEIGHBOURS), before).fetchone()
+    after = {"begin": until_ms, "end": _END_OF_TIME_MS}
     [end] = db.execute(_AFTER.format(rows=rows), after).fetchone()
     places = {
-        "sensor": sensor_id,
         "begin": since_ms if begin is None else begin,
         "end": until_ms if end is None else end + 1,
         "since": since_ms,
@@ -71,14 +75,14 @@ def find_runs(
     cut = " OR number IN (SELECT value FROM json_each(:cuts))" if cuts else ""
     for row in db.execute(_BREAKS.format(rows=rows, cut=cut), places):
         if first is not None:
-            found.append(_run(first, row[4:]))
+            found.append(run_of(first, row[4:]))
             is_in_order = is_in_order and not (row[1] == row[5] and row[2] <= row[6])
         first = row[:4]
         if len(found) >= MOST_RUNS:
             raise MessageError("since", f"has more than {MOST_RUNS} runs of readings after it; ask for a shorter range")
     if first is not None:
-        found.append(_run(first, db.execute(_LATEST.format(rows=rows), places).fetchone()))
-    return found if is_in_order else _in_order(found, (since_ms / 1000, until_ms / 1000), set(cuts))
+        found.append(run_of(first, db.execute(_LATEST.format(rows=rows), places).fetchone()))
+    return found if is_in_order else runs_in_order(found, (since_ms / 1000, until_ms / 1000), set(cuts))
 
 
 def count_late(db: sqlite3.Connection, sensor_id: str, since_ms: int, until_ms: int) -> int:
@@ -93,16 +97,23 @@ def count_late(db: sqlite3.Connection, sensor_id: str, since_ms: int, until_ms: 
     return int(count)
 
 
-def _rows_of(db: sqlite3.Connection, sensor_id: str) -> str:
+def _require_kept(db: sqlite3.Connection, sensor_id: str, since_ms: int) -> None:
+    [sealed_s] = db.execute(_LAST_SEALED, (sensor_id,)).fetchone()
+    if sealed_s is not None and since_ms < (sealed_s + HOUR_S) * 1000:
+        kept = datetime.fromtimestamp(sealed_s + HOUR_S, UTC)
+        raise MessageError("since", f"must not be before {kept:%Y-%m-%dT%H:%M:%SZ}: older raw readings were removed")
+
+
+def _rows_of(db: sqlite3.Connection, sensor_id: str) -> str | None:
     """Return the query of a sensor's rows; one series, as nearly all sensors have, is read in its key's order."""
     series = [row[0] for row in db.execute("SELECT series_id FROM series WHERE sensor_id = ?", (sensor_id,))]
     if not series:
-        return _FRAMES
+        return None
     wanted = f"= {series[0]:d}" if len(series) == 1 else f"IN ({', '.join(f'{number:d}' for number in series)})"
     return _READINGS.format(series=wanted)
 
 
-def _in_order(runs: Sequence[Run], places: Sequence[float], cuts: Collection[int]) -> list[Run]:
+def runs_in_order(runs: Sequence[Run], places: Sequence[float], cuts: Collection[int]) -> list[Run]:
     """Return runs by boot and number where a clock was set back, or a reading stands under two times; each once."""
     begins: dict[str, float] = {}
     for run in runs:
@@ -137,7 +148,8 @@ def _goes_on(run: Run, following: Run, places: Sequence[float]) -> bool:
     return following.first_sequence == run.last_sequence + 1 and len(parts) == 1
 
 
-def _run(first: Row, last: Row) -> Run:
+def run_of(first: Row, last: Row) -> Run:
+    """Return the run that two rows begin and end."""
     return Run(
         boot_id=first[1],
         first_sequence=first[2],

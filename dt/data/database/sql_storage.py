@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-import msgspec
-
-from dt.data.database.buckets import bucket_width_ms
 from dt.data.database.reading_causes import carrying, children
 from dt.data.database.reading_rows import (
     ADD_CAUSES,
@@ -22,12 +19,14 @@ from dt.data.database.reading_rows import (
     reading_of,
 )
 from dt.data.database.reading_runs import count_late, find_runs
+from dt.data.database.reading_series import read_series
+from dt.data.database.rollups import Touched
 from dt.data.database.sqlite_file import SQLiteFile
-from dt.data.database.storage import Place, Run, Series, SeriesQuery
+from dt.data.database.storage import Place, Run, Series, SeriesQuery, ZoneOf
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData, Verdict
-from dt.utils.quantities import QUANTITIES, Unit
+from dt.utils.exceptions import StorageFullError
 
-_CONTEXT_ID, _SENSOR_ID, _UNIT, _ZONE_ID, _PLANT_ID, _VERDICT = 0, 1, 3, 4, 5, 8
+_SENSOR_ID, _PLANT_ID, _VERDICT = 1, 5, 8
 
 _FIND_CONTEXTS = f"SELECT series_id, {CONTEXT_COLUMNS} FROM contexts JOIN series USING (series_id) WHERE "  # noqa: S608 - a constant
 _RANGE = (
@@ -35,20 +34,20 @@ _RANGE = (
     " WHERE series_id = ? AND timestamp_ms >= ? AND timestamp_ms < ? ORDER BY timestamp_ms"
 )
 _NEWEST = f"SELECT {COLUMNS} FROM readings WHERE series_id = ? ORDER BY timestamp_ms DESC"  # noqa: S608 - a constant
-_CUTS = "SELECT DISTINCT first_sequence FROM cadence_changes WHERE sensor_id = ?"
-_BUCKETS = """
-SELECT timestamp_ms / :width, min(value), avg(value), max(value), count(*) FROM readings
-WHERE series_id IN (SELECT value FROM json_each(:series)) AND timestamp_ms >= :since AND timestamp_ms < :until
-    AND context_id IN (SELECT value FROM json_each(:contexts))
-GROUP BY 1 ORDER BY 1
-"""
 
 
 class SQLStorage:
     """`Storage` in one SQLite file: one writer, any number of readers."""
 
-    def __init__(self, file: SQLiteFile) -> None:
+    def __init__(
+        self,
+        file: SQLiteFile,
+        zone_of: ZoneOf = lambda _plant_id: None,
+        told_full: Callable[[bool], None] = lambda _is_full: None,
+    ) -> None:
         self._file = file
+        self._zone_of = zone_of
+        self._told_full = told_full
         self._contexts = Contexts()
 
     def insert(self, batch: Sequence[SensorData]) -> None:
@@ -57,13 +56,20 @@ class SQLStorage:
             return
         try:
             with self._file.write() as db:
-                db.executemany(UPSERT, [self._contexts.row_of(db, reading) for reading in batch])
+                rows = [self._contexts.row_of(db, reading) for reading in batch]
+                touched = Touched(db, rows)
+                db.executemany(UPSERT, rows)
                 derived = (reading for reading in batch if reading.caused_by)
                 causes = (cause_rows(reading.caused_by, reading.correlation_id) for reading in derived)
                 db.executemany(ADD_CAUSES, chain.from_iterable(causes))
-        except BaseException:  # Ctrl-C too undoes the rows whose numbers are remembered
+                touched.bring_up_to_date(db, self._contexts.counted_as)
+            self._contexts.make_room()
+        except BaseException as error:  # Ctrl-C too undoes the rows whose numbers are remembered
             self._contexts.forget()
+            if isinstance(error, StorageFullError):
+                self._told_full(True)
             raise
+        self._told_full(False)
 
     def between(
         self, query: DBTimestampQuery, *, after: Place | None = None, limit: int = MAX_QUERY_ROWS
@@ -95,39 +101,18 @@ class SQLStorage:
 
     def series(self, query: SeriesQuery) -> Series:
         """Return at most `points` buckets; a plant without own readings of a quantity has those of its zone."""
-        since_ms, until_ms = round(query.since * 1000), round(query.until * 1000)
-        width_ms = bucket_width_ms(since_ms, until_ms, query.points)
+        zone_id = None if query.plant_id is None else self._zone_of(query.plant_id)
         with self._file.read() as db:
-            unit, chosen = _chosen(db, query)
-            rows = db.execute(
-                _BUCKETS,
-                {
-                    "width": width_ms,
-                    "since": since_ms,
-                    "until": until_ms,
-                    "series": _json({series_id for series_id, _context in chosen.values()}),
-                    "contexts": _json(set(chosen)),
-                },
-            ).fetchall()
-        return Series(
-            resolution_s=width_ms / 1000,
-            unit=unit,
-            t=[row[0] * width_ms / 1000 for row in rows],
-            min=[row[1] for row in rows],
-            mean=[row[2] for row in rows],
-            max=[row[3] for row in rows],
-            n=[row[4] for row in rows],
-        )
+            return read_series(db, query, zone_id)
 
     def has_sensor(self, sensor_id: str) -> bool:
         """Return whether any reading of a sensor is kept."""
         with self._file.read() as db:
             return db.execute("SELECT 1 FROM series WHERE sensor_id = ?", (sensor_id,)).fetchone() is not None
 
-    def runs(self, sensor_id: str, since: float, until: float) -> list[Run]:
+    def runs(self, sensor_id: str, since: float, until: float, cuts: Sequence[int] = ()) -> list[Run]:
         """Return a sensor's readings as runs, with the last before the range and the first after it."""
         with self._file.read() as db:
-            cuts = [first for (first,) in db.execute(_CUTS, (sensor_id,))]
             return find_runs(db, sensor_id, round(since * 1000), round(until * 1000), cuts)
 
     def late(self, sensor_id: str, since: float, until: float) -> int:
@@ -192,32 +177,3 @@ def _line(
     for row in db.execute(_RANGE, (series_id, since_ms, round(query.until * 1000))):
         if row[5] in wanted:
             yield row[0], sensor_id, row
-
-
-def _chosen(db: sqlite3.Connection, query: SeriesQuery) -> tuple[Unit | None, dict[int, tuple[int, Row]]]:
-    """Return the contexts that a chart counts, all of one unit: the quantity's own where there are any."""
-    found = {
-        context_id: pair
-        for context_id, pair in _contexts(db, data_type=query.data_type, sensor_id=query.sensor_id).items()
-        if pair[1][_VERDICT] != Verdict.BAD and query.zone_id in (None, pair[1][_ZONE_ID])
-    }
-    if query.plant_id is not None:
-        found = _of_plant(db, query.plant_id, found)
-    units = {pair[1][_UNIT] for pair in found.values()}
-    own = QUANTITIES[query.data_type].unit
-    unit = own if own in units else min(units, default=None)
-    chosen = {context_id: pair for context_id, pair in found.items() if pair[1][_UNIT] == unit}
-    return (None if unit is None else Unit(unit)), chosen
-
-
-def _of_plant(db: sqlite3.Connection, plant_id: str, found: dict[int, tuple[int, Row]]) -> dict[int, tuple[int, Row]]:
-    own = {context_id: pair for context_id, pair in found.items() if pair[1][_PLANT_ID] == plant_id}
-    if own:
-        return own
-    zones = {row[0] for row in db.execute("SELECT DISTINCT zone_id FROM contexts WHERE plant_id = ?", (plant_id,))}
-    zones |= {row[0] for row in db.execute("SELECT body ->> 'zone_id' FROM plants WHERE plant_id = ?", (plant_id,))}
-    return {c: pair for c, pair in found.items() if pair[1][_PLANT_ID] is None and pair[1][_ZONE_ID] in zones}
-
-
-def _json(ids: set[int]) -> str:
-    return msgspec.json.encode(sorted(ids)).decode()

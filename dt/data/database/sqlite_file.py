@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import TextIO
 
-from dt.utils.exceptions import StorageError
-
-SCHEMA_VERSION = 1
+from dt.data.database.reading_schema import load_schema
+from dt.utils.exceptions import StorageError, StorageFullError
 
 _BUSY_S = 5.0
+_NO_ROOM = 65_536  # bytes
 _MOST_IDLE_READERS = 16
 _CHECKPOINT_PAGES = 4000  # 16 MB: pages of the index that many batches touch are written back once
 
@@ -63,6 +63,22 @@ class SQLiteFile:
             finally:
                 self._put_back(connection)
 
+    def free_pages(self) -> int:
+        """Return how many pages of the file are unused."""
+        with self.read() as db:
+            [free] = db.execute("PRAGMA freelist_count").fetchone()
+            return int(free)
+
+    def give_back(self, pages: int) -> int:
+        """Return so many free pages (at least one) to the disk, and how many are left; blocks writers a moment."""
+        with self._lock, _storage_errors(self.path):
+            self._require_open()
+            self._writer.executescript(
+                f"PRAGMA incremental_vacuum({max(1, pages):d})"
+            )  # execute() frees one page alone
+            [left] = self._writer.execute("PRAGMA freelist_count").fetchone()
+            return int(left)
+
     def close(self) -> None:
         """Close every connection; the last writer folds the log into the file."""
         with self._lock, self._idle_lock:
@@ -76,21 +92,15 @@ class SQLiteFile:
     def _open_writer(self) -> sqlite3.Connection:
         writer = self._connect()
         try:
+            writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; before its first table
             writer.execute("PRAGMA journal_mode = WAL")
             writer.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
             writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-            self._load_schema(writer)
+            load_schema(writer, self.path)
         except Exception:
             writer.close()
             raise
         return writer
-
-    def _load_schema(self, writer: sqlite3.Connection) -> None:
-        [version] = writer.execute("PRAGMA user_version").fetchone()
-        if version not in (0, SCHEMA_VERSION):
-            raise StorageError(f"{self.path}: has schema {version}, and this program knows {SCHEMA_VERSION}")
-        writer.executescript(files("dt.data.database").joinpath("db_init.sql").read_text("utf-8"))
-        writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _reader(self) -> sqlite3.Connection:
         with self._idle_lock:
@@ -140,4 +150,11 @@ def _storage_errors(path: Path) -> Iterator[None]:
     except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError):
         raise
     except sqlite3.Error as error:
-        raise StorageError(f"{path}: {error}") from error
+        kind = StorageFullError if _is_full(error, path) else StorageError
+        raise kind(f"{path}: {error}") from error
+
+
+def _is_full(error: sqlite3.Error, path: Path) -> bool:
+    """Return whether there was no room; beside the file itself, its log and its index of it may have met that."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and shutil.disk_usage(path.parent).free < _NO_ROOM)

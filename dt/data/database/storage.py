@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from dt.utils.codec import Message, Timestamp
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData
@@ -14,12 +16,22 @@ from dt.utils.quantities import Quantity, Unit
 MOST_POINTS = 5000
 MOST_CHILDREN = 100  # of one correlation id, in a trace
 
+ZoneOf = Callable[[str], str | None]  # of a plant; None when nobody knows the plant
 Place = tuple[float, str]  # timestamp and sensor of the last reading of a page
+
+
+class Resolution(StrEnum):
+    """A width of buckets that is no number of seconds."""
+
+    DAY = "day"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesQuery(Message):
-    """A line on a chart: at most `points` buckets of one quantity, of a sensor, a plant or a zone."""
+    """A line on a chart: at most `points` buckets of one quantity, of a sensor, a plant or a zone.
+
+    With the resolution `day` each bucket is a day of `timezone` (an IANA name, else UTC), of 23 to 25 h.
+    """
 
     data_type: Quantity
     since: Timestamp
@@ -28,13 +40,17 @@ class SeriesQuery(Message):
     plant_id: str | None = None
     zone_id: str | None = None
     sensor_id: str | None = None
+    resolution: Resolution | None = None
+    timezone: str | None = None
 
     def ensure_consistent(self) -> None:
-        """Refuse an empty range and more points than an answer has."""
+        """Refuse an empty range, more points than an answer has, and a time zone that nobody knows."""
         if self.until <= self.since:
             raise MessageError("until", f"must be after since ({self.since}), and is {self.until}")
         if not 1 <= self.points <= MOST_POINTS:
             raise MessageError("points", f"must be from 1 to {MOST_POINTS}, not {self.points}")
+        if self.timezone is not None and not _is_timezone(self.timezone):
+            raise MessageError("timezone", f"must be an IANA name such as Europe/Berlin, not {self.timezone!r:.120}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +84,10 @@ class Run:
 
 
 class Storage(Protocol):
-    """Append-only time series of readings, safe to replay into."""
+    """Append-only time series of readings, safe to replay into.
+
+    Which zone a plant stands in is a record: who makes a store hands it a `ZoneOf`, for the air of a plant's chart.
+    """
 
     def insert(self, batch: Sequence[SensorData]) -> None:
         """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last."""
@@ -92,10 +111,11 @@ class Storage(Protocol):
         """Return whether any reading of a sensor is kept."""
         ...
 
-    def runs(self, sensor_id: str, since: float, until: float) -> list[Run]:
+    def runs(self, sensor_id: str, since: float, until: float, cuts: Sequence[int] = ()) -> list[Run]:
         """Return a sensor's readings of a range as runs, oldest first, none reaching over an end of the range.
 
-        With the last of them before the range, as far as they show the cadence, and the first reading after it.
+        With the last of them before the range, as far as they show the cadence, and the first reading after it. A run
+        ends before each sequence number of `cuts`: there the cadence changed.
         """
         ...
 
@@ -121,3 +141,11 @@ class Storage(Protocol):
     def close(self) -> None:
         """Let go of the store."""
         ...
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; folders and bad paths are the others
+        return False
+    return True

@@ -312,16 +312,18 @@ def test_health_says_where_things_are_kept(ask: Ask, database: DatabaseService, 
 def test_registry_is_told_again_to_a_new_log(
     ask: Ask, database: DatabaseService, eventually: Eventually, on_free_ports: Settings
 ) -> None:
-    """A broker that was replaced learns all sensors and plants from the store."""
-    ask("POST", "/bind_sensor", json=make_descriptor().to_dict())
+    """A broker that was replaced learns all sensors with their calibrations, zones and plants from the store."""
+    two_points = {"version": 1, "points": [[0, 0], [1, 1]]}
+    ask("POST", "/bind_sensor", json=make_descriptor(calibration=two_points).to_dict())
     database.stop()
     fresh = MemoryMessaging()
     again = create_service(on_free_ports, fresh, SystemClock())
     again.start()
+    plants = {"plant:basil", "plant:tomato", "plant:lettuce"}
 
     try:
         eventually(
-            lambda: set(registry(fresh)) == {"sensor:air-t", "plant:basil", "plant:tomato", "plant:lettuce"},
+            lambda: set(registry(fresh)) == {*plants, "zone:box", "calibration:air-t:1", "sensor:air-t"},
             "all records are announced",
         )
     finally:
@@ -341,9 +343,9 @@ def test_pictures_are_found_by_plant_camera_and_time(
         messaging.publish(Topics.CAMERA_IMAGE.processed, frame, key="box")
     eventually(lambda: len(client.all_frames(limit=4)) == 25, "all are stored")
 
-    assert [f["timestamp"] - NOW for f in client.frames(plant_id="mint", since=NOW + 3, until=NOW + 8)] == [6.0, 4.0]
-    assert [f["timestamp"] - NOW for f in client.all_frames(limit=4, sensor_id="top")] == list(range(24, -1, -1))
+    assert [f.timestamp - NOW for f in client.frames(plant_id="mint", since=NOW + 3, until=NOW + 8)] == [6.0, 4.0]
+    assert [f.timestamp - NOW for f in client.all_frames(limit=4, sensor_id="top")] == list(range(24, -1, -1))
     assert client.frames(sensor_id="side") == []
-    assert client.frames(until=NOW + 1)[0]["flags"] == ["dark"]
+    assert client.frames(until=NOW + 1)[0].flags == ("dark",)
     with pytest.raises(RefusedRequestError, match="404: there is no picture"):
         client.picture("0" * 64)
