@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,9 @@ class Stage:
             self._broker.stop()
 
     @contextlib.contextmanager
-    def process(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    def process(self, *command: str, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
         """Run a Python module or file as a process of its own, stopped by SIGTERM."""
-        environment = {**os.environ, **self._environment()}
+        environment = {**os.environ, **self._environment(), **(environment or {})}
         process = subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.DEVNULL)
         try:
             yield process
