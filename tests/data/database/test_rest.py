@@ -229,6 +229,17 @@ def test_series_has_buckets_by_query_string(filled: Ask) -> None:
     assert series["min"] == [20, 30, 40]
 
 
+def test_days_are_those_of_the_zone_unless_another_time_zone_is_asked_for(filled: Ask) -> None:
+    """NOW is 08:00 UTC on 15 January: midnight was 15:00 UTC in Tokyo, 23:00 UTC in Rome."""
+    path = f"/series?zone_id=box&data_type=temperature&since={NOW - 86_400}&until={NOW + 86_400}&resolution=day"
+    filled("PUT", "/zones/box", json={"timezone": "Asia/Tokyo"})
+
+    own, other = filled("GET", path).json(), filled("GET", f"{path}&timezone=Europe/Rome").json()
+
+    assert own["t"] == [NOW - 17 * 3600]
+    assert other["t"] == [NOW - 9 * 3600]
+
+
 def test_sensors_say_when_they_were_seen_last(filled: Ask) -> None:
     """A bound sensor without readings has no time."""
     for name in ("air-t", "silent"):

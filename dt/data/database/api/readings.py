@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from urllib.parse import quote
 
 from flask import Flask, Response, request
@@ -33,6 +33,8 @@ def add_readings(app: Flask, store: Store, clock: Clock) -> None:
         The answer has an ETag: with If-None-Match an unchanged one is 304.
         """
         query = SeriesQuery.from_dict(arguments.with_last_day(arguments.given(), clock.wall()))
+        if query.resolution is not None and query.timezone is None:
+            query = replace(query, timezone=store.timezone_of(query))
         return _tagged(json_response(asdict(store.storage.series(query))))
 
     @app.get("/gaps")

@@ -10,7 +10,7 @@ from dt.data.database.frame_files import FrameFiles
 from dt.data.database.gap_records import Gaps
 from dt.data.database.records import Records
 from dt.data.database.registry_records import RegistryRecords
-from dt.data.database.storage import Storage
+from dt.data.database.storage import SeriesQuery, Storage
 from dt.data.database.trace import Traces
 from dt.utils.exceptions import MessageError
 from dt.utils.http import Problem
@@ -33,6 +33,15 @@ class Store:
         """Answer 404 for a sensor that nobody has heard of."""
         if not (self.registry.has_sensor(sensor_id) or self.storage.has_sensor(sensor_id)):
             raise unknown("sensor", sensor_id)
+
+    def timezone_of(self, query: SeriesQuery) -> str | None:
+        """Return the IANA time zone of the place that a series is of; None when nobody knows the place or its zone."""
+        place = query.zone_id
+        if query.sensor_id is not None:
+            place = next((s.zone_id for s in self.registry.sensors() if s.sensor_id == query.sensor_id), place)
+        if query.plant_id is not None:
+            place = self.registry.zone_of(query.plant_id) or place
+        return next((zone.timezone for zone in self.registry.zones() if zone.zone_id == place), None)
 
 
 def unknown(what: str, name: str) -> Problem:

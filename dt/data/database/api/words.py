@@ -61,7 +61,8 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "quantity": {"description": "quantity"},
     "topic": {"description": "topic that the record came from"},
     "reason": {"description": "why nobody could use it"},
-    "resolution": {"description": "a fixed width of buckets"},
+    "resolution": {"description": "a fixed width of buckets: a local day"},
+    "timezone": {"description": "whose days, an IANA name; the zone's own unless given"},
 }
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
