@@ -38,7 +38,8 @@ SETTING_WORDS: Mapping[str, str] = {
     "INFLUX_TOKEN": "token of InfluxDB",
     "INFLUX_ORG": "organisation in InfluxDB",
     "INFLUX_BUCKET": "bucket in InfluxDB",
-    "DATABASE_URL": "the SQLite file as `sqlite:///FILE`; empty: `plant_twin.db` under DATA_DIR",
+    "DATABASE_URL": "the records as `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME` (group `db`);"
+    " empty: `records.db` under DATA_DIR. Readings in SQLite are always in `plant_twin.db` under DATA_DIR",
     "MQTT_URL": "MQTT broker of bridge and sensors: `mqtt://[user:password@]host:port`, by TLS `mqtts://`",
     "MQTT_PREFIX": "first levels of our own MQTT topics",
     "MQTT_USERNAME": "user at the MQTT broker, where the URL names none",

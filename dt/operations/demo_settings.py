@@ -47,7 +47,7 @@ def demo_settings(request: DemoRequest, base: Settings) -> Settings:
     overrides: dict[str, Any] = {
         "messaging": "memory",
         "storage": "sqlite",
-        "database_url": f"sqlite:///{folder / 'plant_twin.db'}",
+        "database_url": "",
         "hardware": "simulated",
         "rig_file": rig_file_of(base),
         "data_dir": folder,

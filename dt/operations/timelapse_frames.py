@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 from dt.communication.database_api import DatabaseApiClient
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.records import MOST_ITEMS, PageQuery, Records
+from dt.data.database.records_db import RecordsDB, sqlite_path
+from dt.data.database.records_opening import open_records
 from dt.data.database.registry_records import RegistryRecords
-from dt.data.database.sqlite_file import SQLiteFile
 from dt.utils.config import Settings
 from dt.utils.dataclasses import CameraFrame, Plant
 from dt.utils.exceptions import RefusedRequestError, RemoteServiceError
@@ -69,9 +71,9 @@ class ServiceFrames:
 class StoredFrames:
     """Reads the database's own files, which nobody else has open."""
 
-    def __init__(self, file: SQLiteFile, files: FrameFiles) -> None:
-        self._records = Records(file)
-        self._registry = RegistryRecords(file)
+    def __init__(self, db: RecordsDB, files: FrameFiles) -> None:
+        self._records = Records(db)
+        self._registry = RegistryRecords(db)
         self._files = files
 
     def frames(self, filters: Mapping[str, str], since: float | None, until: float | None) -> list[CameraFrame]:
@@ -106,17 +108,15 @@ def open_frames(settings: Settings) -> Iterator[FrameSource]:
         try:
             client.frames(limit=1)
         except RemoteServiceError as error:
-            if not settings.database_file.is_file():
-                where = f"no database service at {settings.flask_db_url}, and no {settings.database_file}"
+            path = sqlite_path(settings.records_url)
+            if path is not None and not (path.is_file() or settings.database_file.is_file()):
+                where = f"no database service at {settings.flask_db_url}, and no {path}"
                 raise RemoteServiceError(f"{where}: start one, or set DATA_DIR to where the pictures are") from error
         else:
             yield ServiceFrames(client)
             return
-    file = SQLiteFile(settings.database_file)
-    try:
-        yield StoredFrames(file, FrameFiles(settings.data_dir / "frames"))
-    finally:
-        file.close()
+    with closing(open_records(settings, time.time())) as db:
+        yield StoredFrames(db, FrameFiles(settings.data_dir / "frames"))
 
 
 def _span(since: float | None, until: float | None) -> dict[str, Any]:

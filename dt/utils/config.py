@@ -259,9 +259,9 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _is_sqlite(cls, value: str) -> str:
-        if value and not value.startswith("sqlite:///"):
-            msg = "must be of the form sqlite:///FILE"
+    def _is_database(cls, value: str) -> str:
+        if value and not re.match(r"sqlite:///[^?]|postgresql(\+psycopg)?://[^/]*/.", value):
+            msg = "must be of the form sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME"
             raise ValueError(msg)
         return value
 
@@ -277,10 +277,13 @@ class Settings(BaseSettings):
 
     @property
     def database_file(self) -> Path:
-        """Return the SQLite file that DATABASE_URL names."""
-        return (
-            Path(self.database_url.removeprefix("sqlite:///")) if self.database_url else self.data_dir / "plant_twin.db"
-        )
+        """Return the SQLite file that keeps the readings where no InfluxDB does."""
+        return self.data_dir / "plant_twin.db"
+
+    @property
+    def records_url(self) -> str:
+        """Return where everything but the readings is kept, in SQLAlchemy's form."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'records.db'}"
 
     @property
     def store(self) -> Literal["sqlite", "influx"]:

@@ -8,7 +8,17 @@ from typing import Any
 from dt.utils.codec import Message, Timestamp, filled_by_slot, require_at_least, require_text
 from dt.utils.exceptions import MessageError
 from dt.utils.quantities import Quantity, Unit
-from dt.utils.records import Grant, Plant, PlantLimits, RegistryRecord
+from dt.utils.records import (
+    Grant,
+    KeptGrant,
+    ModelRecord,
+    Note,
+    Plant,
+    PlantLimits,
+    Policy,
+    RegistryRecord,
+    SensorCalibration,
+)
 from dt.utils.vocabulary import AlertState, Command, GapCause, HealthStatus, Origin, Outcome, Severity, Verdict
 
 __all__ = [
@@ -27,15 +37,20 @@ __all__ = [
     "Grant",
     "HealthReport",
     "HealthStatus",
+    "KeptGrant",
     "Message",
+    "ModelRecord",
+    "Note",
     "Origin",
     "Outcome",
     "Plant",
     "PlantLimits",
+    "Policy",
     "Prediction",
     "Quality",
     "Refusal",
     "RegistryRecord",
+    "SensorCalibration",
     "SensorData",
     "SensorDescriptor",
     "Severity",

@@ -56,6 +56,10 @@ class StorageError(DTError):
     retriable = True
 
 
+class StorageFullError(StorageError):
+    """There is no room on the store's disk; what was stored stays readable."""
+
+
 class RemoteServiceError(DTError):
     """Another service's REST endpoint is away or failed on its side."""
 

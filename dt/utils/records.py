@@ -66,8 +66,87 @@ class Grant(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptGrant(Grant):
+    """A grant as the records have it: also who took it back, and when."""
+
+    revoked_at: Timestamp | None = None
+    revoked_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorCalibration(Message):
+    """One version of a sensor's calibration, who gave it and since when it holds; null takes it away."""
+
+    sensor_id: str
+    version: int
+    since: Timestamp
+    calibration: dict[str, Any] | None = None
+    by: str = ""
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a version of no sensor."""
+        require_text(self, "sensor_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy(Message):
+    """What acts for a plant, and by which parameters; the records count its versions."""
+
+    plant_id: str
+    policy: str = "recommendation"
+    enabled: bool = True
+    parameters: dict[str, Any] = field(default_factory=dict)
+    version: int = 0
+    since: Timestamp = 0.0
+    by: str = ""
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a policy of no plant or of no name."""
+        require_text(self, "plant_id", "policy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecord(Message):
+    """One version of a trained model: what it is (`metadata` as the AI service has it), and whether it is in use."""
+
+    name: str
+    version: str
+    checksum: str = ""
+    promoted: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse a model without name or version."""
+        require_text(self, "name", "version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Message):
+    """What a person wrote about a plant, a zone, or an instant of all of them."""
+
+    note_id: str
+    timestamp: Timestamp
+    text: str
+    by: str = ""
+    plant_id: str | None = None
+    zone_id: str | None = None
+    schema: int = 1
+    origin: Origin = Origin.LIVE
+
+    def ensure_consistent(self) -> None:
+        """Refuse an empty note."""
+        require_text(self, "note_id", "text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRecord(Message):
-    """A record as it stands now: a sensor, plant, policy or grant, in `body` as its own JSON."""
+    """A record as it stands now: a sensor, calibration, plant, zone, policy, grant or model, in `body` as its JSON."""
 
     record_id: str
     kind: str

@@ -11,14 +11,39 @@ from dt.communication.database_api import DatabaseApiClient
 from dt.communication.memory import MemoryMessaging
 from dt.data.database.app import DatabaseService
 from dt.data.database.app import create_service as create_database
+from dt.data.database.records_db import RecordsDB
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
+from tests.integration.postgres import Postgres, shared_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """The session's one PostgreSQL."""
+    yield from shared_postgres(request)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)])
+def records_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return where an empty database of records is to be, on either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'records.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+def db(records_url: str) -> Iterator[RecordsDB]:
+    """Return an empty database of records."""
+    opened = RecordsDB(records_url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[SQLiteFile]:
-    """Return an empty store."""
+    """Return an empty store of readings."""
     opened = SQLiteFile(tmp_path / "store.db")
     yield opened
     opened.close()

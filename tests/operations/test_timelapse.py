@@ -18,8 +18,8 @@ from dt.communication.memory import MemoryMessaging
 from dt.data.database.app import DatabaseService, create_service
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.records import Records
+from dt.data.database.records_db import RecordsDB
 from dt.data.database.registry_records import RegistryRecords
-from dt.data.database.sqlite_file import SQLiteFile
 from dt.operations.timelapse import TimelapseError, TimelapseRequest, fitted, make_timelapse, stamp, time_words
 from dt.operations.timelapse_files import writer_for
 from dt.operations.timelapse_frames import StoredFrames
@@ -52,7 +52,7 @@ def looks() -> list[tuple[float, bytes]]:
 def album(looks: list[tuple[float, bytes]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a DATA_DIR that holds those pictures."""
     folder = tmp_path_factory.mktemp("album")
-    file = SQLiteFile(folder / "plant_twin.db")
+    db = RecordsDB(f"sqlite:///{folder}/records.db")
     files = FrameFiles(folder / "frames")
     frames = []
     for at, jpeg in looks:
@@ -63,8 +63,8 @@ def album(looks: list[tuple[float, bytes]], tmp_path_factory: pytest.TempPathFac
         frames.append(
             CameraFrame.from_dict({**place, **described, "timestamp": at, "correlation_id": "c", "sha256": sha256})
         )
-    Records(file).keep(frames)
-    file.close()
+    Records(db).keep(frames)
+    db.close()
     return folder
 
 
@@ -78,9 +78,9 @@ def stored(settings: Settings, album: Path) -> Settings:
 @pytest.fixture
 def source(stored: Settings) -> Iterator[StoredFrames]:
     """Return the stored pictures."""
-    file = SQLiteFile(stored.database_file)
-    yield StoredFrames(file, FrameFiles(stored.data_dir / "frames"))
-    file.close()
+    db = RecordsDB(stored.records_url)
+    yield StoredFrames(db, FrameFiles(stored.data_dir / "frames"))
+    db.close()
 
 
 @pytest.fixture
@@ -192,9 +192,9 @@ def test_an_unknown_plant_is_told_which_are_known(
     command: Callable[..., int], stored: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A slip of the pen is no empty album."""
-    file = SQLiteFile(stored.database_file)
-    RegistryRecords(file).put_plant(Plant(plant_id="basil", zone_id="box"), NOON)
-    file.close()
+    db = RecordsDB(stored.records_url)
+    RegistryRecords(db).put_plant(Plant(plant_id="basil", zone_id="box"), NOON)
+    db.close()
 
     assert command("bazil", "x.gif") == 1
 
@@ -243,15 +243,15 @@ def test_a_plant_with_two_cameras_needs_to_be_told_which(
 ) -> None:
     """Frames of two views in one film would flicker."""
     [first, *_] = source.frames({}, None, None)
-    file = SQLiteFile(stored.data_dir / "other.db")
-    Records(file).keep([first, CameraFrame.from_dict({**first.to_dict(), "sensor_id": "side"})])
+    db = RecordsDB(f"sqlite:///{stored.data_dir}/other.db")
+    Records(db).keep([first, CameraFrame.from_dict({**first.to_dict(), "sensor_id": "side"})])
 
     with pytest.raises(MessageError, match="several cameras; say one of camera, side"):
         make_timelapse(
             TimelapseRequest(out=tmp_path / "x.gif", plant_id="basil"),
-            StoredFrames(file, FrameFiles(stored.data_dir / "frames")),
+            StoredFrames(db, FrameFiles(stored.data_dir / "frames")),
         )
-    file.close()
+    db.close()
 
 
 def test_a_plant_without_a_camera_of_its_own_is_seen_by_its_zones(
@@ -259,20 +259,20 @@ def test_a_plant_without_a_camera_of_its_own_is_seen_by_its_zones(
 ) -> None:
     """Three pots under one camera in the lid; a zone's camera that watches another plant alone is none of theirs."""
     shutil.copytree(album, tmp_path / "data")
-    file = SQLiteFile(tmp_path / "data" / "plant_twin.db")
-    source = StoredFrames(file, FrameFiles(tmp_path / "data" / "frames"))
+    db = RecordsDB(f"sqlite:///{tmp_path}/data/records.db")
+    source = StoredFrames(db, FrameFiles(tmp_path / "data" / "frames"))
     for plant_id in ("basil", "mint"):
-        RegistryRecords(file).put_plant(Plant(plant_id=plant_id, zone_id="box"), NOON)
+        RegistryRecords(db).put_plant(Plant(plant_id=plant_id, zone_id="box"), NOON)
     mint = TimelapseRequest(out=tmp_path / "mint.gif", plant_id="mint", width=64)
     with pytest.raises(TimelapseError, match="there are no pictures of plant mint; there are some of camera camera"):
         make_timelapse(mint, source)
 
     [first, *_] = source.frames({}, None, None)
     lid = {**first.to_dict(), "sensor_id": "lid", "plant_id": None}
-    Records(file).keep([CameraFrame.from_dict({**lid, "timestamp": NOON + at}) for at in range(3)])
+    Records(db).keep([CameraFrame.from_dict({**lid, "timestamp": NOON + at}) for at in range(3)])
 
     assert make_timelapse(mint, source).frames == 3
-    file.close()
+    db.close()
 
 
 def test_the_running_service_is_asked_first(

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from dt.communication.messaging import MessagingService
 from dt.communication.topics import Topics
-from dt.data.database.registry_records import RegistryRecords, plant_record, sensor_record
+from dt.data.database.registry_messages import (
+    calibration_record,
+    grant_record,
+    model_record,
+    plant_record,
+    policy_record,
+    sensor_record,
+    zone_record,
+)
+from dt.data.database.registry_records import RegistryRecords
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import RegistryRecord
 from dt.utils.exceptions import DTError
@@ -42,8 +51,13 @@ class Announcer:
         self._thread.join(3.0)
 
     def announce(self, record: RegistryRecord) -> None:
-        """Publish one record; when the log does not take it, everything is announced later."""
+        """Publish one record; when the log does not take it, everything is announced later.
+
+        The versions of a sensor's calibration go before it: who sees the sensor knows them.
+        """
         try:
+            if record.kind == "sensor":
+                self._publish(self._calibrations(str(record.body["sensor_id"])))
             self._messaging.publish(Topics.REGISTRY, record, key=record.record_id)
         except DTError as error:
             log.warning("%s is announced later: %s", record.record_id, error)
@@ -63,8 +77,20 @@ class Announcer:
                 self._clock.wait(self._stop, _RETRY_S)
 
     def _announce_all(self) -> None:
+        now, registry = self._clock.wall(), self._registry
+        self._publish(zone_record(zone, now) for zone in registry.zones())
+        self._publish(plant_record(plant, now) for plant in registry.plants())
+        self._publish(self._calibrations(None))
+        self._publish(sensor_record(sensor, now) for sensor in registry.sensors())
+        self._publish(policy_record(policy, now) for policy in registry.policies())
+        last = {grant.actuator_id: grant for grant in registry.grants()}
+        self._publish(grant_record(grant, now) for grant in last.values())
+        self._publish(model_record(model, now) for model in registry.models())
+
+    def _calibrations(self, sensor_id: str | None) -> list[RegistryRecord]:
         now = self._clock.wall()
-        records = [sensor_record(sensor, now) for sensor in self._registry.sensors()]
-        records += [plant_record(plant, now) for plant in self._registry.plants()]
+        return [calibration_record(version, now) for version in self._registry.calibrations(sensor_id)]
+
+    def _publish(self, records: Iterable[RegistryRecord]) -> None:
         for record in records:
             self._messaging.publish(Topics.REGISTRY, record, key=record.record_id)

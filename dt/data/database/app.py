@@ -14,10 +14,13 @@ from dt.data.database.frame_files import FrameFiles
 from dt.data.database.frame_keeper import FrameKeeper, Thinned
 from dt.data.database.frame_records import FrameRecords
 from dt.data.database.frame_thinning import FramePolicy
+from dt.data.database.full_disk import FullDisk
 from dt.data.database.gap_records import Gaps
 from dt.data.database.opening import Readings, Surroundings, open_readings
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
+from dt.data.database.records_db import RecordsDB
+from dt.data.database.records_opening import open_records
 from dt.data.database.registry_records import RegistryRecords
 from dt.data.database.routes import Store, add_routes
 from dt.data.database.sqlite_file import SQLiteFile
@@ -40,7 +43,7 @@ log = get_logger(__name__)
 
 
 class DatabaseService(Service):
-    """One SQLite file, its recorder and its REST facade."""
+    """The two homes of readings and records, their recorder and their REST facade."""
 
     def __init__(self, settings: Settings, messaging: MessagingService, clock: Clock) -> None:
         super().__init__("database", clock)
@@ -63,22 +66,20 @@ class DatabaseService(Service):
         return self._server.port
 
     def on_start(self) -> None:
-        """Open the file, serve it, then follow the log."""
+        """Open both homes, serve them, then follow the log."""
         file = SQLiteFile(self._settings.database_file)
         self.closing("store", file.close)
-        registry = RegistryRecords(file)
-        around = Surroundings(
-            zone_of=lambda plant_id: _zone_of(registry, plant_id), archived=lambda: _archived(registry)
-        )
-        self._readings = open_readings(self._settings, lambda: file, self.clock, around)
+        db = open_records(self._settings, self.clock.wall())
+        self.closing("records", db.close)
+        log.info("records are kept in %s", db.where)
+        self._readings = open_readings(self._settings, lambda: file, self.clock, self._surroundings(RegistryRecords(db)))
         self.closing("readings", self._readings.storage.close)
-        store = self._store(file, registry, self._readings)
+        store = self._store(db, self._readings)
         self._put_rig_plants(store.registry)
-        log.info("records are kept in %s (SQLite)", file.path)
         self._serve(store)
         self.closing("registry", store.announcer.start())
         self._record(store)
-        self._thin(FrameRecords(file), store.pictures)
+        self._thin(FrameRecords(db), store.pictures)
         self.closing("upkeep of readings", self._readings.start())
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
@@ -103,14 +104,22 @@ class DatabaseService(Service):
             "messaging": self._messaging.health(),
         }
 
-    def _store(self, file: SQLiteFile, registry: RegistryRecords, readings: Readings) -> Store:
+    def _surroundings(self, registry: RegistryRecords) -> Surroundings:
+        return Surroundings(
+            zone_of=registry.zone_of,
+            archived=lambda: _archived(registry),
+            told_full=FullDisk(self._messaging, self.clock, str(self._settings.database_file)).hear,
+        )
+
+    def _store(self, db: RecordsDB, readings: Readings) -> Store:
+        registry, records, storage = RegistryRecords(db), Records(db), readings.storage
         return Store(
-            storage=readings.storage,
-            gaps=Gaps(file, readings.storage),
+            storage=storage,
+            gaps=Gaps(db, storage),
             registry=registry,
-            records=Records(file),
-            traces=Traces(file),
-            pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(file).spare),
+            records=records,
+            traces=Traces(storage, records),
+            pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(db).spare),
             announcer=Announcer(registry, self._messaging, self.clock),
         )
 
@@ -139,15 +148,17 @@ class DatabaseService(Service):
         self.closing("frame thinning", FrameKeeper(records, files, self.clock, policy, self._count_thinned).start())
 
     def _put_rig_plants(self, registry: RegistryRecords) -> None:
-        """Make the rig's plants known; what people changed since stays."""
+        """Make the rig's zones and plants known; what people changed since stays."""
         if not self._settings.rig_file.is_file() and "rig_file" not in self._settings.model_fields_set:
             return  # a data node has no rig of its own
         try:
-            plants = load_rig(self._settings.rig_file).plants
+            rig = load_rig(self._settings.rig_file)
         except ConfigError as error:
             log.warning("the rig's plants are not taken over: %s", error)
             return
-        for plant in plants.values():
+        for zone in rig.zones.values():
+            registry.put_zone(zone, self.clock.wall(), replace=False)
+        for plant in rig.plants.values():
             registry.put_plant(plant, self.clock.wall(), replace=False)
 
     def _count(self, kind: str, number: int) -> None:
@@ -158,10 +169,6 @@ class DatabaseService(Service):
         self._thinned.labels("records").inc(thinned.records)
         self._thinned.labels("files").inc(thinned.files)
         self._thinned.labels("bytes").inc(thinned.size_bytes)
-
-
-def _zone_of(registry: RegistryRecords, plant_id: str) -> str | None:
-    return next((plant.zone_id for plant in registry.plants() if plant.plant_id == plant_id), None)
 
 
 def _archived(registry: RegistryRecords) -> set[str]:

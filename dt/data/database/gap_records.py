@@ -1,65 +1,88 @@
-"""What the SQLite file knows of a sensor's gaps beside its readings: notices and cadences."""
+"""What the records know of a sensor's gaps beside its readings: notices and cadences."""
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Sequence
 
+import msgspec
+from sqlalchemy import Connection, select
+
+from dt.data.database.frame_runs import frame_runs
 from dt.data.database.gaps import Change, GapQuery, GapReport, KeptNotice, Known, gap_report
-from dt.data.database.sqlite_file import SQLiteFile
+from dt.data.database.record_keepers import ms
+from dt.data.database.records_db import RecordsDB
 from dt.data.database.storage import Run, Storage
+from dt.data.database.tables import CADENCE_CHANGES, CADENCES, GAP_NOTICES, SENSORS
 from dt.utils.dataclasses import GapCause
 
-_NOTICES = """
-SELECT boot_id, cause, first_sequence, last_sequence, since_ms, until_ms, why FROM gap_notices
-WHERE sensor_id = ? AND (boot_id IN (SELECT value FROM json_each(?)) OR (until_ms >= ? AND since_ms < ?))
-ORDER BY since_ms
-"""
-_CADENCES = "SELECT read_interval FROM cadences WHERE sensor_id = ?"
-_CHANGES = """
-SELECT boot_id, first_sequence, since_ms / 1000.0, step_s FROM cadence_changes
-WHERE sensor_id = ? AND boot_id IN (SELECT value FROM json_each(?)) ORDER BY boot_id, first_sequence
-"""
-_BOUND = "SELECT updated_ms / 1000.0, body ->> '$.read_interval' FROM sensors WHERE sensor_id = ?"
+_BOOTS_AT_ONCE = 500  # SQLite takes 32,766 values in a statement, PostgreSQL 65,535
 
 
 class Gaps:
     """Answers what is missing of a sensor."""
 
-    def __init__(self, file: SQLiteFile, storage: Storage) -> None:
-        self._file = file
+    def __init__(self, db: RecordsDB, storage: Storage) -> None:
+        self._db = db
         self._storage = storage
 
     def report(self, query: GapQuery, now: float) -> GapReport:
         """Return the account of a range as it stands now."""
-        runs = self._storage.runs(query.sensor_id, query.since, query.until)
-        return gap_report(runs, self._known(query, runs), query, now)
-
-    def _known(self, query: GapQuery, runs: list[Run]) -> Known:
-        begin = min([query.since, *(run.first_at for run in runs)])
-        boots = sorted({run.boot_id for run in runs})
-        with self._file.read() as db:
-            places = (query.sensor_id, _json(boots), round(begin * 1000), round(query.until * 1000))
-            notices = [_notice(*row) for row in db.execute(_NOTICES, places)]
-            cadences = [interval_s for (interval_s,) in db.execute(_CADENCES, (query.sensor_id,))]
-            changes = [Change(*row) for row in db.execute(_CHANGES, (query.sensor_id, _json(boots)))]
-            bound = db.execute(_BOUND, (query.sensor_id,)).fetchone()
         late = self._storage.late(query.sensor_id, query.since, query.until)
-        return Known(notices=notices, cadences_s=cadences, changes=changes, bound=bound, late=late)
+        with self._db.read() as connection:
+            runs = self._runs(connection, query)
+            return gap_report(runs, _known(connection, query, runs, late), query, now)
+
+    def _runs(self, connection: Connection, query: GapQuery) -> list[Run]:
+        """Return the runs of readings, or those of pictures."""
+        wanted = select(CADENCE_CHANGES.c.first_sequence).filter_by(sensor_id=query.sensor_id).distinct()
+        cuts = list(connection.scalars(wanted))
+        runs = self._storage.runs(query.sensor_id, query.since, query.until, cuts)
+        return runs or frame_runs(connection, query.sensor_id, query.since, query.until, cuts)
 
 
-def _notice(
-    boot_id: str, cause: str, first: int | None, last: int | None, since_ms: int, until_ms: int, why: str
-) -> KeptNotice:
-    return KeptNotice(
-        boot_id=boot_id,
-        cause=GapCause(cause),
-        first=first,
-        last=last,
-        since=since_ms / 1000,
-        until=until_ms / 1000,
-        why=why,
+def _known(connection: Connection, query: GapQuery, runs: Sequence[Run], late: int) -> Known:
+    boots = sorted({run.boot_id for run in runs})
+    begin = min([query.since, *(run.first_at for run in runs)])
+    cadences = select(CADENCES.c.read_interval).filter_by(sensor_id=query.sensor_id)
+    return Known(
+        notices=_notices(connection, query, boots, begin),
+        cadences_s=list(connection.scalars(cadences.order_by(CADENCES.c.read_interval))),
+        changes=_changes(connection, query.sensor_id, set(boots)),
+        bound=_bound(connection, query.sensor_id),
+        late=late,
     )
 
 
-def _json(names: list[str]) -> str:
-    return msgspec.json.encode(names).decode()
+def _notices(connection: Connection, query: GapQuery, boots: Sequence[str], begin: float) -> list[KeptNotice]:
+    """Return the notices of the range and those of the boots in it, by their beginnings."""
+    kept = GAP_NOTICES.c
+    of_sensor = select(GAP_NOTICES).where(kept.sensor_id == query.sensor_id)
+    inside = of_sensor.where(kept.until_ms >= ms(begin), kept.since_ms < ms(query.until))
+    rows = {row.row_id: row for row in connection.execute(inside)}
+    for first in range(0, len(boots), _BOOTS_AT_ONCE):
+        of_boots = of_sensor.where(kept.boot_id.in_(boots[first : first + _BOOTS_AT_ONCE]))
+        rows.update((row.row_id, row) for row in connection.execute(of_boots))
+    return [
+        KeptNotice(
+            boot_id=row.boot_id,
+            cause=GapCause(row.cause),
+            first=row.first_sequence,
+            last=row.last_sequence,
+            since=row.since_ms / 1000,
+            until=row.until_ms / 1000,
+            why=row.why,
+        )
+        for row in sorted(rows.values(), key=lambda row: (row.since_ms, row.row_id))
+    ]
+
+
+def _changes(connection: Connection, sensor_id: str, boots: set[str]) -> list[Change]:
+    kept = CADENCE_CHANGES.c
+    wanted = select(CADENCE_CHANGES).where(kept.sensor_id == sensor_id).order_by(kept.boot_id, kept.first_sequence)
+    rows = connection.execute(wanted)
+    return [Change(r.boot_id, r.first_sequence, r.since_ms / 1000, r.step_s) for r in rows if r.boot_id in boots]
+
+
+def _bound(connection: Connection, sensor_id: str) -> tuple[float, float] | None:
+    row = connection.execute(select(SENSORS.c.updated_ms, SENSORS.c.body).filter_by(sensor_id=sensor_id)).first()
+    return None if row is None else (row[0] / 1000, float(msgspec.json.decode(row[1])["read_interval"]))

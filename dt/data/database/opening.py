@@ -28,10 +28,11 @@ class Readings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a store asks of the records."""
+    """What a store asks of the records, and whom it tells that its disk is full."""
 
     zone_of: ZoneOf
     archived: Callable[[], Collection[str]]
+    told_full: Callable[[bool], None] = lambda _is_full: None
 
 
 def open_readings(
@@ -43,7 +44,7 @@ def open_readings(
 
 def _sqlite(settings: Settings, open_file: Callable[[], SQLiteFile], clock: Clock, around: Surroundings) -> Readings:
     file = open_file()
-    storage = SQLStorage(file, around.zone_of)
+    storage = SQLStorage(file, around.zone_of, around.told_full)
     retention = Retention(file, clock, settings.retention_raw_days, around.archived)
     log.info("readings are kept in %s (SQLite)", file.path)
     return Readings(storage=storage, where={"storage": "sqlite", "file": str(file.path)}, start=retention.start)

@@ -22,10 +22,6 @@ SELECT timestamp_ms AS t, boot_id AS boot, sequence AS number, origin
 FROM readings CROSS JOIN contexts USING (context_id) -- in this order: the key's own, and nothing needs sorting
 WHERE readings.series_id {series} AND timestamp_ms >= :begin AND timestamp_ms < :end
 """
-_FRAMES = """
-SELECT timestamp_ms AS t, body ->> '$.boot_id' AS boot, body ->> '$.sequence' AS number, body ->> '$.origin' AS origin
-FROM frames WHERE sensor_id = :sensor AND timestamp_ms >= :begin AND timestamp_ms < :end
-"""
 # A row that begins a run, with the row before it, which ended one.
 _BREAKS = """
 SELECT t, boot, number, origin, t0, boot0, number0, origin0 FROM (
@@ -53,12 +49,13 @@ def find_runs(
     With them come the last ones before it and the first reading after it. Raises MessageError for too many of them.
     """
     rows = _rows_of(db, sensor_id)
-    before = {"sensor": sensor_id, "begin": 0, "end": since_ms}
+    if rows is None:
+        return []
+    before = {"begin": 0, "end": since_ms}
     [begin] = db.execute(_BEFORE.format(rows=rows, count=NEIGHBOURS), before).fetchone()
-    after = {"sensor": sensor_id, "begin": until_ms, "end": _END_OF_TIME_MS}
+    after = {"begin": until_ms, "end": _END_OF_TIME_MS}
     [end] = db.execute(_AFTER.format(rows=rows), after).fetchone()
     places = {
-        "sensor": sensor_id,
         "begin": since_ms if begin is None else begin,
         "end": until_ms if end is None else end + 1,
         "since": since_ms,
@@ -93,11 +90,11 @@ def count_late(db: sqlite3.Connection, sensor_id: str, since_ms: int, until_ms: 
     return int(count)
 
 
-def _rows_of(db: sqlite3.Connection, sensor_id: str) -> str:
+def _rows_of(db: sqlite3.Connection, sensor_id: str) -> str | None:
     """Return the query of a sensor's rows; one series, as nearly all sensors have, is read in its key's order."""
     series = [row[0] for row in db.execute("SELECT series_id FROM series WHERE sensor_id = ?", (sensor_id,))]
     if not series:
-        return _FRAMES
+        return None
     wanted = f"= {series[0]:d}" if len(series) == 1 else f"IN ({', '.join(f'{number:d}' for number in series)})"
     return _READINGS.format(series=wanted)
 

@@ -51,11 +51,10 @@ def load_schema(writer: sqlite3.Connection, path: Path) -> None:
     if is_first:
         log.info("%s: upgrading from schema 1 to %d", path, SCHEMA_VERSION)
     before, after = (_FROM_1, _AFTER_1) if is_first else ("", "")
-    tables = _script("readings.sql") + _script("db_init.sql")
+    tables = files("dt.data.database").joinpath("readings.sql").read_text("utf-8")
+    mark = "" if version == SCHEMA_VERSION else f"PRAGMA user_version = {SCHEMA_VERSION};"  # a full disk can be read
     try:
-        writer.executescript(
-            f"BEGIN IMMEDIATE; {before} {tables} {after} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
+        writer.executescript(f"BEGIN IMMEDIATE; {before} {tables} {after} {mark} COMMIT;")
     except BaseException:
         if writer.in_transaction:
             writer.execute("ROLLBACK")
@@ -123,7 +122,3 @@ def _give_back_space(writer: sqlite3.Connection, path: Path) -> None:
     log.info("%s: written anew once (%.1f MB), so that it can shrink", path, size / 1e6)
     writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
     writer.execute("VACUUM")
-
-
-def _script(name: str) -> str:
-    return files("dt.data.database").joinpath(name).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Sensors and plants as they stand."""
+"""Sensors, plants and zones as they stand, and every version of their calibrations."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from dt.data.database.sqlite_file import SQLiteFile
-from dt.plant.calibration import parse_calibration
-from dt.utils.dataclasses import Plant, RegistryRecord, SensorDescriptor
+from sqlalchemy import Connection, Table, select, update
+
+from dt.data.database.calibration_records import keep_version, last_version, version_of, versions_of, with_version
+from dt.data.database.decision_records import DecisionRecords
+from dt.data.database.record_keepers import ms
+from dt.data.database.records_db import insert_into
+from dt.data.database.registry_messages import plant_record, sensor_record
+from dt.data.database.tables import CADENCES, PLANTS, SENSORS, ZONES
+from dt.utils.codec import Message
+from dt.utils.dataclasses import Plant, SensorCalibration, SensorDescriptor
 from dt.utils.exceptions import ConflictError, MessageError
+from dt.utils.rig import Zone
+
+__all__ = ["Binding", "BindingConflictError", "RegistryRecords", "plant_record", "sensor_record"]
 
 _FIXED = ("zone_id", "plant_id", "data_type", "kind", "pin", "address")
+_RIG = "rig"  # who changed what a collector bound
 _CHANGEABLE = ("name", "read_interval", "calibration", "zone_id", "plant_id", "pin", "address")
 
 
@@ -31,11 +42,8 @@ class BindingConflictError(ConflictError):
         self.fields = fields
 
 
-class RegistryRecords:
-    """Sensors and plants in the SQLite file."""
-
-    def __init__(self, file: SQLiteFile) -> None:
-        self._file = file
+class RegistryRecords(DecisionRecords):
+    """Sensors with their calibrations, plants and zones; policies, grants and models."""
 
     def bind(self, descriptor: SensorDescriptor, now: float) -> tuple[Binding, SensorDescriptor]:
         """Register a sensor and return it as it now stands; raises BindingConflictError.
@@ -43,80 +51,115 @@ class RegistryRecords:
         What a person changed by `patch` wins over what the collector repeats. A new name, cadence or calibration of
         a higher version is taken over.
         """
-        with self._file.write() as db:
-            found = db.execute(
-                "SELECT bound, body FROM sensors WHERE sensor_id = ?", (descriptor.sensor_id,)
-            ).fetchone()
+        with self._db.write() as connection:
+            found = _sensor(connection, descriptor.sensor_id)
             if found is None:
-                text = _text(descriptor)
-                db.execute("INSERT INTO sensors VALUES (?, ?, ?, ?)", (descriptor.sensor_id, text, text, _ms(now)))
+                row = {"bound": _text(descriptor), "body": _text(descriptor), "updated_ms": ms(now)}
+                connection.execute(SENSORS.insert().values(sensor_id=descriptor.sensor_id, **row))
+                keep_version(connection, None, descriptor, now, _RIG)
+                _keep_cadence(connection, descriptor)
                 return Binding.CREATED, descriptor
-            bound, body = map(SensorDescriptor.from_json, found)
-            changed = _changes(descriptor, bound, body)
+            bound, body = found
+            changed = _changes(descriptor, bound, body, last_version(connection, body))
             if not changed:
                 return Binding.SAME, body
             merged = SensorDescriptor.from_dict({**body.to_dict(), **changed})
-            db.execute(
-                "UPDATE sensors SET bound = ?, body = ?, updated_ms = ? WHERE sensor_id = ?",
-                (_text(descriptor), _text(merged), _ms(now), descriptor.sensor_id),
-            )
+            _change(connection, merged, now, bound=_text(descriptor))
+            keep_version(connection, body, merged, now, _RIG)
             return Binding.UPDATED, merged
 
-    def patch(self, sensor_id: str, changes: Mapping[str, Any], now: float) -> SensorDescriptor | None:
+    def patch(self, sensor_id: str, changes: Mapping[str, Any], now: float, by: str = "") -> SensorDescriptor | None:
         """Change fields of a sensor; None when there is no such sensor, MessageError for what cannot be changed."""
         for name in changes:
             if name not in _CHANGEABLE:
                 raise MessageError(name, f"cannot be changed; only {', '.join(_CHANGEABLE)}")
-        with self._file.write() as db:
-            found = db.execute("SELECT body FROM sensors WHERE sensor_id = ?", (sensor_id,)).fetchone()
+        with self._db.write() as connection:
+            found = _sensor(connection, sensor_id)
             if found is None:
                 return None
-            before = SensorDescriptor.from_json(found[0])
-            after = SensorDescriptor.from_dict({**before.to_dict(), **_numbered(changes, before)})
-            db.execute(
-                "UPDATE sensors SET body = ?, updated_ms = ? WHERE sensor_id = ?", (_text(after), _ms(now), sensor_id)
-            )
+            before = found[1]
+            numbered = with_version(changes, before, last_version(connection, before), now)
+            after = SensorDescriptor.from_dict({**before.to_dict(), **numbered})
+            _change(connection, after, now)
+            keep_version(connection, before, after, now, by)
             return after
 
     def sensors(self) -> list[SensorDescriptor]:
         """Return every registered sensor by id."""
-        with self._file.read() as db:
-            rows = db.execute("SELECT body FROM sensors ORDER BY sensor_id").fetchall()
-        return [SensorDescriptor.from_json(body) for (body,) in rows]
+        with self._db.read() as connection:
+            bodies = connection.scalars(select(SENSORS.c.body).order_by(SENSORS.c.sensor_id))
+            return [SensorDescriptor.from_json(body) for body in bodies]
 
     def has_sensor(self, sensor_id: str) -> bool:
         """Return whether a sensor is registered."""
-        with self._file.read() as db:
-            return db.execute("SELECT 1 FROM sensors WHERE sensor_id = ?", (sensor_id,)).fetchone() is not None
+        with self._db.read() as connection:
+            return connection.scalar(select(SENSORS.c.sensor_id).filter_by(sensor_id=sensor_id)) is not None
+
+    def calibrations(self, sensor_id: str | None = None) -> list[SensorCalibration]:
+        """Return every version of the calibrations of a sensor, or of all, by sensor and then oldest first."""
+        with self._db.read() as connection:
+            return versions_of(connection, sensor_id)
 
     def put_plant(self, plant: Plant, now: float, *, replace: bool = True) -> bool:
         """Keep a plant; return whether it is new. Without `replace` a known one stays as it is."""
-        with self._file.write() as db:
-            row = (plant.plant_id, _text(plant), _ms(now))
-            is_new = db.execute("INSERT OR IGNORE INTO plants VALUES (?, ?, ?)", row).rowcount == 1
-            if not is_new and replace:
-                db.execute("UPDATE plants SET body = ?, updated_ms = ? WHERE plant_id = ?", (row[1], row[2], row[0]))
-            return is_new
+        row = {"body": _text(plant), "archived": plant.archived, "updated_ms": ms(now)}
+        return self._put(PLANTS, {"plant_id": plant.plant_id}, row, replace=replace)
 
     def plants(self) -> list[Plant]:
         """Return every plant by id."""
-        with self._file.read() as db:
-            rows = db.execute("SELECT body FROM plants ORDER BY plant_id").fetchall()
-        return [Plant.from_json(body) for (body,) in rows]
+        with self._db.read() as connection:
+            bodies = connection.scalars(select(PLANTS.c.body).order_by(PLANTS.c.plant_id))
+            return [Plant.from_json(body) for body in bodies]
+
+    def zone_of(self, plant_id: str) -> str | None:
+        """Return the zone that a plant stands in; None when nobody knows the plant."""
+        with self._db.read() as connection:
+            body = connection.scalar(select(PLANTS.c.body).filter_by(plant_id=plant_id))
+        return None if body is None else Plant.from_json(body).zone_id
+
+    def archived_plants(self) -> set[str]:
+        """Return the plants whose readings came from files: none of these is thinned or removed."""
+        with self._db.read() as connection:
+            return set(connection.scalars(select(PLANTS.c.plant_id).where(PLANTS.c.archived)))
+
+    def put_zone(self, zone: Zone, now: float, *, replace: bool = True) -> bool:
+        """Keep a zone; return whether it is new. Without `replace` a known one stays as it is."""
+        row = {"body": _text(zone), "updated_ms": ms(now)}
+        return self._put(ZONES, {"zone_id": zone.zone_id}, row, replace=replace)
+
+    def zones(self) -> list[Zone]:
+        """Return every zone by id."""
+        with self._db.read() as connection:
+            bodies = connection.scalars(select(ZONES.c.body).order_by(ZONES.c.zone_id))
+            return [Zone.from_json(body) for body in bodies]
+
+    def _put(self, table: Table, key: dict[str, str], row: dict[str, Any], *, replace: bool) -> bool:
+        with self._db.write() as connection:
+            new = insert_into(connection, table).values(**key, **row).on_conflict_do_nothing()
+            is_new = connection.scalar(new.returning(*(table.c[name] for name in key))) is not None
+            if not is_new and replace:
+                connection.execute(update(table).filter_by(**key).values(**row))
+            return is_new
 
 
-def sensor_record(descriptor: SensorDescriptor, now: float) -> RegistryRecord:
-    """Return what `dt.registry` says of a sensor."""
-    record_id = f"sensor:{descriptor.sensor_id}"
-    return RegistryRecord(record_id=record_id, kind="sensor", timestamp=now, body=descriptor.to_dict())
+def _sensor(connection: Connection, sensor_id: str) -> tuple[SensorDescriptor, SensorDescriptor] | None:
+    """Return a sensor as it was bound and as it stands."""
+    row = connection.execute(select(SENSORS.c.bound, SENSORS.c.body).filter_by(sensor_id=sensor_id)).first()
+    return None if row is None else (SensorDescriptor.from_json(row[0]), SensorDescriptor.from_json(row[1]))
 
 
-def plant_record(plant: Plant, now: float) -> RegistryRecord:
-    """Return what `dt.registry` says of a plant."""
-    return RegistryRecord(record_id=f"plant:{plant.plant_id}", kind="plant", timestamp=now, body=plant.to_dict())
+def _change(connection: Connection, sensor: SensorDescriptor, now: float, **more: str) -> None:
+    row = {"body": _text(sensor), "updated_ms": ms(now), **more}
+    connection.execute(update(SENSORS).filter_by(sensor_id=sensor.sensor_id).values(**row))
+    _keep_cadence(connection, sensor)
 
 
-def _changes(new: SensorDescriptor, bound: SensorDescriptor, body: SensorDescriptor) -> dict[str, Any]:
+def _keep_cadence(connection: Connection, sensor: SensorDescriptor) -> None:
+    row = {"sensor_id": sensor.sensor_id, "read_interval": sensor.read_interval}
+    connection.execute(insert_into(connection, CADENCES).values(**row).on_conflict_do_nothing())
+
+
+def _changes(new: SensorDescriptor, bound: SensorDescriptor, body: SensorDescriptor, last: int) -> dict[str, Any]:
     """Return the fields that the rig changed since it bound the sensor last; raises BindingConflictError."""
     differing = [
         name
@@ -124,36 +167,12 @@ def _changes(new: SensorDescriptor, bound: SensorDescriptor, body: SensorDescrip
         if getattr(new, name) not in (getattr(bound, name), getattr(body, name))
     ]
     conflicts = [name for name in differing if name in _FIXED]
-    if "calibration" in differing and _version(new) <= _version(body):
+    if "calibration" in differing and version_of(new) <= last:
         conflicts.append("calibration")
     if conflicts:
         raise BindingConflictError(new.sensor_id, conflicts)
     return {name: getattr(new, name) for name in differing}
 
 
-def _numbered(changes: Mapping[str, Any], before: SensorDescriptor) -> dict[str, Any]:
-    """Return the changes with a checked calibration whose version is higher than the one before."""
-    calibration = changes.get("calibration")
-    if calibration is None or calibration == before.calibration:
-        return dict(changes)
-    if not isinstance(calibration, dict):
-        raise MessageError("calibration", "must be an object with points")
-    numbered = {"version": _version(before) + 1, **calibration}
-    if "points" in numbered:
-        parse_calibration(numbered)
-    if not isinstance(numbered["version"], int) or numbered["version"] <= _version(before):
-        raise MessageError("calibration.version", f"must be a whole number above {_version(before)}")
-    return {**changes, "calibration": numbered}
-
-
-def _version(descriptor: SensorDescriptor) -> int:
-    version = (descriptor.calibration or {}).get("version", 0)
-    return version if isinstance(version, int) else 0
-
-
-def _text(message: SensorDescriptor | Plant) -> str:
+def _text(message: Message) -> str:
     return message.to_json().decode()
-
-
-def _ms(now: float) -> int:
-    return round(now * 1000)

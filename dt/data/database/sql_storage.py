@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 from dt.data.database.reading_causes import carrying, children
@@ -24,6 +24,7 @@ from dt.data.database.rollups import Touched
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import Place, Run, Series, SeriesQuery, ZoneOf
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData, Verdict
+from dt.utils.exceptions import StorageFullError
 
 _SENSOR_ID, _PLANT_ID, _VERDICT = 1, 5, 8
 
@@ -33,15 +34,20 @@ _RANGE = (
     " WHERE series_id = ? AND timestamp_ms >= ? AND timestamp_ms < ? ORDER BY timestamp_ms"
 )
 _NEWEST = f"SELECT {COLUMNS} FROM readings WHERE series_id = ? ORDER BY timestamp_ms DESC"  # noqa: S608 - a constant
-_CUTS = "SELECT DISTINCT first_sequence FROM cadence_changes WHERE sensor_id = ?"
 
 
 class SQLStorage:
     """`Storage` in one SQLite file: one writer, any number of readers."""
 
-    def __init__(self, file: SQLiteFile, zone_of: ZoneOf = lambda _plant_id: None) -> None:
+    def __init__(
+        self,
+        file: SQLiteFile,
+        zone_of: ZoneOf = lambda _plant_id: None,
+        told_full: Callable[[bool], None] = lambda _is_full: None,
+    ) -> None:
         self._file = file
         self._zone_of = zone_of
+        self._told_full = told_full
         self._contexts = Contexts()
 
     def insert(self, batch: Sequence[SensorData]) -> None:
@@ -58,9 +64,12 @@ class SQLStorage:
                 db.executemany(ADD_CAUSES, chain.from_iterable(causes))
                 touched.bring_up_to_date(db, self._contexts.counted_as)
             self._contexts.make_room()
-        except BaseException:  # Ctrl-C too undoes the rows whose numbers are remembered
+        except BaseException as error:  # Ctrl-C too undoes the rows whose numbers are remembered
             self._contexts.forget()
+            if isinstance(error, StorageFullError):
+                self._told_full(True)
             raise
+        self._told_full(False)
 
     def between(
         self, query: DBTimestampQuery, *, after: Place | None = None, limit: int = MAX_QUERY_ROWS
@@ -101,10 +110,9 @@ class SQLStorage:
         with self._file.read() as db:
             return db.execute("SELECT 1 FROM series WHERE sensor_id = ?", (sensor_id,)).fetchone() is not None
 
-    def runs(self, sensor_id: str, since: float, until: float) -> list[Run]:
+    def runs(self, sensor_id: str, since: float, until: float, cuts: Sequence[int] = ()) -> list[Run]:
         """Return a sensor's readings as runs, with the last before the range and the first after it."""
         with self._file.read() as db:
-            cuts = [first for (first,) in db.execute(_CUTS, (sensor_id,))]
             return find_runs(db, sensor_id, round(since * 1000), round(until * 1000), cuts)
 
     def late(self, sensor_id: str, since: float, until: float) -> int:

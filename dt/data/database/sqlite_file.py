@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import TextIO
 
 from dt.data.database.reading_schema import load_schema
-from dt.utils.exceptions import StorageError
+from dt.utils.exceptions import StorageError, StorageFullError
 
 _BUSY_S = 5.0
+_NO_ROOM = 65_536  # bytes
 _MOST_IDLE_READERS = 16
 _CHECKPOINT_PAGES = 4000  # 16 MB: pages of the index that many batches touch are written back once
 
@@ -148,4 +150,11 @@ def _storage_errors(path: Path) -> Iterator[None]:
     except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError):
         raise
     except sqlite3.Error as error:
-        raise StorageError(f"{path}: {error}") from error
+        kind = StorageFullError if _is_full(error, path) else StorageError
+        raise kind(f"{path}: {error}") from error
+
+
+def _is_full(error: sqlite3.Error, path: Path) -> bool:
+    """Return whether there was no room; beside the file itself, its log and its index of it may have met that."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and shutil.disk_usage(path.parent).free < _NO_ROOM)

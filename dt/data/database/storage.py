@@ -93,7 +93,10 @@ class PartlyRefusedError(DTError):
 
 
 class Storage(Protocol):
-    """Append-only time series of readings, safe to replay into."""
+    """Append-only time series of readings, safe to replay into.
+
+    Which zone a plant stands in is a record: who makes a store hands it a `ZoneOf`, for the air of a plant's chart.
+    """
 
     def insert(self, batch: Sequence[SensorData]) -> None:
         """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last.
@@ -120,10 +123,11 @@ class Storage(Protocol):
         """Return whether any reading of a sensor is kept."""
         ...
 
-    def runs(self, sensor_id: str, since: float, until: float) -> list[Run]:
+    def runs(self, sensor_id: str, since: float, until: float, cuts: Sequence[int] = ()) -> list[Run]:
         """Return a sensor's readings of a range as runs, oldest first, none reaching over an end of the range.
 
-        With the last of them before the range, as far as they show the cadence, and the first reading after it.
+        With the last of them before the range, as far as they show the cadence, and the first reading after it. A run
+        ends before each sequence number of `cuts`: there the cadence changed.
         """
         ...
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import heapq
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dt.data.database.reading_rows import COLUMNS, CONTEXT_COLUMNS, hash_of, reading_of
-from dt.data.database.sqlite_file import SQLiteFile
-from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, Message, Prediction
+from dt.data.database.records import Records
+from dt.data.database.storage import Storage
+from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, Message, Prediction, SensorData
 
 MOST_IDS = 500
 MOST_EVENTS = 1000
-
-_CHILDREN = "SELECT child FROM causes WHERE parent_hash = ? LIMIT 100"
-_READINGS = f"SELECT {COLUMNS} FROM readings WHERE correlation_hash = ? AND correlation_id = ?"  # noqa: S608 - a constant
-_CONTEXT = f"SELECT {CONTEXT_COLUMNS} FROM contexts JOIN series USING (series_id) WHERE context_id = ?"  # noqa: S608 - a constant
 
 _RANK = {"reading": 0, "frame": 0, "derived": 1, "prediction": 2, "alert": 3, "command": 4, "result": 5}
 
@@ -35,42 +30,45 @@ class Event:
 
 
 class Traces:
-    """Reads chains from the SQLite file."""
+    """Reads chains over both homes: readings from the store, all else from the records."""
 
-    def __init__(self, file: SQLiteFile) -> None:
-        self._file = file
+    def __init__(self, storage: Storage, records: Records) -> None:
+        self._storage = storage
+        self._records = records
 
     def trace(self, correlation_id: str) -> list[Event]:
         """Return what led to this id, what it led to, and what else led to that; causes before effects."""
-        with self._file.read() as db:
-            chain = _Chain(db)
-            above = chain.closure([correlation_id], chain.parents)
-            below = chain.closure([correlation_id], chain.children)
-            ids = chain.closure([*above, *below], chain.parents)
-            events = [event for found in ids for event in chain.events(found)]
+        chain = _Chain(self._storage, self._records)
+        above = chain.closure([correlation_id], chain.parents)
+        below = chain.closure([correlation_id], chain.children)
+        ids = chain.closure([*above, *below], chain.parents)
+        events = [event for found in ids for event in chain.events(found)]
         return _in_causal_order(events)[:MOST_EVENTS]
 
 
 class _Chain:
-    """Walks from id to id within one view of the store."""
+    """Walks from id to id, and asks for each once."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, storage: Storage, records: Records) -> None:
+        self._storage = storage
+        self._records = records
         self._events: dict[str, list[Event]] = {}
 
     def events(self, correlation_id: str) -> list[Event]:
         found = self._events.get(correlation_id)
         if found is None:
-            found = self._events[correlation_id] = _events(self._db, correlation_id)
+            readings, records = self._storage.carrying(correlation_id), self._records.carrying(correlation_id)
+            found = [_of_reading(reading) for reading in readings] + _of_records(records, correlation_id)
+            self._events[correlation_id] = found
         return found
 
     def parents(self, correlation_id: str) -> list[str]:
         return [parent for event in self.events(correlation_id) for parent in event.caused_by]
 
     def children(self, correlation_id: str) -> list[str]:
-        rows = self._db.execute(_CHILDREN, (hash_of(correlation_id),)).fetchall()
-        # Another parent may have the same hash: a child names its parents itself.
-        return [child for (child,) in rows if correlation_id in self.parents(child)]
+        found = self._storage.children(correlation_id) + self._records.children(correlation_id)
+        # One whose record is gone, or names other parents since it was corrected, leads nowhere.
+        return [child for child in dict.fromkeys(found) if correlation_id in self.parents(child)]
 
     def closure(self, start: Iterable[str], step: Callable[[str], list[str]]) -> list[str]:
         found = dict.fromkeys(start)
@@ -83,40 +81,44 @@ class _Chain:
         return list(found)
 
 
-def _events(db: sqlite3.Connection, correlation_id: str) -> list[Event]:
-    found = _readings(db, correlation_id)
-    for (body,) in db.execute("SELECT body FROM frames WHERE correlation_id = ?", (correlation_id,)):
-        frame = CameraFrame.from_json(body)
-        found.append(_event("frame", frame.timestamp, frame.sha256 or frame.sensor_id, correlation_id, (), frame))
-    for (body,) in db.execute("SELECT body FROM predictions WHERE correlation_id = ?", (correlation_id,)):
-        made = Prediction.from_json(body)
-        found.append(_event("prediction", made.made_at, made.prediction_id, correlation_id, made.caused_by, made))
-    for (body,) in db.execute("SELECT body FROM alert_events WHERE correlation_id = ?", (correlation_id,)):
-        alert = AlertEvent.from_json(body)
-        found.append(_event("alert", alert.timestamp, alert.alert_id, correlation_id, alert.caused_by, alert))
-    commands = set()
-    for (body,) in db.execute("SELECT body FROM actions WHERE correlation_id = ?", (correlation_id,)):
-        result = ActionResult.from_json(body)
-        command = result.command
-        if command is not None and command.action_id not in commands:
-            commands.add(command.action_id)
-            found.append(
-                _event("command", command.timestamp, command.action_id, correlation_id, command.caused_by, command)
-            )
-        asked = () if command is None or command.correlation_id == correlation_id else (command.correlation_id,)
-        causes = tuple(dict.fromkeys((*result.caused_by, *asked)))
-        found.append(_event("result", result.timestamp, result.action_id, correlation_id, causes, result))
+def _of_reading(reading: SensorData) -> Event:
+    kind = "derived" if reading.caused_by else "reading"
+    return _event(kind, reading.timestamp, reading.sensor_id, reading.correlation_id, tuple(reading.caused_by), reading)
+
+
+def _of_records(records: Iterable[Message], correlation_id: str) -> list[Event]:
+    """Return the events of an id's records; a command stands once, before its results."""
+    found: list[Event] = []
+    commands: set[str] = set()
+    for record in records:
+        if isinstance(record, ActionResult):
+            command = record.command
+            if command is not None and command.action_id not in commands:
+                commands.add(command.action_id)
+                causes = tuple(command.caused_by)
+                found.append(_event("command", command.timestamp, command.action_id, correlation_id, causes, command))
+        found.append(_of_record(record, correlation_id))
     return found
 
 
-def _readings(db: sqlite3.Connection, correlation_id: str) -> list[Event]:
-    found = []
-    for row in db.execute(_READINGS, (hash_of(correlation_id), correlation_id)).fetchall():
-        context = db.execute(_CONTEXT, (row[5],)).fetchone()
-        reading = reading_of(row, {row[5]: context})
-        kind = "derived" if reading.caused_by else "reading"
-        found.append(_event(kind, reading.timestamp, reading.sensor_id, correlation_id, reading.caused_by, reading))
-    return found
+def _of_record(record: Message, correlation_id: str) -> Event:
+    match record:
+        case CameraFrame():
+            name = record.sha256 or record.sensor_id
+            return _event("frame", record.timestamp, name, correlation_id, (), record)
+        case Prediction():
+            name = record.prediction_id
+            return _event("prediction", record.made_at, name, correlation_id, tuple(record.caused_by), record)
+        case AlertEvent():
+            name = record.alert_id
+            return _event("alert", record.timestamp, name, correlation_id, tuple(record.caused_by), record)
+        case ActionResult():
+            command = record.command
+            asked = () if command is None or command.correlation_id == correlation_id else (command.correlation_id,)
+            causes = tuple(dict.fromkeys((*record.caused_by, *asked)))
+            return _event("result", record.timestamp, record.action_id, correlation_id, causes, record)
+        case _:
+            raise TypeError(f"{type(record).__name__} has no place in a trace")
 
 
 def _event(

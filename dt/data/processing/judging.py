@@ -93,7 +93,7 @@ def _sample(
         raw.timestamp,
         received_at,
         entry is not None,
-        entry.calibration if entry is not None and version is not None else None,
+        entry.calibration_at(raw.timestamp) if entry is not None and version is not None else None,
         raw.origin,
         raw.quality,
         limits,
@@ -154,6 +154,7 @@ def _converted(raw: SensorData, entry: SensorEntry | None) -> _Measured:
     """Return the value in its canonical unit; counts stay counts where no calibration reads them."""
     if (raw.data_type, raw.unit) not in NEEDS_CALIBRATION:
         return _Measured(*to_canonical(raw.data_type, raw.value, raw.unit))
-    if entry is None or entry.calibration is None:
+    calibration = None if entry is None else entry.calibration_at(raw.timestamp)
+    if calibration is None:
         return _Measured(raw.value, raw.unit)
-    return _Measured(entry.calibration.apply(raw.value), QUANTITIES[raw.data_type].unit, entry.calibration.version)
+    return _Measured(calibration.apply(raw.value), QUANTITIES[raw.data_type].unit, calibration.version)

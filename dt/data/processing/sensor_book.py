@@ -1,16 +1,17 @@
-"""What the registry says of each sensor, followed while it changes."""
+"""What the registry says of each sensor and its calibrations, followed while it changes."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dt.communication.messaging import MessagingService, Record
 from dt.communication.topics import Topics
 from dt.plant.calibration import Calibration, parse_calibration
 from dt.utils.clock import Clock
-from dt.utils.dataclasses import RegistryRecord, SensorDescriptor
+from dt.utils.dataclasses import RegistryRecord, SensorCalibration, SensorDescriptor
 from dt.utils.exceptions import DTError, MessageError
 from dt.utils.logger import get_logger
 
@@ -18,15 +19,25 @@ REFRESH_AT_MOST_EVERY_S = 1.0
 STRANGER_REFRESH_EVERY_S = 30.0  # for sensors that a refresh did not find; the subscription brings them sooner
 _MOST_STRANGERS = 10_000
 
+Version = tuple[float, Calibration | None]  # since when; None: it was taken away or is unusable
+
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorEntry:
-    """A registered sensor and its calibration, where it has a usable one."""
+    """A registered sensor, its newest calibration where that is usable, and all of them with since when each holds."""
 
     descriptor: SensorDescriptor
     calibration: Calibration | None
+    versions: tuple[Version, ...] = ()
+
+    def calibration_at(self, timestamp: float) -> Calibration | None:
+        """Return the calibration that was valid for a reading's time; before the first that one."""
+        if len(self.versions) < 2:
+            return self.calibration
+        held = (calibration for since, calibration in reversed(self.versions) if since <= timestamp)
+        return next(held, self.versions[0][1])
 
 
 class SensorBook:
@@ -38,6 +49,8 @@ class SensorBook:
         self._lock = threading.Lock()
         self._entries: dict[str, SensorEntry] = {}
         self._offsets: dict[str, int] = {}
+        self._sensors: dict[str, tuple[SensorDescriptor, float]] = {}  # with when the registry said so
+        self._versions: dict[str, dict[int, Version]] = {}
         self._refreshed_at: float | None = None
         self._strangers: set[str] = set()
 
@@ -68,21 +81,51 @@ class SensorBook:
         """Take records of the registry, in any order and repeatedly; the latest of each id counts."""
         with self._lock:
             for record in records:
-                name = record.key or ""
-                if name.startswith("sensor:") and record.offset > self._offsets.get(name, -1):
-                    self._offsets[name] = record.offset
-                    self._put(name.removeprefix("sensor:"), record)
+                kind, _, name = (record.key or "").partition(":")
+                if kind in ("sensor", "calibration") and record.offset > self._offsets.get(record.key or "", -1):
+                    self._offsets[record.key or ""] = record.offset
+                    self._take(kind, name, record)
+
+    def _take(self, kind: str, name: str, record: Record) -> None:
+        try:
+            if kind == "sensor":
+                self._put(name, record)
+            else:
+                self._put_version(name, record)
+        except MessageError as error:  # what was known of the sensor stays
+            log.warning("registry record %s is passed over: %s", record.key, error)
 
     def _put(self, sensor_id: str, record: Record) -> None:
         if record.value is None:
             self._entries.pop(sensor_id, None)
+            self._sensors.pop(sensor_id, None)
             return
-        try:
-            descriptor = SensorDescriptor.from_dict(RegistryRecord.from_json(record.value).body)
-        except MessageError as error:  # what was known of the sensor stays
-            log.warning("registry record %s is passed over: %s", record.key, error)
+        said = RegistryRecord.from_json(record.value)
+        self._sensors[sensor_id] = SensorDescriptor.from_dict(said.body), said.timestamp
+        self._renew(sensor_id)
+
+    def _put_version(self, name: str, record: Record) -> None:
+        sensor_id, _, version = name.rpartition(":")
+        versions = self._versions.setdefault(sensor_id, {})
+        if record.value is None:
+            if version.isdecimal():
+                versions.pop(int(version), None)
+        else:
+            kept = SensorCalibration.from_dict(RegistryRecord.from_json(record.value).body)
+            versions[kept.version] = kept.since, _parsed(sensor_id, kept.calibration)
+        self._renew(sensor_id)
+
+    def _renew(self, sensor_id: str) -> None:
+        """Make a sensor's entry anew; a calibration that the registry has no version of holds since it said so."""
+        if sensor_id not in self._sensors:
             return
-        self._entries[sensor_id] = SensorEntry(descriptor=descriptor, calibration=_calibration_of(descriptor))
+        descriptor, said_at = self._sensors[sensor_id]
+        versions, own = self._versions.get(sensor_id, {}), _parsed(sensor_id, descriptor.calibration)
+        if own is not None and own.version not in versions:
+            versions = {**versions, own.version: (said_at, own)}
+        held = tuple(versions[number] for number in sorted(versions))
+        newest = held[-1][1] if held else None
+        self._entries[sensor_id] = SensorEntry(descriptor=descriptor, calibration=newest, versions=held)
 
     def _look_for(self, sensor_id: str) -> SensorEntry | None:
         pause_s = STRANGER_REFRESH_EVERY_S if sensor_id in self._strangers else REFRESH_AT_MOST_EVERY_S
@@ -96,11 +139,11 @@ class SensorBook:
         return entry
 
 
-def _calibration_of(descriptor: SensorDescriptor) -> Calibration | None:
-    if descriptor.calibration is None:
+def _parsed(sensor_id: str, calibration: Mapping[str, Any] | None) -> Calibration | None:
+    if calibration is None:
         return None
     try:
-        return parse_calibration(descriptor.calibration)
+        return parse_calibration(calibration)
     except MessageError as error:
-        log.warning("the calibration of %s is unusable: %s", descriptor.sensor_id, error)
+        log.warning("the calibration of %s is unusable: %s", sensor_id, error)
         return None

@@ -15,6 +15,7 @@ from dt.communication.database_api import DatabaseApiClient
 from dt.data.database.gap_records import Gaps
 from dt.data.database.gaps import GapQuery, GapReport
 from dt.data.database.records import Records
+from dt.data.database.records_db import RecordsDB
 from dt.data.database.registry_records import RegistryRecords
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
@@ -30,12 +31,12 @@ T0 = NOW - 10_000.0
 class Desk:
     """A store with one sensor at 5 s, and what is asked of it."""
 
-    def __init__(self, file: SQLiteFile) -> None:
+    def __init__(self, file: SQLiteFile, db: RecordsDB) -> None:
         self.storage = SQLStorage(file)
-        self.records = Records(file)
-        self.registry = RegistryRecords(file)
+        self.records = Records(db)
+        self.registry = RegistryRecords(db)
         self.registry.bind(make_descriptor(), NOW)
-        self.gaps = Gaps(file, self.storage)
+        self.gaps = Gaps(db, self.storage)
 
     def take(self, numbers: Sequence[int], *, boot: str = "a", start: float = T0, **more: object) -> None:
         """Keep the readings of these slots of a boot that began at `start`."""
@@ -65,16 +66,17 @@ def reading(number: int, boot: str, start: float, **more: object) -> SensorData:
 
 
 @pytest.fixture
-def desk(file: SQLiteFile) -> Desk:
+def desk(file: SQLiteFile, db: RecordsDB) -> Desk:
     """Return a store with one sensor."""
-    return Desk(file)
+    return Desk(file, db)
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """Return a store for many sensors."""
-    with closing(SQLiteFile(tmp_path_factory.mktemp("gaps") / "store.db")) as file:
-        yield Desk(file)
+    folder = tmp_path_factory.mktemp("gaps")
+    with closing(SQLiteFile(folder / "store.db")) as file, closing(RecordsDB(f"sqlite:///{folder}/records.db")) as db:
+        yield Desk(file, db)
 
 
 def spans(report: GapReport) -> list[tuple[float, float, int, str]]:

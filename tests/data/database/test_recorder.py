@@ -13,6 +13,7 @@ from dt.communication.topics import Topics
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import PageQuery, Records
+from dt.data.database.records_db import RecordsDB
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.utils.dataclasses import DBIdQuery, SensorData
@@ -24,10 +25,10 @@ JPEG = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
 
 
 @pytest.fixture
-def recording(file: SQLiteFile, messaging: MemoryMessaging, tmp_path: Path) -> Iterator[SQLStorage]:
+def recording(file: SQLiteFile, db: RecordsDB, messaging: MemoryMessaging, tmp_path: Path) -> Iterator[SQLStorage]:
     """Return the store that a recorder writes into."""
     storage = SQLStorage(file)
-    recorder = Recorder(storage, Records(file), FrameFiles(tmp_path / "frames"))
+    recorder = Recorder(storage, Records(db), FrameFiles(tmp_path / "frames"))
     subscriptions = recorder.subscribe(messaging)
     yield storage
     for subscription in subscriptions:
@@ -63,7 +64,7 @@ def test_full_store_gets_the_same_readings_again(
 
 
 def test_unreadable_processed_record_becomes_a_dead_letter_that_is_kept(
-    file: SQLiteFile, messaging: MemoryMessaging, recording: SQLStorage, eventually: Eventually
+    db: RecordsDB, file: SQLiteFile, messaging: MemoryMessaging, recording: SQLStorage, eventually: Eventually
 ) -> None:
     """Its neighbours are stored, and the letter can be read in the same place as they."""
     messaging.publish_batch(
@@ -76,7 +77,7 @@ def test_unreadable_processed_record_becomes_a_dead_letter_that_is_kept(
     )
 
     eventually(lambda: len(stored(recording)) == 5, "the readable ones are stored")
-    eventually(lambda: Records(file).page("dead_letters", PageQuery(), {}).items, "the letter is kept")
+    eventually(lambda: Records(db).page("dead_letters", PageQuery(), {}).items, "the letter is kept")
 
 
 def test_number_that_no_column_holds_becomes_a_dead_letter(

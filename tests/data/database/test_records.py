@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dt.data.database.records import PageQuery, Records
-from dt.data.database.sqlite_file import SQLiteFile
+from dt.data.database.records_db import RecordsDB
 from dt.utils.codec import Message
 from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, Prediction
 from tests.data.readings import NOW
@@ -97,9 +97,9 @@ def frame(at: float = 0) -> CameraFrame:
 
 
 @pytest.fixture
-def records(file: SQLiteFile) -> Records:
+def records(db: RecordsDB) -> Records:
     """Return the records of an empty store."""
-    return Records(file)
+    return Records(db)
 
 
 def bodies(records: Records, table: str, **more: object) -> list[bytes]:

@@ -312,16 +312,18 @@ def test_health_says_where_things_are_kept(ask: Ask, database: DatabaseService, 
 def test_registry_is_told_again_to_a_new_log(
     ask: Ask, database: DatabaseService, eventually: Eventually, on_free_ports: Settings
 ) -> None:
-    """A broker that was replaced learns all sensors and plants from the store."""
-    ask("POST", "/bind_sensor", json=make_descriptor().to_dict())
+    """A broker that was replaced learns all sensors with their calibrations, zones and plants from the store."""
+    two_points = {"version": 1, "points": [[0, 0], [1, 1]]}
+    ask("POST", "/bind_sensor", json=make_descriptor(calibration=two_points).to_dict())
     database.stop()
     fresh = MemoryMessaging()
     again = create_service(on_free_ports, fresh, SystemClock())
     again.start()
+    plants = {"plant:basil", "plant:tomato", "plant:lettuce"}
 
     try:
         eventually(
-            lambda: set(registry(fresh)) == {"sensor:air-t", "plant:basil", "plant:tomato", "plant:lettuce"},
+            lambda: set(registry(fresh)) == {*plants, "zone:box", "calibration:air-t:1", "sensor:air-t"},
             "all records are announced",
         )
     finally:

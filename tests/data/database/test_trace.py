@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dt.data.database.records import Records
+from dt.data.database.records_db import RecordsDB
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.trace import Event, Traces
@@ -13,9 +14,9 @@ from tests.data.readings import NOW, make_reading
 
 
 @pytest.fixture
-def traces(file: SQLiteFile) -> Traces:
+def traces(file: SQLiteFile, db: RecordsDB) -> Traces:
     """Return traces of a dry pot: reading r1 -> alert -> command -> result, and air t1 + h1 -> vpd -> other alert."""
-    storage, records = SQLStorage(file), Records(file)
+    storage, records = SQLStorage(file), Records(db)
     storage.insert(
         [
             make_reading("soil", "soil_moisture", 0.1, correlation_id="r1"),
@@ -46,7 +47,7 @@ def traces(file: SQLiteFile) -> Traces:
             CameraFrame.from_dict(frame),
         ]
     )
-    return Traces(file)
+    return Traces(storage, records)
 
 
 def alert(alert_id: str, correlation_id: str, timestamp: float, **more: object) -> AlertEvent:
@@ -94,10 +95,11 @@ def test_unknown_id_has_no_events(traces: Traces) -> None:
     assert traces.trace("never") == []
 
 
-def test_circle_of_causes_ends(file: SQLiteFile) -> None:
+def test_circle_of_causes_ends(file: SQLiteFile, db: RecordsDB) -> None:
     """Ids that name each other must not turn for ever."""
-    SQLStorage(file).insert(
+    storage = SQLStorage(file)
+    storage.insert(
         [make_reading("a", correlation_id="1", caused_by=["2"]), make_reading("b", correlation_id="2", caused_by=["1"])]
     )
 
-    assert len(Traces(file).trace("1")) == 2
+    assert len(Traces(storage, Records(db)).trace("1")) == 2

@@ -7,9 +7,27 @@ from dt.communication.messaging import Record
 from dt.communication.topics import Topics
 from dt.data.processing.sensor_book import SensorBook
 from dt.utils.clock import ManualClock
+from dt.utils.dataclasses import RegistryRecord, SensorCalibration
 from tests.data.readings import NOW, make_descriptor, register
 
 POINTS = [[1, 0.0], [2, 1.0]]
+
+
+def say_calibration(messaging: MemoryMessaging, version: int, since: float, *, is_taken_away: bool = False) -> None:
+    """Say on the registry topic what the database would of a version of the soil sensor's calibration."""
+    body = None if is_taken_away else {"version": version, "points": POINTS}
+    kept = SensorCalibration(sensor_id="soil", version=version, since=since, calibration=body)
+    name = f"calibration:soil:{version}"
+    record = RegistryRecord(record_id=name, kind="calibration", timestamp=NOW, body=kept.to_dict())
+    messaging.publish(Topics.REGISTRY, record, key=name)
+
+
+def version_at(book: SensorBook, timestamp: float) -> int | None:
+    """Return which calibration the soil sensor's readings of an instant are made by."""
+    entry = book.find("soil")
+    assert entry is not None
+    found = entry.calibration_at(timestamp)
+    return None if found is None else found.version
 
 
 def test_unknown_sensor_makes_the_book_look_again(messaging: MemoryMessaging, clock: ManualClock) -> None:
@@ -84,3 +102,48 @@ def test_sensor_with_an_unusable_calibration_is_known_without_it(
 
     assert entry is not None
     assert entry.calibration is None
+
+
+def test_reading_has_the_calibration_that_was_valid_for_its_time(
+    messaging: MemoryMessaging, clock: ManualClock
+) -> None:
+    """Not the newest: what waited in an outbox was measured before; of what was before all, the first."""
+    for version, since in ((1, NOW), (2, NOW + 10), (3, NOW + 20)):
+        say_calibration(messaging, version, since)
+    register(messaging, make_descriptor("soil", calibration={"version": 3, "points": POINTS}))
+    book = SensorBook(messaging, clock)
+
+    found = [version_at(book, NOW + at) for at in (-1e6, 0, 9.999, 10, 19, 20, 1e6)]
+
+    assert found == [1, 1, 1, 2, 2, 3, 3]
+
+
+def test_later_version_that_reaches_back_wins(messaging: MemoryMessaging, clock: ManualClock) -> None:
+    """A person corrects a calibration also for what was measured by the wrong one."""
+    for version, since in ((1, NOW), (2, NOW + 20), (3, NOW + 10)):
+        say_calibration(messaging, version, since)
+    register(messaging, make_descriptor("soil", calibration={"version": 3, "points": POINTS}))
+    book = SensorBook(messaging, clock)
+
+    assert [version_at(book, NOW + at) for at in (5, 15, 25)] == [1, 3, 3]
+
+
+def test_calibration_that_was_taken_away_reads_nothing_from_then_on(
+    messaging: MemoryMessaging, clock: ManualClock
+) -> None:
+    """Counts stay counts again; what was before keeps its scale."""
+    say_calibration(messaging, 1, NOW)
+    say_calibration(messaging, 2, NOW + 10, is_taken_away=True)
+    register(messaging, make_descriptor("soil"))
+    book = SensorBook(messaging, clock)
+
+    assert [version_at(book, NOW + at) for at in (5, 15)] == [1, None]
+
+
+def test_version_that_only_the_sensor_tells_holds_since_then(messaging: MemoryMessaging, clock: ManualClock) -> None:
+    """A registry that lost a record of a version still reads counts."""
+    say_calibration(messaging, 1, NOW - 100)
+    register(messaging, make_descriptor("soil", calibration={"version": 2, "points": POINTS}))
+    book = SensorBook(messaging, clock)
+
+    assert [version_at(book, NOW + at) for at in (-5, 5)] == [1, 2]
