@@ -292,6 +292,28 @@ class TestImports:
         others = {name for name in loaded if name not in standard and not name.startswith("_")}
         assert others <= {"dt", "gpiozero", "colorzero"}
 
+    def test_the_collector_loads_nothing_of_the_records_database(self, tmp_path: Path) -> None:
+        """A small Pi that only measures stays small."""
+        loaded = set(imported(["dt.collector.main"], tmp_path)["loaded"])
+
+        assert loaded & {"sqlalchemy", "alembic", "mako", "psycopg"} == set()
+
+    def test_the_collector_is_imported_within_a_second(self, tmp_path: Path) -> None:
+        """By the processor's time, so that a busy machine changes nothing."""
+        script = (
+            "import time; begin = time.process_time(); import dt.collector.main; print(time.process_time() - begin)"
+        )
+        command = [sys.executable, "-c", script]
+
+        def seconds() -> float:
+            done = subprocess.run(
+                command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+                capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            return float(done.stdout)
+
+        assert min(seconds() for _ in range(2)) < 1.0
+
 
 class TestTrackedFiles:
     """What is in the repository can be read by anyone, anywhere."""

@@ -19,6 +19,7 @@ from dt.utils.records import (
     RegistryRecord,
     SensorCalibration,
 )
+from dt.utils.reports import DeadLetter, HealthReport
 from dt.utils.vocabulary import AlertState, Command, GapCause, HealthStatus, Origin, Outcome, Severity, Verdict
 
 __all__ = [
@@ -341,20 +342,6 @@ class CameraFrame(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HealthReport(Message):
-    """How a service, or one sensor of it, does."""
-
-    service: str
-    status: HealthStatus
-    timestamp: Timestamp
-    sensor_id: str | None = None
-    why: str = ""
-    detail: dict[str, Any] = field(default_factory=dict)
-    schema: int = 1
-    origin: Origin = Origin.LIVE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GapNotice(Message):
     """Why readings of a sensor are missing: numbered within one boot, by time alone between two.
 
@@ -386,21 +373,3 @@ class GapNotice(Message):
             raise MessageError("last_sequence", "must be there together with first_sequence, or neither")
         if self.cause is GapCause.CADENCE and (self.first_sequence is None or self.step_s is None or self.step_s <= 0):
             raise MessageError("step_s", "must be over 0, with first_sequence, when the cause is cadence")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter(Message):
-    """A record that nobody could use: reason, where it stood, its first 4 KiB (base64) and SHA-256."""
-
-    reason: str
-    why: str
-    topic: str
-    partition: int
-    offset: int
-    size_bytes: int
-    head_base64: str
-    sha256: str
-    timestamp: Timestamp
-    key: str | None = None
-    schema: int = 1
-    origin: Origin = Origin.LIVE

@@ -59,6 +59,7 @@ def test_the_demo_never_touches_the_real_data(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "demo"
     assert settings.data_dir == folder
     assert settings.database_file == folder / "plant_twin.db"
+    assert settings.records_url == f"sqlite:///{folder / 'records.db'}"
     assert settings.wire_path == folder / "wire.sock"
     assert settings.models_path == folder / "models"
     assert (settings.messaging, settings.hardware) == ("memory", "simulated")

@@ -62,6 +62,8 @@ def test_the_first_that_is_set_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("MAX_BROWSERS", "0"),
         ("TOPIC_PREFIX", "a b"),
         ("DATABASE_URL", "oracle://x"),
+        ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "postgresql://host"),
         ("STORAGE", "stone"),
         ("KAFKA_URL", "127.0.0.1:99999"),
         ("FLASK_AI_URL", "http://127.0.0.1:99999"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -12,6 +14,8 @@ from dt.data.database.reading_runs import NEIGHBOURS, Row, run_of, runs_in_order
 from dt.data.database.record_keepers import ms
 from dt.data.database.storage import Run
 from dt.data.database.tables import FRAMES
+
+_AT_ONCE = 1000  # bodies of pictures in memory
 
 
 class _Numbered(msgspec.Struct):
@@ -38,11 +42,15 @@ def _rows(connection: Connection, sensor_id: str, since_ms: int, until_ms: int) 
     at = FRAMES.c.timestamp_ms
     of_sensor = select(at, FRAMES.c.body).where(FRAMES.c.sensor_id == sensor_id)
     before = connection.execute(of_sensor.where(at < since_ms).order_by(at.desc()).limit(NEIGHBOURS)).fetchall()
-    inside = connection.execute(of_sensor.where(at >= since_ms, at < until_ms).order_by(at))
-    after = of_sensor.where(at >= until_ms).order_by(at).limit(1)
-    for timestamp_ms, body in chain(before[::-1], inside.fetchall(), connection.execute(after)):
-        said = msgspec.json.decode(body, type=_Numbered)
-        yield timestamp_ms, said.boot_id, said.sequence, said.origin
+    yield from map(_numbered, before[::-1])
+    inside = of_sensor.where(at >= since_ms, at < until_ms).order_by(at)
+    yield from map(_numbered, connection.execute(inside, execution_options={"yield_per": _AT_ONCE}))
+    yield from map(_numbered, connection.execute(of_sensor.where(at >= until_ms).order_by(at).limit(1)))
+
+
+def _numbered(found: Any) -> Row:
+    said = msgspec.json.decode(found.body, type=_Numbered)
+    return found.timestamp_ms, sys.intern(said.boot_id), said.sequence, sys.intern(said.origin)
 
 
 def _is_break(one: Row, two: Row, ends: Sequence[int], cuts: set[int]) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, Programming
 
 from dt.data.database.migrations import to_head
 from dt.data.database.owner import owned
-from dt.utils.exceptions import StorageError
+from dt.utils.exceptions import MessageError, StorageError
 
 _BUSY_S = 5.0
 _CONNECT_S = 5
@@ -159,10 +159,15 @@ def _refuse_readings(connection: Connection, where: str) -> None:
 
 @contextmanager
 def _storage_errors(where: str) -> Iterator[None]:
-    """Turn a busy, full, broken or absent database into a StorageError; what a record does wrong stays what it is."""
+    """Turn a busy, full, broken or absent database into a StorageError; what a record does wrong comes again for ever.
+
+    PostgreSQL has no NUL in texts, and neither has numbers of more than 64 bits.
+    """
     try:
         yield
-    except (IntegrityError, DataError, ProgrammingError):
+    except (DataError, OverflowError) as error:
+        raise MessageError("$", f"cannot be kept by the database: {getattr(error, 'orig', None) or error}") from error
+    except (IntegrityError, ProgrammingError):
         raise
     except SQLAlchemyError as error:
         raise StorageError(f"{where}: {getattr(error, 'orig', None) or error}") from error

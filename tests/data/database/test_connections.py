@@ -10,9 +10,11 @@ from dt.utils.config import load_settings
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_connection_leads_to_the_file_that_the_service_writes() -> None:
-    """With default settings, and for reading alone."""
-    [connection] = json.loads((ROOT / "connections.json").read_text("utf-8"))["sqltools.connections"]
+def test_connections_lead_to_the_files_that_the_service_writes() -> None:
+    """With default settings."""
+    settings = load_settings(env_file=None)
+    connections = json.loads((ROOT / "connections.json").read_text("utf-8"))["sqltools.connections"]
 
-    assert connection["database"] == "${workspaceFolder}/" + str(load_settings(env_file=None).database_file)
-    assert connection["driver"] == "SQLite"
+    paths = [str(settings.database_file), settings.records_url.removeprefix("sqlite:///")]
+    assert [connection["database"] for connection in connections] == ["${workspaceFolder}/" + path for path in paths]
+    assert {connection["driver"] for connection in connections} == {"SQLite"}

@@ -10,6 +10,7 @@ from dt.data.database.records import PageQuery, Records
 from dt.data.database.records_db import RecordsDB
 from dt.utils.codec import Message
 from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, Prediction
+from dt.utils.exceptions import MessageError
 from tests.data.readings import NOW
 
 
@@ -72,7 +73,7 @@ def prediction(at: float = 0) -> Prediction:
     )
 
 
-def letter(at: float = 0) -> DeadLetter:
+def letter(at: float = 0, offset: int | None = None) -> DeadLetter:
     """Return a dead letter."""
     return DeadLetter.from_dict(
         {
@@ -80,7 +81,7 @@ def letter(at: float = 0) -> DeadLetter:
             "why": "x",
             "topic": "t",
             "partition": 0,
-            "offset": int(at),
+            "offset": int(at) if offset is None else offset,
             "size_bytes": 1,
             "head_base64": "",
             "sha256": "0",
@@ -143,6 +144,29 @@ def test_pages_join_without_gap_or_repetition(records: Records) -> None:
             break
 
     assert len(set(found)) == len(found) == 10
+
+
+def test_what_a_database_cannot_hold_is_the_records_own_fault(db: RecordsDB, records: Records) -> None:
+    """A retry would not help: PostgreSQL has no NUL, and a number has 64 bits; all else of the batch comes again."""
+    wrong = [letter(2, offset=2**70)] if db.where.endswith(".db") else [letter(2, offset=2**70), alert(alert_id="a\0")]
+
+    for message in wrong:
+        with pytest.raises(MessageError, match="cannot be kept"):
+            records.keep([letter(1), message])
+
+    assert bodies(records, "dead_letters") == []
+
+
+def test_question_that_the_database_cannot_understand_is_refused(db: RecordsDB, records: Records) -> None:
+    """By a client's error, or by an empty answer; never as the database's failure."""
+    if db.where.endswith(".db"):
+        assert bodies(records, "alerts", plant_id="a\0b") == []
+    else:
+        with pytest.raises(MessageError):
+            bodies(records, "alerts", plant_id="a\0b")
+    for cursor in ("x", "1", "1-x", f"{2**70}-1"):
+        with pytest.raises(MessageError, match="cursor"):
+            bodies(records, "alerts", cursor=cursor)
 
 
 def test_alert_stands_where_its_last_event_left_it(records: Records) -> None:
