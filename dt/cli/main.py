@@ -14,7 +14,20 @@ from dt.cli.exits import FAILURE, SUCCESS, WRONG_USE
 from dt.utils.exceptions import ConfigError, DTError, MessageError, RemoteServiceError
 
 # In the order of `dt --help`; each is a module of dt/cli/commands.
-COMMANDS = ("demo", "solo", "up", "down", "status", "replay", "report", "timelapse", "doctor", "settings")
+COMMANDS = (
+    "demo",
+    "solo",
+    "up",
+    "down",
+    "status",
+    "replay",
+    "report",
+    "timelapse",
+    "backup",
+    "restore",
+    "doctor",
+    "settings",
+)
 
 
 class CommandModule(Protocol):

@@ -72,7 +72,9 @@ class DatabaseService(Service):
         db = open_records(self._settings, self.clock.wall())
         self.closing("records", db.close)
         log.info("records are kept in %s", db.where)
-        self._readings = open_readings(self._settings, lambda: file, self.clock, self._surroundings(RegistryRecords(db)))
+        self._readings = open_readings(
+            self._settings, lambda: file, self.clock, self._surroundings(RegistryRecords(db))
+        )
         self.closing("readings", self._readings.storage.close)
         store = self._store(db, self._readings)
         self._put_rig_plants(store.registry)
