@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +24,7 @@ from dt.utils.config import Settings
 from dt.utils.dataclasses import RegistryRecord, SensorData
 from tests.conftest import lacking
 from tests.data.processing.series import SENSORS, series, trembling
-from tests.data.readings import NOW, make_reading, raw_record, readings_in
+from tests.data.readings import NOW, raw_record, readings_in
 from tests.integration.broker import Broker
 from tests.integration.conftest import broker
 
