@@ -12,20 +12,18 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from dt.communication.messaging import Record
 from dt.communication.opening import open_messaging
 from dt.communication.topics import Topics, raw_topics
 from dt.evaluation.spark_session import SparkError, kafka_jars, kafka_options, open_spark, require_spark
-from dt.evaluation.spark_zone import OUTPUTS, ROLLUPS, STATE, ZoneState, in_log_order, judge_records, rollup_rows
+from dt.evaluation.spark_zone import OUTPUTS, ROLLUPS, StateFolder, in_log_order, judge_records, rollup_rows
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings, load_settings
 from dt.utils.exceptions import ConfigError, DTError
@@ -86,14 +84,21 @@ def _judge(session: Any, settings: Settings, job: Job, registry: Sequence[Record
     """Run the stream to the log's present end and return how many records it read."""
     from pyspark.errors import PySparkException
 
+    judge = _judging(settings, job.folder, registry)
+
+    def keep(frame: Any, number: int) -> None:
+        # A batch that was cut off comes again with its number, begins from the state before it, and writes over.
+        made = _columns(frame.withColumn("batch", f.lit(number)).groupBy("key").applyInPandas(judge, OUTPUTS))
+        target = job.folder / "processed" / f"batch={number}"
+        made.write.mode("overwrite").partitionBy("topic").parquet(str(target))
+
     try:
+        from pyspark.sql import functions as f
+
         query = (
-            _processed(_raw(session, settings, job), settings, registry)
-            .writeStream.format("parquet")
-            .option("path", str(job.folder / "processed"))
+            _raw(session, settings, job)
+            .writeStream.foreachBatch(keep)
             .option("checkpointLocation", str(job.folder / "checkpoint"))
-            .partitionBy("topic")
-            .outputMode("append")
             .trigger(availableNow=True)
             .start()
         )
@@ -117,36 +122,32 @@ def _raw(session: Any, settings: Settings, job: Job) -> Any:
         source = source.option("startingOffsetsByTimestampStrategy", "latest")
     records = source.load().select(
         *("topic", "partition", "offset", "value"),
-        f.col("key").cast("string").alias("key"),
+        f.coalesce(f.col("key").cast("string"), f.lit("")).alias("key"),
         f.expr("unix_millis(timestamp)").alias("taken_ms"),
     )
     return records if job.until is None else records.where(f.col("taken_ms") < int(job.until * 1000))
 
 
-def _processed(records: Any, settings: Settings, registry: Sequence[Record]) -> Any:
-    """Return what the service would publish, its readings as columns and other messages as `body`."""
-    from pyspark.sql import functions as f
-    from pyspark.sql.streaming.state import GroupStateTimeout
+def _judging(settings: Settings, folder: Path, registry: Sequence[Record]) -> Callable[[Any], Any]:
+    """Return what judges one zone's part of a batch."""
+    timezone, cut, kept = settings.zone_name, len(settings.topic_prefix), list(registry)
 
-    timezone, cut = settings.zone_name, len(settings.topic_prefix)
-    kept = list(registry)
-
-    def judge(_key: Any, frames: Iterable[Any], state: Any) -> Iterator[Any]:
+    def judge(frame: Any) -> Any:
         import pandas as pd
 
-        before = ZoneState()
-        if state.exists:
-            zones, place = state.get
-            before = ZoneState(msgspec.msgpack.decode(bytes(zones), type=dict[str, bytes]), place)
-        found, after = judge_records(kept, timezone, in_log_order(frames, cut), before)
-        state.update((msgspec.msgpack.encode(after.zones), after.place))
-        yield pd.DataFrame(found, columns=["place", "topic", "body"])
+        states = StateFolder(folder / "state", str(frame["key"].iloc[0]))
+        number = int(frame["batch"].iloc[0])
+        found, after = judge_records(kept, timezone, in_log_order(frame, cut), states.before(number))
+        states.keep(number, after)
+        return pd.DataFrame(found, columns=["place", "topic", "body"])
 
-    made = (
-        records.withColumn("zone", f.coalesce("key", f.lit("")))
-        .groupBy("zone")
-        .applyInPandasWithState(judge, OUTPUTS, STATE, "append", GroupStateTimeout.NoTimeout)
-    )
+    return judge
+
+
+def _columns(made: Any) -> Any:
+    """Return readings as columns, and other messages as `body`."""
+    from pyspark.sql import functions as f
+
     text = f.col("body").cast("string")
     is_reading = f.col("topic") != Topics.DEAD_LETTERS
     parsed = made.select(
@@ -165,7 +166,7 @@ def _roll_up(session: Any, folder: Path) -> None:
     """Summarise all processed readings anew, a day of a series at a time."""
     from pyspark.sql import functions as f
 
-    if not any((folder / "processed").glob("topic=*/*.parquet")):
+    if not any((folder / "processed").glob("batch=*/topic=*/*.parquet")):
         return
 
     def roll(frame: Any) -> Any:

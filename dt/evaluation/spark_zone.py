@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OUTPUTS = "place BIGINT, topic STRING, body BINARY"
-STATE = "zones BINARY, place BIGINT"
 ROLLUPS = (
     "width_s INT, begin_s BIGINT, sensor_id STRING, data_type STRING, unit STRING, zone_id STRING, plant_id STRING,"
     " count BIGINT, min DOUBLE, mean DOUBLE, max DOUBLE, suspects BIGINT"
@@ -48,6 +49,32 @@ class ZoneState(msgspec.Struct):
     place: int = 0
 
 
+class StateFolder:
+    """One key's states on disk, each by the batch that left it: a batch that is done again begins where it began."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._folder = folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+
+    def before(self, number: int) -> ZoneState:
+        """Return the state that a batch begins with."""
+        earlier = [found for found in self._numbers() if found < number]
+        if not earlier:
+            return ZoneState()
+        return msgspec.msgpack.decode((self._folder / str(max(earlier))).read_bytes(), type=ZoneState)
+
+    def keep(self, number: int, state: ZoneState) -> None:
+        """Keep what a batch left, and forget what no batch begins with any more."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        aside = self._folder / f".{number}"
+        aside.write_bytes(msgspec.msgpack.encode(state))
+        aside.replace(self._folder / str(number))
+        for old in sorted(found for found in self._numbers() if found < number)[:-1]:
+            (self._folder / str(old)).unlink()
+
+    def _numbers(self) -> list[int]:
+        return [int(path.name) for path in self._folder.glob("[0-9]*")]
+
+
 def judge_records(
     registry: Sequence[Record], timezone: str, records: Sequence[Record], state: ZoneState
 ) -> tuple[list[tuple[int, str, bytes]], ZoneState]:
@@ -69,17 +96,17 @@ def judge_records(
     return found, ZoneState(zones, place)
 
 
-def in_log_order(frames: Iterable[pd.DataFrame], cut: int) -> list[Record]:
+def in_log_order(frame: pd.DataFrame, cut: int) -> list[Record]:
     """Return the records of a batch: of each partition by offset, those of several by when the log took them.
 
     A clock that was set back does not reorder a partition: a record counts as no older than those before it.
     """
     parts: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
-    for frame in frames:
-        columns = (frame[name] for name in ("topic", "partition", "offset", "key", "value", "taken_ms"))
-        for topic, partition, offset, key, value, taken_ms in zip(*columns, strict=True):
-            record = Record(topic[cut:], partition, offset, key, value, {}, taken_ms / 1000)
-            parts[topic, partition].append(record)
+    columns = (frame[name].to_list() for name in ("topic", "partition", "offset", "key", "value", "taken_ms"))
+    for topic, partition, offset, key, value, taken_ms in zip(*columns, strict=True):
+        content = bytes(value) if isinstance(value, bytes | bytearray) else None
+        record = Record(topic[cut:], partition, offset, key, content, {}, taken_ms / 1000)
+        parts[topic, partition].append(record)
     placed = []
     for (topic, partition), records in parts.items():
         newest = 0.0

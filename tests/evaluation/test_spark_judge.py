@@ -18,7 +18,7 @@ from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.processing.processor import Processor
 from dt.data.processing.sensor_book import SensorBook
 from dt.evaluation.spark_judge import Job, main, run_job
-from dt.evaluation.spark_zone import ZoneState, in_log_order, judge_records, rollup_rows
+from dt.evaluation.spark_zone import StateFolder, ZoneState, in_log_order, judge_records, rollup_rows
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import RegistryRecord, SensorData
@@ -30,24 +30,24 @@ from tests.integration.conftest import broker
 
 __all__ = ["broker"]
 
-MINUTES = 2 * 1440
+MINUTES = 1440 + 360
 Row = dict[str, Any]
 
 
 def season(zone_id: str, seed: int) -> list[SensorData]:
-    """Return two days of a zone with a spike, a plateau, an impossible value, late and repeated readings."""
+    """Return thirty hours of a zone with a spike, a plateau, an impossible value, late and repeated readings."""
     more = {"zone_id": zone_id}
     air = trembling(MINUTES, seed=seed)
     air[700], air[900:1100] = 35.0, [air[900]] * 200
     second = [value + 0.1 for value in trembling(MINUTES, seed=seed + 1)]
     humidity = trembling(MINUTES, 55.0, 0.5, seed=seed + 2)
-    humidity[1500] = 250.0
+    humidity[1200] = 250.0
     light = [0.0 if minute % 1440 < 400 else 900.0 + minute % 7 for minute in range(MINUTES)]
     found = series(air, f"{zone_id}-t", **more) + series(second, f"{zone_id}-t2", **more)
     found += series(humidity, f"{zone_id}-h", "humidity", **more)
     found += series(light, f"{zone_id}-lux", "light_intensity", **more)
     moved = found.pop(300)
-    return [*found[:2000], moved, found[5], *found[2000:]]
+    return [*found[:1500], moved, found[5], *found[1500:]]
 
 
 def registered() -> list[Outgoing]:
@@ -117,6 +117,17 @@ def test_state_between_batches_changes_nothing() -> None:
     assert parts == whole
 
 
+def test_batch_that_is_done_again_begins_where_it_began(tmp_path: Path) -> None:
+    """A state is that of the batch before, whatever the one that was cut off has left."""
+    states = StateFolder(tmp_path, "box")
+    for number in (0, 1, 4):
+        states.keep(number, ZoneState({"box": b"x"}, number))
+
+    assert [states.before(number).place for number in (4, 5)] == [1, 4]
+    assert StateFolder(tmp_path, "shelf").before(4) == ZoneState()
+    assert len(list(tmp_path.glob("*/*"))) == 2
+
+
 def test_records_of_a_batch_keep_the_order_of_their_partition() -> None:
     """Spark gives them in any order; a log's clock that was set back moves none before its predecessor."""
     import pandas as pd
@@ -124,7 +135,7 @@ def test_records_of_a_batch_keep_the_order_of_their_partition() -> None:
     columns = ("topic", "partition", "offset", "key", "value", "taken_ms")
     rows = [("p.b", 0, 5, "z", b"", 2500), ("p.a", 0, 2, "z", b"", 1000), ("p.a", 0, 1, "z", b"", 3000)]
 
-    found = in_log_order([pd.DataFrame([row], columns=columns) for row in rows], len("p."))
+    found = in_log_order(pd.DataFrame(rows, columns=columns), len("p."))
 
     assert [(record.topic, record.offset) for record in found] == [("b", 5), ("a", 1), ("a", 2)]
 
