@@ -97,9 +97,9 @@ class IntegrityCheck:
         wait_s = _FIRST_AFTER_S
         while not self._clock.wait(self._stop, wait_s):
             found = self.check()
-            wait_s = EVERY_S
+            wait_s = 0.0 if found.damages else EVERY_S
             if found.damages:
-                self._repeat(found)
+                self._repeat(found)  # takes the day
 
     def _repeat(self, found: Checked) -> None:
         """Say every minute for a day what is damaged."""
