@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-query outage \
+.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-query outage fuzz-api \
   report-realism report-quality box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
@@ -79,6 +79,9 @@ bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/f
 
 bench-query: $(call STAMP,dev) ## Measure charts over HTTP under load; writes build/figures/query.json
 	@$(BIN)/python scripts/bench/query.py $(ARGS)
+
+fuzz-api: $(call STAMP,dev) ## Fuzz the REST facade with schemathesis (ARGS="--seconds 600 --seed N")
+	@$(BIN)/python scripts/fuzz_api.py $(ARGS)
 
 report-realism: $(call STAMP,dev) ## Compare simulated days with measured ones (ARGS: folder of the data); writes notes/realism
 	@$(BIN)/python scripts/report_realism.py $(ARGS)

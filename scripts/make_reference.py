@@ -246,7 +246,7 @@ def rest_lines() -> Iterator[str]:
     """Yield the page of endpoints, one section per service."""
     urls = {name: str(Settings.model_fields[field].default) for name, field in _URL_FIELDS.items()}
     always = ", ".join(f"`GET {path}`" for path in _EVERYWHERE)
-    yield f"Every service answers {always}; collector, processing and alerts have no other endpoints."
+    yield f"Every service answers {always}; collector and processing have no other endpoints."
     yield "Errors are problem+json (RFC 9457) and name the field. What is not GET needs `Authorization: Bearer …`;"
     yield "reads, `POST /data/…` among them, need it when the service listens beyond loopback. The dashboard asks for a"
     yield "session and its CSRF token instead."
@@ -261,12 +261,14 @@ _URL_FIELDS = {
     "ai": "flask_ai_url",
     "controller": "flask_controller_url",
     "simulator": "flask_simulator_url",
+    "alerts": "flask_alerts_url",
 }
 
 
 def url_maps() -> Iterator[tuple[str, Flask]]:
     """Yield each service's Flask app; routes look at their service only when they are asked."""
     from dt.ai import app as ai
+    from dt.alerts.rest import add_pages as add_alert_pages
     from dt.controller.rest import add_pages
     from dt.data.database.routes import add_routes
     from dt.simulator import main as simulator
@@ -288,6 +290,9 @@ def url_maps() -> Iterator[tuple[str, Flask]]:
         controller = create_api(service, settings, "-")
         add_pages(controller, unasked)
         yield "controller", controller
+        alerts = create_api(service, settings, "-")
+        add_alert_pages(alerts, unasked, unasked)
+        yield "alerts", alerts
         yield "simulator", simulator.create_service(settings, clock)._app("-")
 
 

@@ -33,7 +33,7 @@ SETTING_WORDS: Mapping[str, str] = {
     "KAFKA_CLIENT": "which client library talks to Kafka",
     "TOPIC_PREFIX": "precedes the names of topics and groups",
     "INSTANCE": "tells processes of one service apart; a restart keeps its own",
-    "STORAGE": "where readings are kept",
+    "STORAGE": "where readings are kept; empty: `influx` when INFLUX_URL and INFLUX_TOKEN are set, else `sqlite`",
     "INFLUX_URL": "where InfluxDB answers",
     "INFLUX_TOKEN": "token of InfluxDB",
     "INFLUX_ORG": "organisation in InfluxDB",
@@ -94,7 +94,8 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     (
         "database",
         "GET /series",
-    ): "`plant_id`, `data_type`, `since`, `until`, `points`: minimum, mean, maximum by bucket",
+    ): "`plant_id`, `data_type`, `since`, `until`, `points`: minimum, mean, maximum by bucket; by local days with"
+    " `resolution` (day) and `timezone`",
     (
         "database",
         "GET /gaps",
@@ -106,6 +107,14 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     ("database", "GET /frames"): "descriptions of pictures, newest first",
     ("database", "GET /frames/<sha256>.jpg"): "a picture",
     ("database", "GET /trace/<correlation_id>"): "everything that a reading caused, in causal order",
+    (
+        "database",
+        "GET /export.csv",
+    ): "`data_type`, `since`, `until`, `plant_id`, `sensor_id`, `verdicts`: CSV, streamed",
+    ("database", "GET /export.parquet"): "the same as Parquet, where the group db is installed",
+    ("database", "GET /openapi.json"): "the OpenAPI 3.1 document, with every parameter, body and answer",
+    ("database", "GET /docs"): "the page to try it",
+    ("database", "GET /docs/<filename>"): "its scripts and styles",
     ("controller", "GET /policies/<plant_id>"): "the plant's policy, and whether it is enabled",
     ("ai", "GET /models"): "registered models with their metadata",
     ("ai", "POST /models/<name>/promote"): '`{"version": …}`: which version is used from now on',

@@ -7,6 +7,7 @@ import sys
 from prometheus_client import Counter, Gauge
 
 from dt.alerts.desk import AlertDesk
+from dt.alerts.rest import add_pages
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.process import run_process
@@ -14,8 +15,10 @@ from dt.communication.topics import Topics
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import AlertEvent
-from dt.utils.http_server import HttpServer, health_app, server_for
+from dt.utils.http import create_api
+from dt.utils.http_server import HttpServer, server_for
 from dt.utils.logger import get_logger
+from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
 GROUP = "alerts"
@@ -40,12 +43,14 @@ class AlertService(Service):
 
     @property
     def port(self) -> int:
-        """Return the port that the health pages are on."""
+        """Return the port that REST is served on."""
         return self._server.port if self._server else 0
 
     def on_start(self) -> None:
-        """Serve the health pages and follow the conditions."""
-        self._server = server_for(health_app(self), self._settings, self._settings.flask_alerts_url, threads=2)
+        """Serve people's decisions and follow the conditions."""
+        app = create_api(self, self._settings, ensure_token(self._settings), __name__)
+        add_pages(app, self._desk, self._keep)
+        self._server = server_for(app, self._settings, self._settings.flask_alerts_url, threads=2)
         self._server.start()
         self.closing("web server", self._server.stop)
         self._subscription = self._messaging.transform([Topics.ALERT_CONDITIONS], GROUP, self._desk)
@@ -67,6 +72,10 @@ class AlertService(Service):
             "lag": self._subscription.last_lag if self._subscription is not None else 0,
             "messaging": self._messaging.health(),
         }
+
+    def _keep(self, event: AlertEvent) -> None:
+        self._messaging.publish(Topics.ALERTS, event, key=event.plant_id or event.zone_id)
+        self._messaging.flush()
 
     def _note(self, event: AlertEvent) -> None:
         self._events.labels(event.state, event.severity).inc()

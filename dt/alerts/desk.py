@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from dt.communication.messaging import Outgoing, Record, outgoing
 from dt.communication.topics import Topics
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, Origin, Severity
-from dt.utils.exceptions import DTError, MessageError
-from dt.utils.ids import derived_id
+from dt.utils.exceptions import ConflictError, DTError, MessageError
+from dt.utils.ids import derived_id, new_correlation_id
 from dt.utils.logger import get_logger
 
 BY = "alerts"
@@ -38,6 +40,7 @@ class AlertDesk:
         self._clock = clock
         self._told = told
         self._latest: dict[str, AlertEvent] | None = None  # by key; None while the events have to be read
+        self._lock = threading.RLock()  # conditions come by the log, people's decisions by REST
 
     @property
     def open(self) -> list[AlertEvent]:
@@ -47,25 +50,52 @@ class AlertDesk:
     def restore(self, state: Sequence[Record]) -> None:
         """Begin from the committed events; when they cannot be read now, the next condition tries again."""
         del state
-        self._latest = None
-        try:
-            self._latest = _latest_of(self._read_events())
-        except DTError as error:
-            log.info("the alerts so far are not known yet: %s", error)
+        with self._lock:
+            self._latest = None
+            try:
+                self._known()
+            except DTError as error:
+                log.info("the alerts so far are not known yet: %s", error)
 
     def transform(self, records: Sequence[Record]) -> Sequence[Outgoing]:
         """Return the events that a batch of conditions causes; raises a retriable error while events cannot be read."""
+        events = []
+        with self._lock:
+            latest = self._known()
+            for record in records:
+                condition = _live_condition(record)
+                event = None if condition is None else self._step(condition, latest)
+                if event is not None:
+                    latest[event.key] = event
+                    events.append(event)
+                    self._told(event)
+        return [outgoing(Topics.ALERTS, event, key=event.plant_id or event.zone_id) for event in events]
+
+    def decide(
+        self, alert_id: str, state: AlertState, by: str, keep: Callable[[AlertEvent], None]
+    ) -> AlertEvent | None:
+        """Acknowledge or resolve an alert as a person says; None when no key's latest alert is called so.
+
+        `keep` makes the event durable before it holds here. Deciding the same again changes nothing; a resolved alert
+        raises ConflictError.
+        """
+        with self._lock:
+            latest = self._known()
+            last = next((event for event in latest.values() if event.alert_id == alert_id), None)
+            if last is None or last.state is state:
+                return last
+            if not _is_open(last):
+                raise ConflictError(f"alert {alert_id} is resolved already, by {last.by}")
+            event = _decided(last, state, by, self._clock.wall())
+            keep(event)
+            latest[event.key] = event
+            self._told(event)
+            return event
+
+    def _known(self) -> dict[str, AlertEvent]:
         if self._latest is None:
             self._latest = _latest_of(self._read_events())
-        events = []
-        for record in records:
-            condition = _live_condition(record)
-            event = None if condition is None else self._step(condition, self._latest)
-            if event is not None:
-                self._latest[event.key] = event
-                events.append(event)
-                self._told(event)
-        return [outgoing(Topics.ALERTS, event, key=event.plant_id or event.zone_id) for event in events]
+        return self._latest
 
     def _step(self, condition: AlertCondition, latest: dict[str, AlertEvent]) -> AlertEvent | None:
         last = latest.get(condition.key)
@@ -99,6 +129,17 @@ def _raised(condition: AlertCondition, last: AlertEvent) -> AlertEvent | None:
 
 def _resolved(condition: AlertCondition, last: AlertEvent) -> AlertEvent:
     return _event(condition, last.alert_id, AlertState.RESOLVED, last.severity, _parents(condition, last))
+
+
+def _decided(last: AlertEvent, state: AlertState, by: str, now: float) -> AlertEvent:
+    return replace(
+        last,
+        state=state,
+        by=by,
+        timestamp=max(now, last.timestamp),
+        correlation_id=new_correlation_id(now),
+        caused_by=(last.correlation_id,),
+    )
 
 
 def _event(

@@ -25,6 +25,8 @@ COMMANDS = (
     "timelapse",
     "backup",
     "restore",
+    "export",
+    "token",
     "doctor",
     "settings",
 )

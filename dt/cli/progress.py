@@ -37,14 +37,40 @@ class Progress:
 
     def __call__(self, done: float, total: float) -> None:
         """Show how far it is; costs nothing between two drawings."""
+        share = min(1.0, done / total) if total > 0 else 0.0
+        self.draw(lambda elapsed_s: bar(self._label, share, elapsed_s))
+
+    def draw(self, line_of: Callable[[float], str]) -> None:
+        """Write a line, made of the seconds so far, when it is time for one."""
         now = self._monotonic()
         if now - self._began < _SHOWN_AFTER_S or now - self._last < _DRAWN_EVERY_S or not self._stream.isatty():
             return
         self._last = now
         self._is_drawn = True
-        share = min(1.0, done / total) if total > 0 else 0.0
-        self._stream.write(f"\r{bar(self._label, share, now - self._began)}\x1b[K")
+        self._stream.write(f"\r{line_of(now - self._began)}\x1b[K")
         self._stream.flush()
+
+
+class Amount:
+    """Called with the bytes so far, where nobody knows how many there will be; on a terminal alone."""
+
+    def __init__(
+        self, label: str, stream: TextIO | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._progress = Progress(label, stream, monotonic)
+        self._label = label
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.__exit__(kind, error, trace)
+
+    def __call__(self, done_bytes: int) -> None:
+        """Show how much there is."""
+        self._progress.draw(lambda elapsed_s: f"{self._label} {done_bytes / 1e6:.1f} MB  {elapsed_s:.0f} s")
 
 
 def bar(label: str, share: float, elapsed_s: float) -> str:

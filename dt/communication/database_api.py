@@ -2,193 +2,244 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self, cast
-from urllib.parse import quote, urljoin
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
-import msgspec
-import requests
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from dt.communication.rest_client import RestClient, json_of, segment
+from dt.utils.codec import Message
+from dt.utils.dataclasses import (
+    ActionResult,
+    AlertEvent,
+    CameraFrame,
+    DBIdQuery,
+    DBTimestampQuery,
+    DeadLetter,
+    KeptGrant,
+    ModelRecord,
+    Note,
+    Plant,
+    Policy,
+    Prediction,
+    SensorCalibration,
+    SensorData,
+    SensorDescriptor,
+)
+from dt.utils.exceptions import RemoteServiceError
+from dt.utils.rig import Zone
+from dt.utils.whole_file import whole_file
 
-from dt.utils.dataclasses import DBIdQuery, DBTimestampQuery, Message, Plant, SensorData, SensorDescriptor
-from dt.utils.exceptions import RefusedRequestError, RemoteServiceError
-
-_ATTEMPTS = 3
+_EXPORT_TIMEOUT_S = 60.0  # between two pieces
+_Kind = TypeVar("_Kind", bound=Message)
 
 
-class DatabaseApiClient:
+class DatabaseApiClient(RestClient):
     """Asks the database service; reads are tried three times, writes once.
 
-    Every call raises RemoteServiceError (retriable) when the service is away or failed, and RefusedRequestError with
-    the problem's body when it refused.
+    A method in the plural returns one page, newest first; `each_...` iterates over all pages. Filters, `since`,
+    `until`, `limit` and `cursor` go by name.
     """
 
-    def __init__(
-        self, base_url: str, token: str = "", timeout_s: float = 5.0, *, pause: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._base_url = base_url.rstrip("/") + "/"
-        self._timeout_s = timeout_s
-        self._pause = pause
-        self._session = requests.Session()
-        self._session.trust_env = False  # http_proxy is for the world outside, and .netrc would replace the token
-        if token:
-            self._session.headers["Authorization"] = f"Bearer {token}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let the connections go."""
-        self._session.close()
+    # -- registry ---------------------------------------------------------------------------------------------------
 
     def bind_sensor(self, descriptor: SensorDescriptor) -> bool:
         """Register a sensor; return whether it is new. A conflicting one raises RefusedRequestError (409)."""
         return self._send("POST", "bind_sensor", descriptor).status_code == 201
 
-    def put_plant(self, plant: Plant) -> bool:
-        """Keep a plant; return whether it is new."""
-        return self._send("PUT", f"plants/{quote(plant.plant_id, safe='')}", plant).status_code == 201
+    def sensors(self) -> list[dict[str, Any]]:
+        """Return every registered sensor with `last_seen` and `latest`."""
+        return _items(json_of(self._read("GET", "sensors")))
 
     def patch_sensor(self, sensor_id: str, **changes: Any) -> SensorDescriptor:
         """Change fields of a sensor and return it as it now stands."""
-        answer = self._send("PATCH", f"sensors/{quote(sensor_id, safe='')}", changes)
+        answer = self._send("PATCH", f"sensors/{segment(sensor_id)}", changes)
         return SensorDescriptor.from_json(answer.content)
+
+    def plants(self) -> list[Plant]:
+        """Return every plant."""
+        return self._page("plants", Plant, {})[0]
+
+    def put_plant(self, plant: Plant) -> bool:
+        """Keep a plant; return whether it is new."""
+        return self._send("PUT", f"plants/{segment(plant.plant_id)}", plant).status_code == 201
+
+    def zones(self) -> list[Zone]:
+        """Return every zone."""
+        return self._page("zones", Zone, {})[0]
+
+    def put_zone(self, zone: Zone) -> bool:
+        """Keep a zone; return whether it is new."""
+        return self._send("PUT", f"zones/{segment(zone.zone_id)}", zone).status_code == 201
+
+    def calibrations(self, sensor_id: str) -> list[SensorCalibration]:
+        """Return every version of a sensor's calibration, oldest first."""
+        return self._page(f"sensors/{segment(sensor_id)}/calibrations", SensorCalibration, {})[0]
+
+    def models(self, name: str | None = None) -> list[ModelRecord]:
+        """Return every version of every model, or of one."""
+        return self._page("models", ModelRecord, {"name": name})[0]
+
+    # -- readings ---------------------------------------------------------------------------------------------------
 
     def query_timestamp(self, query: DBTimestampQuery) -> list[SensorData]:
         """Return all readings of a range, oldest first, however many pages they are."""
-        found: list[SensorData] = []
-        path: str | None = "data/timestamp"
+        return list(self.each_reading(query))
+
+    def each_reading(self, query: DBTimestampQuery, page: int | None = None) -> Iterator[SensorData]:
+        """Yield the readings of a range, oldest first, `page` of them at a time in memory."""
+        path: str | None = "data/timestamp" if page is None else f"data/timestamp?limit={page}"
         while path is not None:
             answer = self._read("POST", path, body=query)
-            found += _readings(answer)
+            yield from _made(SensorData, json_of(answer))
             path = answer.links.get("next", {}).get("url")
-        return found
 
     def query_id(self, query: DBIdQuery) -> list[SensorData]:
         """Return a sensor's latest readings, newest first."""
-        return _readings(self._read("POST", "data/id", body=query))
+        return _made(SensorData, json_of(self._read("POST", "data/id", body=query)))
 
     def series(self, **query: Any) -> dict[str, Any]:
         """Return chart buckets: `data_type`, `since`, `until`, `points`, and `plant_id`, `zone_id` or `sensor_id`."""
-        return cast(dict[str, Any], _json(self._read("GET", "series", query)))
+        return cast(dict[str, Any], json_of(self._read("GET", "series", query)))
 
     def gaps(self, sensor_id: str, since: float | None = None, until: float | None = None) -> dict[str, Any]:
         """Return what was due, came, came late and is lost of a sensor, with intervals; the last day by default."""
         query = {"sensor_id": sensor_id, "since": since, "until": until}
-        return cast(dict[str, Any], _json(self._read("GET", "gaps", query)))
+        return cast(dict[str, Any], json_of(self._read("GET", "gaps", query)))
 
-    def plants(self) -> list[Plant]:
-        """Return every plant."""
-        return [Plant.from_dict(item) for item in self._items("plants", {})]
+    def export(self, kind: str, **query: Any) -> Iterator[bytes]:
+        """Yield an export (`csv` or `parquet`) as it comes; one that breaks off raises RemoteServiceError."""
+        return self._stream(f"export.{kind}", query, _EXPORT_TIMEOUT_S)
 
-    def sensors(self) -> list[dict[str, Any]]:
-        """Return every registered sensor with `last_seen`."""
-        return self._items("sensors", {})
+    def export_to(self, out: Path, kind: str, told: Callable[[int], None] = lambda _bytes: None, **query: Any) -> int:
+        """Write an export to a file that is whole or not there; return its size. `told` hears of the bytes so far."""
+        size = 0
+        with whole_file(out) as file:
+            for piece in self.export(kind, **query):
+                size += file.write(piece)
+                told(size)
+        return size
 
-    def alerts(self, **filters: Any) -> list[dict[str, Any]]:
-        """Return alerts as they stand, newest first, one page."""
-        return self._items("alerts", filters)
+    # -- records ----------------------------------------------------------------------------------------------------
 
-    def actions(self, **filters: Any) -> list[dict[str, Any]]:
-        """Return results of commands, newest first, one page."""
-        return self._items("actions", filters)
+    def alerts(self, **filters: Any) -> list[AlertEvent]:
+        """Return alerts as they stand."""
+        return self._page("alerts", AlertEvent, filters)[0]
 
-    def predictions(self, **filters: Any) -> list[dict[str, Any]]:
-        """Return predictions, newest first, one page."""
-        return self._items("predictions", filters)
+    def each_alert(self, **filters: Any) -> Iterator[AlertEvent]:
+        """Yield alerts as they stand."""
+        return self._each("alerts", AlertEvent, filters)
 
-    def frames(self, **filters: Any) -> list[dict[str, Any]]:
-        """Return descriptions of pictures, newest first, one page."""
-        return self._items("frames", filters)
+    def acknowledge_alert(self, alert_id: str, by: str = "person") -> AlertEvent:
+        """Say that somebody looks after an alert; return it as it now stands."""
+        return self._alert_step(alert_id, "acknowledge", by)
 
-    def all_frames(self, **filters: Any) -> list[dict[str, Any]]:
-        """Return descriptions of pictures, newest first, however many pages they are."""
-        found: list[dict[str, Any]] = []
-        cursor: str | None = None
-        while True:
-            answer = _json(self._read("GET", "frames", {**filters, **({"cursor": cursor} if cursor else {})}))
-            found += answer["items"]
-            cursor = answer["next"]
-            if cursor is None:
-                return found
+    def resolve_alert(self, alert_id: str, by: str = "person") -> AlertEvent:
+        """End an alert; what still holds opens another one."""
+        return self._alert_step(alert_id, "resolve", by)
+
+    def actions(self, **filters: Any) -> list[ActionResult]:
+        """Return results of commands."""
+        return self._page("actions", ActionResult, filters)[0]
+
+    def each_action(self, **filters: Any) -> Iterator[ActionResult]:
+        """Yield results of commands."""
+        return self._each("actions", ActionResult, filters)
+
+    def predictions(self, **filters: Any) -> list[Prediction]:
+        """Return predictions."""
+        return self._page("predictions", Prediction, filters)[0]
+
+    def each_prediction(self, **filters: Any) -> Iterator[Prediction]:
+        """Yield predictions."""
+        return self._each("predictions", Prediction, filters)
+
+    def frames(self, **filters: Any) -> list[CameraFrame]:
+        """Return descriptions of pictures."""
+        return self._page("frames", CameraFrame, filters)[0]
+
+    def each_frame(self, **filters: Any) -> Iterator[CameraFrame]:
+        """Yield descriptions of pictures."""
+        return self._each("frames", CameraFrame, filters)
+
+    def all_frames(self, **filters: Any) -> list[CameraFrame]:
+        """Return descriptions of pictures, however many pages they are."""
+        return list(self.each_frame(**filters))
 
     def picture(self, sha256: str) -> bytes:
         """Return a picture's JPEG; one that is not there raises RefusedRequestError (404)."""
-        return self._read("GET", f"frames/{quote(sha256, safe='')}.jpg").content
+        return self._read("GET", f"frames/{segment(sha256)}.jpg").content
 
-    def dead_letters(self, **filters: Any) -> list[dict[str, Any]]:
-        """Return dead letters, newest first, one page."""
-        return self._items("dead_letters", filters)
+    def dead_letters(self, **filters: Any) -> list[DeadLetter]:
+        """Return records that nobody could use."""
+        return self._page("dead_letters", DeadLetter, filters)[0]
+
+    def each_dead_letter(self, **filters: Any) -> Iterator[DeadLetter]:
+        """Yield records that nobody could use."""
+        return self._each("dead_letters", DeadLetter, filters)
+
+    # -- care -------------------------------------------------------------------------------------------------------
+
+    def notes(self, **filters: Any) -> list[Note]:
+        """Return what people wrote."""
+        return self._page("notes", Note, filters)[0]
+
+    def each_note(self, **filters: Any) -> Iterator[Note]:
+        """Yield what people wrote."""
+        return self._each("notes", Note, filters)
+
+    def write_note(self, text: str, **fields: Any) -> Note:
+        """Write a note about `plant_id`, `zone_id` or an instant; return it with its id."""
+        return Note.from_json(self._send("POST", "notes", {"text": text, **fields}).content)
+
+    def delete_note(self, note_id: str) -> None:
+        """Remove a note; one that is not there raises RefusedRequestError (404)."""
+        self._send("DELETE", f"notes/{segment(note_id)}")
+
+    def policies(self) -> list[Policy]:
+        """Return the policy in force of each plant that has one."""
+        return self._page("policies", Policy, {})[0]
+
+    def policy_versions(self, plant_id: str) -> list[Policy]:
+        """Return every version of a plant's policy, oldest first; the last is in force."""
+        answer = json_of(self._read("GET", f"policies/{segment(plant_id)}"))
+        return _made(Policy, answer["versions"])
+
+    def put_policy(self, policy: Policy) -> Policy:
+        """Change what acts for a plant; return the version that is in force now."""
+        return Policy.from_json(self._send("PUT", f"policies/{segment(policy.plant_id)}", policy).content)
+
+    def grants(self, actuator_id: str | None = None) -> list[KeptGrant]:
+        """Return every grant, of one actuator or of all."""
+        return self._page("grants", KeptGrant, {"actuator_id": actuator_id})[0]
 
     def trace(self, correlation_id: str) -> list[dict[str, Any]]:
         """Return the events around a correlation id, causes before effects."""
-        answer = _json(self._read("GET", f"trace/{quote(correlation_id, safe='')}"))
+        answer = json_of(self._read("GET", f"trace/{segment(correlation_id)}"))
         return cast(list[dict[str, Any]], answer["events"])
 
-    def _items(self, path: str, filters: dict[str, Any]) -> list[dict[str, Any]]:
-        return cast(list[dict[str, Any]], _json(self._read("GET", path, filters))["items"])
+    def _alert_step(self, alert_id: str, step: str, by: str) -> AlertEvent:
+        return AlertEvent.from_json(self._send("POST", f"alerts/{segment(alert_id)}/{step}", {"by": by}).content)
 
-    def _read(
-        self, method: str, path: str, params: dict[str, Any] | None = None, body: Message | None = None
-    ) -> requests.Response:
-        for attempt in Retrying(
-            retry=retry_if_exception_type(RemoteServiceError),
-            stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_exponential(0.1, max=1.0),
-            sleep=self._pause,
-            reraise=True,
-        ):
-            with attempt:
-                return self._send(method, path, body, params)
-        raise AssertionError("tenacity either returns or raises")
+    # -- pages ------------------------------------------------------------------------------------------------------
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: Message | dict[str, Any] | None = None,
-        params: dict[str, Any] | None = None,
-    ) -> requests.Response:
-        url = urljoin(self._base_url, path.lstrip("/"))
-        try:
-            response = self._session.request(
-                method,
-                url,
-                params=params,
-                data=None if body is None else msgspec.json.encode(body),
-                headers=None if body is None else {"Content-Type": "application/json"},
-                timeout=self._timeout_s,
-            )
-        except requests.RequestException as error:
-            raise RemoteServiceError(f"{method} {url}: {error}") from error
-        if response.status_code >= 500:
-            raise RemoteServiceError(f"{method} {url}: {response.status_code} {_problem(response).get('detail', '')}")
-        if response.status_code >= 400:
-            raise RefusedRequestError(response.status_code, _problem(response))
-        return response
+    def _page(self, path: str, kind: type[_Kind], filters: dict[str, Any]) -> tuple[list[_Kind], str | None]:
+        answer = json_of(self._read("GET", path, filters))
+        return _made(kind, _items(answer)), answer.get("next")
+
+    def _each(self, path: str, kind: type[_Kind], filters: dict[str, Any]) -> Iterator[_Kind]:
+        cursor: str | None = filters.pop("cursor", None)
+        while True:
+            items, cursor = self._page(path, kind, {**filters, **({"cursor": cursor} if cursor else {})})
+            yield from items
+            if cursor is None:
+                return
 
 
-def _readings(response: requests.Response) -> list[SensorData]:
-    return [SensorData.from_dict(item) for item in _json(response)]
+def _items(answer: Any) -> list[dict[str, Any]]:
+    if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+        raise RemoteServiceError("the database service answered no page")
+    return cast(list[dict[str, Any]], answer["items"])
 
 
-def _json(response: requests.Response) -> Any:
-    try:
-        return msgspec.json.decode(response.content)
-    except msgspec.DecodeError as error:
-        raise RemoteServiceError(f"{response.url} answered no JSON: {error}") from error
-
-
-def _problem(response: requests.Response) -> dict[str, object]:
-    try:
-        problem = msgspec.json.decode(response.content)
-    except msgspec.DecodeError:
-        return {"title": response.reason, "status": response.status_code}
-    return problem if isinstance(problem, dict) else {"title": response.reason, "status": response.status_code}
+def _made(kind: type[_Kind], items: Any) -> list[_Kind]:
+    return [kind.from_dict(item) for item in items]

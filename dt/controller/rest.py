@@ -11,7 +11,7 @@ from dt.controller.guard_types import GuardUnreachableError
 from dt.controller.policies.recommendation import NAME as RECOMMENDATION
 from dt.utils.dataclasses import ActionCommand, ActionResult, Grant, Outcome
 from dt.utils.exceptions import MessageError
-from dt.utils.http import Problem, json_response, request_object
+from dt.utils.http import Problem, acts, json_response, request_object, writes_or_acts
 from dt.utils.ids import new_correlation_id
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class _Pages:
             {"items": items, "emergency_stop": stop, "guard": self._service.loop.why_not_ready() or "ok"}
         )
 
+    @acts
     def command(self, actuator_id: str) -> Response:
         """`POST /actuators/<id>/commands`: 202 with what became of it, or 409 with the refusal."""
         command = self._read_command(actuator_id)
@@ -70,6 +71,7 @@ class _Pages:
             raise Problem(503, "Failed", "the action failed", result=result.to_dict())
         return json_response(result, 202)
 
+    @writes_or_acts
     def stop(self) -> Response:
         """`POST /emergency_stop`: everything off now, and nothing starts until a person releases it.
 
@@ -80,6 +82,7 @@ class _Pages:
         is_waiting = self._service.stop_button.waiting_by is not None
         return json_response({"active": True, "by": by, "outputs_off": is_quiet}, 202 if is_waiting else 200)
 
+    @acts
     def release(self) -> Response:
         """`DELETE /emergency_stop`: a person lets outputs start again."""
         by = _person(_optional_object())
@@ -104,6 +107,7 @@ class _Pages:
         self._service.decisions.set_policy(plant_id, policy=policy, enabled=enabled)
         return self.policy(plant_id)
 
+    @acts
     def grant(self, actuator_id: str) -> Response:
         """`POST /grants/<actuator_id>`: {"by": who, "until": when or null}."""
         self._require_actuator(actuator_id)
@@ -115,6 +119,7 @@ class _Pages:
         self._service.decisions.grant(grant)
         return json_response(grant, 201)
 
+    @acts
     def withdraw(self, actuator_id: str) -> Response:
         """`DELETE /grants/<actuator_id>`: policies only recommend again."""
         self._require_actuator(actuator_id)
@@ -131,6 +136,7 @@ class _Pages:
         }
         return json_response({"items": self._service.guard.entries(limit), "budgets": budgets, "next": None})
 
+    @acts
     def refill(self, reservoir: str) -> Response:
         """`POST /reservoirs/<name>/refill`: a person filled it up."""
         known = {actuator.output.reservoir for actuator in self._service.actuators.values()} - {None}
@@ -206,7 +212,7 @@ def _whoever() -> str:
     """Return who presses the emergency stop; nothing in its body is a reason to refuse it."""
     try:
         return _person(_optional_object())
-    except MessageError:
+    except (MessageError, Problem):
         return "person"
 
 

@@ -218,8 +218,7 @@ def _gaps_of(line: Line, since: float, until: float) -> Iterator[tuple[float, fl
 
 def _alerts(client: DatabaseApiClient, plant_id: str, since: float, until: float) -> list[AlertSpan]:
     spans = []
-    for item in client.alerts(plant_id=plant_id, limit=_MOST_RECORDS):
-        event = AlertEvent.from_dict(item)
+    for event in client.alerts(plant_id=plant_id, limit=_MOST_RECORDS):
         is_over = event.state is AlertState.RESOLVED
         begin = _opened_at(client, event)
         if begin < until and not (is_over and event.timestamp < since):
@@ -239,4 +238,4 @@ def _opened_at(client: DatabaseApiClient, event: AlertEvent) -> float:
 
 def _actions(client: DatabaseApiClient, plant_id: str, since: float, until: float) -> list[ActionResult]:
     items = client.actions(plant_id=plant_id, since=since, until=until, limit=_MOST_RECORDS)
-    return sorted((ActionResult.from_dict(item) for item in items), key=lambda result: result.timestamp)
+    return sorted(items, key=lambda result: result.timestamp)

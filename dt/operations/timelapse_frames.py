@@ -48,7 +48,7 @@ class ServiceFrames:
     def frames(self, filters: Mapping[str, str], since: float | None, until: float | None) -> list[CameraFrame]:
         """Return every page's frames."""
         found = self._client.all_frames(limit=MOST_ITEMS, **filters, **_span(since, until))
-        return [CameraFrame.from_dict(item) for item in found][::-1]
+        return found[::-1]
 
     def picture(self, sha256: str) -> bytes | None:
         """Fetch a picture."""

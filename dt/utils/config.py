@@ -94,7 +94,7 @@ SECRETS = frozenset(
     }
 )
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Settings(BaseSettings):
@@ -298,7 +298,15 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Return whether services can be reached from this machine alone."""
-        return self.bind_host in _LOOPBACK
+        return self.bind_host in LOOPBACK
+
+    @property
+    def own_hosts(self) -> frozenset[str] | None:
+        """Return the names that services may be called by; None beyond loopback, where any may be."""
+        if not self.is_loopback:
+            return None
+        urls = (value for name, value in self if name.startswith("flask_"))
+        return LOOPBACK | {urlsplit(str(url)).hostname or "" for url in urls}
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
@@ -382,4 +390,4 @@ def _names_in(path: Path) -> set[str]:
     return {name.upper() for name in found}
 
 
-__all__ = ["SECRETS", "Config", "Settings", "load_settings", "origins_of"]
+__all__ = ["LOOPBACK", "SECRETS", "Config", "Settings", "load_settings", "origins_of"]

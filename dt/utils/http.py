@@ -1,55 +1,52 @@
-"""REST pages by Flask: problem+json, bearer tokens, health pages."""
+"""REST pages by Flask: health pages, request bodies, and the app that every service begins with."""
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
 from flask import Flask, Response, request
 from flask_cors import CORS
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from werkzeug.exceptions import HTTPException
 
+from dt.utils.access import Access, acts, open_to_all, reads_only, too_many, writes_or_acts
 from dt.utils.codec import parse_json
 from dt.utils.config import Settings
-from dt.utils.exceptions import ConflictError, DTError, MessageError
+from dt.utils.exceptions import MessageError
 from dt.utils.http_server import readiness
-from dt.utils.logger import get_logger
+from dt.utils.problems import Problem, add_problem_pages, json_response
 from dt.utils.service import Service
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
-_OPEN_PATHS = frozenset({"/health", "/ready", "/metrics"})
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_View = TypeVar("_View", bound=Callable[..., Any])
+_FORM = "application/x-www-form-urlencoded"
 
-log = get_logger(__name__)
-
-
-class Problem(DTError):  # noqa: N818 - RFC 9457 calls it so
-    """An answer that is an error: problem+json (RFC 9457) with the field and the limit."""
-
-    def __init__(self, status: int, title: str, detail: str = "", **more: object) -> None:
-        super().__init__(detail or title)
-        self.status = status
-        self.body = {"type": "about:blank", "title": title, "status": status, "detail": detail or title, **more}
-
-
-def json_response(body: object, status: int = 200) -> Response:
-    """Return anything that msgspec encodes, messages included, as JSON."""
-    return Response(msgspec.json.encode(body), status=status, mimetype="application/json")
-
-
-def reads_only(view: _View) -> _View:
-    """Mark a POST that only asks, so that it needs no token on loopback."""
-    view.reads_only = True  # type: ignore[attr-defined]
-    return view
+__all__ = [
+    "MAX_BODY_BYTES",
+    "Problem",
+    "acts",
+    "add_health_pages",
+    "add_problem_pages",
+    "create_api",
+    "json_response",
+    "open_to_all",
+    "reads_only",
+    "request_object",
+    "too_many",
+    "writes_or_acts",
+]
 
 
 def request_object() -> dict[str, Any]:
-    """Return the request's JSON object; raises MessageError otherwise."""
-    data = parse_json(request.get_data())
+    """Return the request's JSON object; raises MessageError otherwise, Problem 415 for another kind of body."""
+    kind, body = request.mimetype, request.get_data()
+    # curl and urllib call every body a form unless they are told otherwise.
+    is_json = kind in ("", "application/json") or kind.endswith("+json") or (kind == _FORM and body.startswith(b"{"))
+    if not is_json:
+        limit = "application/json"
+        detail = f"send Content-Type: {limit}, not {kind[:80]}"
+        raise Problem(415, "Unsupported media type", detail, field="Content-Type", limit=limit)
+    if b"\\u0000" in body:  # PostgreSQL keeps no such text
+        raise MessageError("$", "must not hold the character NUL")
+    data = parse_json(body)
     if not isinstance(data, dict):
         raise MessageError("$", "must be a JSON object")
     return data
@@ -61,9 +58,9 @@ def create_api(service: Service, settings: Settings, token: str, import_name: st
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     add_health_pages(app, service)
     add_problem_pages(app)
-    app.before_request(lambda: _require_token(app, settings, token))
+    Access(settings, token, service.clock).add_to(app)
     if settings.allowed_origins:
-        CORS(app, origins=list(settings.allowed_origins))
+        CORS(app, origins=list(settings.allowed_origins), expose_headers=["ETag", "Link", "Retry-After"])
     return app
 
 
@@ -74,54 +71,3 @@ def add_health_pages(app: Flask, service: Service) -> None:
     app.add_url_rule(
         "/metrics", "metrics", lambda: Response(generate_latest(service.metrics), content_type=CONTENT_TYPE_LATEST)
     )
-
-
-def add_problem_pages(app: Flask) -> None:
-    """Turn every error into problem+json; what nobody expected is logged and says nothing of the inside."""
-
-    @app.errorhandler(Problem)
-    def _problem(error: Problem) -> Response:
-        return _problem_response(error)
-
-    @app.errorhandler(MessageError)
-    def _message(error: MessageError) -> Response:
-        return _problem_response(Problem(422, "Unusable field", str(error), field=error.field, limit=error.why))
-
-    @app.errorhandler(ConflictError)
-    def _conflict(error: ConflictError) -> Response:
-        return _problem_response(Problem(409, "Conflict", str(error)))
-
-    @app.errorhandler(DTError)
-    def _domain(error: DTError) -> Response:
-        status = 503 if error.retriable else 400
-        return _problem_response(Problem(status, "Not available" if error.retriable else "Refused", str(error)))
-
-    @app.errorhandler(HTTPException)
-    def _http(error: HTTPException) -> Response:
-        if error.code == 413:
-            limit = f"a request has at most {MAX_BODY_BYTES} bytes"
-            return _problem_response(Problem(413, error.name, limit, field="$", limit=MAX_BODY_BYTES))
-        return _problem_response(Problem(error.code or 500, error.name, error.description or ""))
-
-    @app.errorhandler(Exception)
-    def _unexpected(error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.path, exc_info=error)
-        return _problem_response(Problem(500, "Internal error", "the service failed; its log says why"))
-
-
-def _problem_response(problem: Problem) -> Response:
-    response = json_response(problem.body, problem.status)
-    response.mimetype = "application/problem+json"
-    if problem.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-def _require_token(app: Flask, settings: Settings, token: str) -> None:
-    view = app.view_functions.get(request.endpoint or "")
-    is_read = request.method in _READS or getattr(view, "reads_only", False)
-    if request.path in _OPEN_PATHS or (is_read and settings.is_loopback):
-        return
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
-        raise Problem(401, "Token needed", "send the header `Authorization: Bearer <token>`", field="Authorization")

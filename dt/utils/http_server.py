@@ -67,9 +67,31 @@ class HttpServer:
 
 
 def server_for(app: WSGIApplication, settings: Settings, url: str, threads: int = 8) -> HttpServer:
-    """Return a server for a service's own URL: its port, on BIND_HOST."""
+    """Return a server for a service's own URL: its port, on BIND_HOST; on loopback known names alone."""
     port = urlsplit(url).port
+    if settings.own_hosts is not None:
+        app = known_hosts(app, settings.own_hosts)
     return HttpServer(app, settings.bind_host, 80 if port is None else port, threads)
+
+
+class known_hosts:  # noqa: N801 - a WSGI callable around another
+    """Refuses requests by strange names: a page elsewhere must not reach loopback by a name that it points there."""
+
+    def __init__(self, app: WSGIApplication, hosts: frozenset[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Pass a request on, or answer 403."""
+        host = environ.get("HTTP_HOST")
+        if host is None or _name_of(host) in self._hosts:
+            return self._app(environ, start_response)
+        detail = f"this service is not called {host[:200]}; its address is in the FLASK_..._URL settings"
+        problem = {"type": "about:blank", "title": "Unknown host", "status": 403, "detail": detail, "field": "Host"}
+        body = msgspec.json.encode(problem)
+        headers = [("Content-Type", "application/problem+json"), ("Content-Length", str(len(body)))]
+        start_response("403 Forbidden", headers)
+        return [body]
 
 
 class health_app:  # noqa: N801 - a WSGI callable without Flask, for services that have no other pages
@@ -101,6 +123,13 @@ def readiness(service: Service) -> tuple[dict[str, object], int]:
     """Return the body of `GET /ready` and its status."""
     waits_for = service.ready()
     return {"service": service.name, "ready": waits_for is None, "why": waits_for or ""}, 503 if waits_for else 200
+
+
+def _name_of(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:  # brackets that do not close
+        return None
 
 
 def _listen(host: str, port: int) -> socket.socket:

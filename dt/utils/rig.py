@@ -43,7 +43,7 @@ class Zone(Message):
                 raise MessageError(name, f"must be from {-most:g} to {most:g}, not {getattr(self, name):g}")
         try:
             ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder such as Europe
             raise MessageError(
                 "timezone", f"must be an IANA zone such as Europe/Rome, not {self.timezone!r}"
             ) from error

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import threading
-from collections import OrderedDict, deque
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,53 +13,17 @@ from flask import Flask, Response, redirect, request, session
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from dt.utils.clock import Clock
-from dt.utils.config import Settings
-from dt.utils.http import Problem, json_response, request_object
+from dt.utils.config import LOOPBACK, Settings
+from dt.utils.guesses import Guesses
+from dt.utils.http import Problem, json_response, request_object, too_many
 from dt.utils.logger import get_logger
 from dt.utils.secrets import ensure_secret, ensure_session_key
 
 SESSION_LASTS = timedelta(hours=12)
-GUESSES = 5  # wrong passwords from one address in GUESSES_WINDOW_S
-ALL_GUESSES = 50  # and from everywhere
-GUESSES_WINDOW_S = 300.0
-_MAX_ADDRESSES = 1000
 _MAX_PASSWORD_CHARS = 1000
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _OPEN_ENDPOINTS = frozenset({"login_page", "static", "session_state", "log_in", "health", "ready", "metrics"})
 
 log = get_logger(__name__)
-
-
-class Guesses:
-    """Counts wrong passwords over a sliding window, per address and in all."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._by_address: OrderedDict[str, deque[float]] = OrderedDict()
-        self._all: deque[float] = deque()
-        self._lock = threading.Lock()
-
-    def wait_s(self, address: str) -> float:
-        """Return how long the address has to wait before its next try; 0 when it may try now."""
-        now = self._clock.monotonic()
-        with self._lock:
-            own = _left(self._by_address.get(address, deque()), GUESSES, now)
-            return max(own, _left(self._all, ALL_GUESSES, now))
-
-    def wrong(self, address: str) -> None:
-        """Count one wrong password."""
-        now = self._clock.monotonic()
-        with self._lock:
-            self._all.append(now)
-            self._by_address.setdefault(address, deque()).append(now)
-            self._by_address.move_to_end(address)
-            if len(self._by_address) > _MAX_ADDRESSES:
-                self._by_address.popitem(last=False)
-
-    def right(self, address: str) -> None:
-        """Forget an address's wrong tries."""
-        with self._lock:
-            self._by_address.pop(address, None)
 
 
 class Sessions:
@@ -69,8 +31,8 @@ class Sessions:
 
     def __init__(self, settings: Settings, token: str, clock: Clock) -> None:
         public_host = urlsplit(settings.flask_dashboard_url).hostname or ""
-        self.is_login_needed = not settings.is_loopback or public_host not in _LOOPBACK
-        self._hosts = None if not settings.is_loopback else _LOOPBACK | {public_host}
+        self.is_login_needed = not settings.is_loopback or public_host not in LOOPBACK
+        self._hosts = None if not settings.is_loopback else LOOPBACK | {public_host}
         self._hash = password_hash(settings)
         self._token = token
         self._guesses = Guesses(clock)
@@ -133,7 +95,7 @@ class Sessions:
         address = request.remote_addr or "?"
         wait_s = self._guesses.wait_s(address)
         if wait_s > 0:
-            raise _too_many(wait_s)
+            raise too_many("passwords", wait_s)
         password = request_object().get("password")
         if not isinstance(password, str) or not 0 < len(password) <= _MAX_PASSWORD_CHARS:
             raise Problem(422, "Unusable field", "password: must be a text", field="password")
@@ -182,15 +144,3 @@ def password_hash(settings: Settings) -> str:
         ensure_secret(hash_file, lambda: generate_password_hash(password))
         log.info("the dashboard's password is in %s", password_file)
     return ensure_secret(hash_file, lambda: "")
-
-
-def _too_many(wait_s: float) -> Problem:
-    minutes = max(1, round(wait_s / 60))
-    detail = f"Too many wrong passwords; try again in {minutes} min."
-    return Problem(429, "Too many tries", detail, retry_after_s=round(wait_s))
-
-
-def _left(times: deque[float], limit: int, now: float) -> float:
-    while times and times[0] + GUESSES_WINDOW_S <= now:
-        times.popleft()
-    return times[0] + GUESSES_WINDOW_S - now if len(times) >= limit else 0.0

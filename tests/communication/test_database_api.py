@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,3 +108,34 @@ def test_service_that_is_away_is_a_remote_error() -> None:
 
     with DatabaseApiClient("http://127.0.0.1:9", pause=lambda _s: None) as client, pytest.raises(RemoteServiceError):
         client.query_timestamp(query)
+
+
+def test_an_export_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
+    """The server closes the connection without the last piece; half a file would look whole."""
+    app = Flask(__name__)
+
+    def half() -> Iterator[bytes]:
+        yield b"time,value\r\n" * 1000
+        raise OSError
+
+    app.add_url_rule("/export.csv", "export", lambda: Response(half(), mimetype="text/csv"))
+    server = HttpServer(app, "127.0.0.1", 0, threads=2)
+    server.start()
+    try:
+        url = f"http://127.0.0.1:{server.port}"
+        with DatabaseApiClient(url) as client, pytest.raises(RemoteServiceError, match="broke off"):
+            client.export_to(tmp_path / "out.csv", "csv")
+    finally:
+        server.stop()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_installed_is_not_asked_again(scripted: Any) -> None:
+    """501 stays 501; the problem says what to install."""
+    client, server = scripted((501, b'{"detail": "make install-db"}'))
+
+    with pytest.raises(RefusedRequestError, match="make install-db"):
+        list(client.export("parquet"))
+
+    assert len(server.paths) == 1

@@ -93,12 +93,12 @@ def test_bad_input_ends_as_dead_letter_or_verdict_and_the_stream_goes_on(
         log.publish_batch([outgoing(Topics.TEMPERATURE.raw, reading, "box")])
 
     eventually(lambda: len(stored(api, "temperature")) == 4, "decodable readings are stored")
-    eventually(lambda: len({item["sha256"] for item in api.dead_letters()}) == 4, "the others are dead letters")
+    eventually(lambda: len({item.sha256 for item in api.dead_letters()}) == 4, "the others are dead letters")
 
     judged = [(reading.sensor_id, reading.quality) for reading in stored(api, "temperature")]
     verdicts = {(sensor_id, quality.verdict) for sensor_id, quality in judged if quality is not None}
     assert verdicts == {("air-t", "bad"), ("air-t", "good"), ("stranger", "suspect")}
-    assert all(item["why"] for item in api.dead_letters())
+    assert all(item.why for item in api.dead_letters())
 
 
 def test_services_answer_for_their_health(

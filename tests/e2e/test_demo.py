@@ -128,7 +128,7 @@ def test_the_demo_shows_history_live_values_and_a_dose_and_ends_at_ctrl_c(start:
     wait_until(lambda: "pump gave" in (demo.folder / "output.txt").read_text(), "the pump gave a dose", 40.0)
     with demo.database() as database:
         [action] = database.actions()
-    assert action["outcome"] == "done"
+    assert action.outcome == "done"
     before = [reading.value for reading in past if reading.sensor_id == "seesaw-soil"][-1]
     wait_until(lambda: wetness(demo) > before + 0.02, "the soil is wetter", 15.0)
 

@@ -270,7 +270,7 @@ def _publish(messaging: MemoryMessaging) -> None:
 
 def _is_recorded(service: DatabaseService, api: DatabaseApiClient) -> bool:
     alerts = api.alerts(plant_id="fern")
-    if service.ready() is not None or not alerts or alerts[0]["state"] != AlertState.RESOLVED:
+    if service.ready() is not None or not alerts or alerts[0].state != AlertState.RESOLVED:
         return False
     kept = sum(
         len(api.query_timestamp(DBTimestampQuery(data_type=quantity, since=NOON, until=UNTIL)))

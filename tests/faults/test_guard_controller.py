@@ -172,7 +172,7 @@ def test_a_dose_is_no_output_that_is_on_against_the_guard(settings: Settings) ->
             plant_id="basil",
             issuer="a person",
             timestamp=time.time(),
-            correlation_id=new_correlation_id(),
+            correlation_id=new_correlation_id(time.time()),
         )
 
         controller.gate.submit(on)

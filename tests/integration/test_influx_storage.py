@@ -20,12 +20,13 @@ from dt.data.database.influx_server import InfluxServer
 from dt.data.database.influx_storage import InfluxDBStorage
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
+from dt.data.database.records_db import RecordsDB
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import PartlyRefusedError, Series, SeriesQuery
 from dt.utils.clock import ManualClock
 from dt.utils.dataclasses import DBIdQuery, DBTimestampQuery, SensorData
-from dt.utils.exceptions import StorageError
+from dt.utils.exceptions import MessageError, StorageError
 from dt.utils.ids import new_correlation_id
 from tests.data.readings import NOW, make_reading
 from tests.integration.influx import ORG, Influx
@@ -188,6 +189,9 @@ def test_old_readings_go_once_they_are_rolled_up(
     assert kept(storage) == [archived, make_reading()]
     assert chart(storage, NOW - 2 * DAY_S, NOW - 2 * DAY_S + 18_000, 5) == before
     assert retention.remove() == 0
+    with pytest.raises(MessageError, match=r"since: must not be before .* older raw readings were removed"):
+        storage.runs("air-t", NOW - 2 * DAY_S, NOW)
+    assert storage.runs("file", NOW - 3 * DAY_S, NOW)
 
 
 def test_a_reading_that_comes_for_removed_ones_costs_no_rollup(
@@ -266,8 +270,8 @@ def test_refused_readings_become_dead_letters_and_the_stream_goes_on(
 ) -> None:
     """With the reason; the offsets are committed after both are durable."""
     messaging = MemoryMessaging()
-    file = SQLiteFile(tmp_path / "records.db")
-    recorder = Recorder(storage, Records(file), FrameFiles(tmp_path / "frames"), clock=ManualClock())
+    db = RecordsDB(f"sqlite:///{tmp_path / 'records.db'}")
+    recorder = Recorder(storage, Records(db), FrameFiles(tmp_path / "frames"), clock=ManualClock())
     subscriptions = recorder.subscribe(messaging)
 
     for index in range(20):
@@ -280,7 +284,7 @@ def test_refused_readings_become_dead_letters_and_the_stream_goes_on(
     assert b"sequence: must be at most 9223372036854775807" in (letter.value or b"")
     for subscription in subscriptions:
         subscription.stop()
-    file.close()
+    db.close()
 
 
 def test_a_server_that_is_away_loses_nothing(influx: Influx, storage: InfluxDBStorage) -> None:
@@ -297,6 +301,18 @@ def test_a_server_that_is_away_loses_nothing(influx: Influx, storage: InfluxDBSt
     assert caught.value.retriable
     storage.insert(batch)
     assert kept(storage) == batch
+
+
+def test_a_batch_that_comes_after_the_end_is_kept_by_the_next_start(influx: Influx, clock: ManualClock) -> None:
+    """A stopping service has a batch in hand: it must stay in the log, and never become dead letters."""
+    storage = InfluxDBStorage(InfluxServer(influx.url, influx.token, ORG, influx.new_bucket()), clock)
+    storage.insert([make_reading()])
+    storage.close()
+
+    for batch in ([make_reading()], [make_reading(timestamp=NOW + 1)]):
+        with pytest.raises(StorageError, match="the connection is closed") as caught:
+            storage.insert(batch)
+        assert caught.value.retriable
 
 
 def test_a_wrong_token_is_said_with_its_remedy(influx: Influx, clock: ManualClock) -> None:

@@ -12,8 +12,9 @@ from werkzeug.security import generate_password_hash
 
 from dt.utils.clock import ManualClock
 from dt.utils.config import Settings
+from dt.utils.guesses import ALL_GUESSES, GUESSES, GUESSES_WINDOW_S, Guesses
 from dt.webapp.app import Dashboard
-from dt.webapp.sessions import ALL_GUESSES, GUESSES, GUESSES_WINDOW_S, Guesses, password_hash
+from dt.webapp.sessions import password_hash
 
 Start = Callable[..., Dashboard]
 PASSWORD = "correct horse"

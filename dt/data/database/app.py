@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter as Counts
 
 from prometheus_client import Counter
 
+from dt.communication.alerts_api import AlertsApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.process import run_process
@@ -39,6 +41,8 @@ from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
 _THREADS = 8
+_SWITCH_S = 0.0005  # a request wants the interpreter a dozen times, and recording holds it for 5 ms each by default
+_ALERTS_WITHIN_S = 12.0  # its answer waits until the log has the event
 _KINDS = ("readings", "records", "pictures")  # in the order of the recorder's subscriptions
 
 log = get_logger(__name__)
@@ -70,17 +74,23 @@ class DatabaseService(Service):
 
     def on_start(self) -> None:
         """Open both homes, serve them, then follow the log."""
-        file = SQLiteFile(self._settings.database_file)
-        self.closing("store", file.close)
+        file = None if self._settings.store == "influx" else SQLiteFile(self._settings.database_file)
+        if file is not None:
+            self.closing("store", file.close)
         db = open_records(self._settings, self.clock.wall())
         self.closing("records", db.close)
-        log.info("records are kept in %s", db.where)
-        self._readings = open_readings(
-            self._settings, lambda: file, self.clock, self._surroundings(RegistryRecords(db))
+        registry = RegistryRecords(db)
+        where = str(self._settings.database_file)
+        around = Surroundings(
+            zone_of=registry.zone_of,
+            archived=lambda: _archived(registry),
+            told_full=FullDisk(self._messaging, self.clock, where).hear,
         )
+        self._readings = open_readings(self._settings, file, self.clock, around)
         self.closing("readings", self._readings.storage.close)
-        store = self._store(db, self._readings)
+        store = self._store(db, registry, self._readings)
         self._put_rig_plants(store.registry)
+        log.info("records are kept in %s", db.where)
         self._serve(store)
         self.closing("registry", store.announcer.start())
         self._record(store)
@@ -111,24 +121,23 @@ class DatabaseService(Service):
             "messaging": self._messaging.health(),
         }
 
-    def _surroundings(self, registry: RegistryRecords) -> Surroundings:
-        return Surroundings(
-            zone_of=registry.zone_of,
-            archived=lambda: _archived(registry),
-            told_full=FullDisk(self._messaging, self.clock, str(self._settings.database_file)).hear,
-        )
-
-    def _store(self, db: RecordsDB, readings: Readings) -> Store:
-        registry, records, storage = RegistryRecords(db), Records(db), readings.storage
+    def _store(self, db: RecordsDB, registry: RegistryRecords, readings: Readings) -> Store:
+        storage, records = readings.storage, Records(db)
         return Store(
             storage=storage,
             gaps=Gaps(db, storage),
+            alerts=self._alerts_client(),
             registry=registry,
             records=records,
             traces=Traces(storage, records),
             pictures=FrameFiles(self._settings.data_dir / "frames", FrameRecords(db).spare),
             announcer=Announcer(registry, self._messaging, self.clock),
         )
+
+    def _alerts_client(self) -> AlertsApiClient:
+        client = AlertsApiClient(self._settings.flask_alerts_url, ensure_token(self._settings), _ALERTS_WITHIN_S)
+        self.closing("alerts client", client.close)
+        return client
 
     def _serve(self, store: Store) -> None:
         app = create_api(self, self._settings, ensure_token(self._settings), __name__)
@@ -195,6 +204,7 @@ def create_service(settings: Settings, messaging: MessagingService, clock: Clock
 
 def main() -> int:
     """Run the service on the broker until a signal, and return the exit code."""
+    sys.setswitchinterval(_SWITCH_S)
     return run_process("database", create_service, works_in_batches=True)
 
 

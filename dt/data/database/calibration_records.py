@@ -84,5 +84,5 @@ def versions_of(connection: Connection, sensor_id: str | None) -> list[SensorCal
 def _since(calibration: Mapping[str, Any], now: float) -> float:
     since = calibration.get("since", now)
     if isinstance(since, bool) or not isinstance(since, int | float) or not 0.0 <= since <= now:
-        raise MessageError("calibration.since", f"must be epoch seconds up to now ({now:g}), not {str(since)[:40]}")
+        raise MessageError("calibration.since", f"must be epoch seconds up to now ({now:.0f}), not {str(since)[:40]}")
     return float(since)

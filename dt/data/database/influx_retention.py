@@ -99,7 +99,7 @@ class InfluxRetention:
         for quantity, sensor_id in sorted({key[:2] for key in raw} - exempt):
             proven = sorted(key[2] for key in raw if key[:2] == (quantity, sensor_id) and rolled[key] == raw[key])
             for first, last in runs_of(proven, _HOURS_AT_ONCE):
-                self._rollups.removed_until((last + 1) * HOUR_MS)
+                self._rollups.removed_until(sensor_id, (last + 1) * HOUR_MS)
                 predicate = f"_measurement={quoted(quantity)} AND sensor_id={quoted(sensor_id)}"
                 self._server.delete(first * HOUR_MS, (last + 1) * HOUR_MS, predicate)
                 removed += sum(raw[(quantity, sensor_id, hour)] for hour in range(first, last + 1))

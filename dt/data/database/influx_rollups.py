@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from dt.data.database.influx_lines import tag
 from dt.data.database.influx_server import InfluxServer
 from dt.utils.clock import Clock
 from dt.utils.exceptions import StorageError
@@ -22,7 +23,7 @@ from dt.utils.quantities import Quantity
 HOUR_MS = 3_600_000
 DUE = "rollup_due"  # a point at the beginning of each hour that waits to be rolled up anew
 
-REMOVED = "raw_removed"  # one point, at 1970: until when raw readings were removed
+REMOVED = "raw_removed"  # one point of each sensor, at 1970: until when its raw readings were removed
 
 _EVERY_S = 5.0
 _HOURS_AT_ONCE = 24
@@ -129,15 +130,17 @@ class Rollups:
         """Return until when roll-ups are whole, but for the hours that wait."""
         return round(self._clock.wall() * 1000) - _SETTLED_AFTER_MS
 
-    def removed_until_ms(self) -> int:
-        """Return until when raw readings may have been removed; their roll-ups stay."""
-        tables = self._server.select(f"SELECT last(until) FROM {REMOVED}")  # noqa: S608 - a constant
+    def removed_until_ms(self, sensor_id: str | None = None) -> int:
+        """Return until when raw readings of a sensor, or of any, may have been removed; their roll-ups stay."""
+        among = "" if sensor_id is None else " WHERE sensor_id = $sensor"
+        query = f"SELECT last(until) FROM {REMOVED}{among} GROUP BY sensor_id"  # noqa: S608 - constants
+        tables = self._server.select(query, {} if sensor_id is None else {"sensor": sensor_id})
         return max((int(values[1]) for table in tables for values in table.values), default=0)
 
-    def removed_until(self, until_ms: int) -> None:
-        """Keep in mind until when raw readings are removed."""
-        if until_ms > self.removed_until_ms():
-            self._server.write([f"{REMOVED} until={until_ms}i 0"])
+    def removed_until(self, sensor_id: str, until_ms: int) -> None:
+        """Keep in mind until when raw readings of a sensor are removed."""
+        if until_ms > self.removed_until_ms(sensor_id):
+            self._server.write([f"{REMOVED},sensor_id={tag('sensor_id', sensor_id)} until={until_ms}i 0"])
 
     def roll_due(self) -> int:
         """Roll up the hours that wait, and return how many those were."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from dt.data.database.influx_keeping import SOURCES
+from dt.data.database.influx_rollups import Rollups
 from dt.data.database.influx_server import InfluxServer
 from dt.data.database.reading_runs import MOST_RUNS, NEIGHBOURS, Row, run_of, runs_in_order
 from dt.data.database.storage import Run
@@ -18,14 +20,22 @@ _END_OF_TIME_MS = 2**63 // 1_000_000 - 1
 class InfluxRuns:
     """Reads numbers and boots alone, a page at a time."""
 
-    def __init__(self, server: InfluxServer) -> None:
+    def __init__(self, server: InfluxServer, rollups: Rollups) -> None:
         self._server = server
+        self._rollups = rollups
 
     def runs(self, sensor_id: str, since_ms: int, until_ms: int, cuts: Sequence[int]) -> list[Run]:
         """Return the runs of a range, cut at its ends and before the numbers `cuts`.
 
-        With them come the last ones before it and the first reading after it. Raises MessageError for too many of them.
+        With them come the last ones before it and the first reading after it. Raises MessageError for too many of them,
+        and for a range whose readings were removed: what is gone by intention must not be taken for lost.
         """
+        removed_ms = self._rollups.removed_until_ms(sensor_id)
+        if since_ms < removed_ms:
+            kept = datetime.fromtimestamp(removed_ms / 1000, UTC)
+            raise MessageError(
+                "since", f"must not be before {kept:%Y-%m-%dT%H:%M:%SZ}: older raw readings were removed"
+            )
         before = self._some(sensor_id, 0, since_ms, f"ORDER BY time DESC LIMIT {NEIGHBOURS:d}")
         after = self._some(sensor_id, until_ms, _END_OF_TIME_MS, "LIMIT 1")
         begin = min([row[0] for row in before[-NEIGHBOURS:]], default=since_ms)
@@ -66,7 +76,7 @@ class InfluxRuns:
         )
         params = {"sensor": sensor_id, "since": begin_ms * 1_000_000, "until": end_ms * 1_000_000}
         tables = self._server.select(query, params)
-        rows = [
+        rows: list[Row] = [
             (at_ms, boot_id or "", sequence or 0, origin or Origin.LIVE)
             for table in tables
             for at_ms, sequence, boot_id, origin in table.values

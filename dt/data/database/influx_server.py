@@ -43,13 +43,14 @@ class InfluxServer:
 
     def __init__(self, url: str, token: str, org: str, bucket: str, *, timeout_s: float = TIMEOUT_S) -> None:
         try:  # a heavy library that most machines do without
-            from influxdb_client import InfluxDBClient
+            from influxdb_client.client.influxdb_client import InfluxDBClient
             from influxdb_client.client.write_api import SYNCHRONOUS
         except ImportError as error:
             raise ConfigError("STORAGE: influx needs the package influxdb-client: pip install --group db") from error
         self.url, self.org, self.bucket = url, org, bucket
         self.client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=int(timeout_s * 1000))
         self._writing = self.client.write_api(write_options=SYNCHRONOUS)
+        self._is_closed = False
         self._decoder = msgspec.msgpack.Decoder(_Answer)
 
     def write(self, lines: Sequence[str], *, bucket: str | None = None) -> None:
@@ -138,6 +139,7 @@ class InfluxServer:
 
     def close(self) -> None:
         """Let go of the connections."""
+        self._is_closed = True
         self._writing.close()
         self.client.close()
 
@@ -147,7 +149,11 @@ class InfluxServer:
         from urllib3.exceptions import HTTPError
 
         try:
+            self._require_open()
             yield
+        except (AttributeError, RuntimeError):
+            self._require_open()  # the client library takes itself to pieces under whoever is still at work
+            raise
         except ApiException as error:
             status = HTTPStatus(error.status or HTTPStatus.BAD_GATEWAY)
             why = _why(error.body)
@@ -157,6 +163,10 @@ class InfluxServer:
             raise StorageError(f"{self.url}: {status.value} {why}{f' ({remedy})' if remedy else ''}") from error
         except (HTTPError, OSError, msgspec.DecodeError) as error:
             raise StorageError(f"{self.url}: {error}") from error
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StorageError(f"{self.url}: the connection is closed")
 
 
 def quoted(text: str) -> str:

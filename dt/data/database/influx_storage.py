@@ -34,7 +34,7 @@ class InfluxDBStorage:
         self.rollups = Rollups(server, clock)
         self._keeper = Keeper(server, clock, self.rollups.marks)
         self._charts = Charts(server, self.rollups, zone_of)
-        self._runs = InfluxRuns(server)
+        self._runs = InfluxRuns(server, self.rollups)
         self._ids = Ids(server, clock)
 
     def set_up(self) -> None:

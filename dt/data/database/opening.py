@@ -28,29 +28,26 @@ class Readings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a store asks of the records, and whom it tells that its disk is full."""
+    """What a store asks of the records, and whom it tells whether its disk is full."""
 
     zone_of: ZoneOf
     archived: Callable[[], Collection[str]]
-    told_full: Callable[[bool], None] = lambda _is_full: None
+    told_full: Callable[[bool], None]
 
 
-def open_readings(
-    settings: Settings, open_file: Callable[[], SQLiteFile], clock: Clock, around: Surroundings
-) -> Readings:
+def open_readings(settings: Settings, file: SQLiteFile | None, clock: Clock, around: Surroundings) -> Readings:
     """Open what STORAGE names and say so; raises ConfigError for what is missing, StorageError where nobody answers."""
-    return (_influx if settings.store == "influx" else _sqlite)(settings, open_file, clock, around)
+    return _influx(settings, clock, around) if file is None else _sqlite(settings, file, clock, around)
 
 
-def _sqlite(settings: Settings, open_file: Callable[[], SQLiteFile], clock: Clock, around: Surroundings) -> Readings:
-    file = open_file()
+def _sqlite(settings: Settings, file: SQLiteFile, clock: Clock, around: Surroundings) -> Readings:
     storage = SQLStorage(file, around.zone_of, around.told_full)
     retention = Retention(file, clock, settings.retention_raw_days, around.archived)
     log.info("readings are kept in %s (SQLite)", file.path)
     return Readings(storage=storage, where={"storage": "sqlite", "file": str(file.path)}, start=retention.start)
 
 
-def _influx(settings: Settings, _open_file: object, clock: Clock, around: Surroundings) -> Readings:
+def _influx(settings: Settings, clock: Clock, around: Surroundings) -> Readings:
     for name in ("influx_url", "influx_token"):
         if not getattr(settings, name):
             raise ConfigError(f"{name.upper()}: is needed by STORAGE=influx")

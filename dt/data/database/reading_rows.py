@@ -35,7 +35,7 @@ CONTEXT_COLUMNS = (
 
 BAD, GOOD, SUSPECT = -1, 0, 1  # how a roll-up counts a reading
 
-_MOST_CONTEXTS = 20_000  # 20 MB; every restart of a sensor makes some, and old ones never come back
+_MOST_CONTEXTS = 10_000  # 7 MB; every restart of a sensor makes some, and old ones never come back
 _MOST_SIGNED = 0x7FFF_FFFF_FFFF_FFFF
 _SHARED_NAMES = (
     *("sensor_id", "data_type", "unit", "zone_id", "plant_id", "boot_id", "clock_synced", "calibration", "late"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 
+from dt.data.database.rollups import HOUR_S
 from dt.data.database.storage import Run
 from dt.utils.dataclasses import Origin
 from dt.utils.exceptions import MessageError
@@ -38,6 +40,9 @@ _COUNT = """
 SELECT count(*) FROM readings WHERE series_id IN (SELECT series_id FROM series WHERE sensor_id = ?)
     AND timestamp_ms >= ? AND timestamp_ms < ? AND context_id IN (SELECT value FROM json_each(?))
 """
+_LAST_SEALED = """
+SELECT max(begin_s) FROM sealed_hours WHERE series_id IN (SELECT series_id FROM series WHERE sensor_id = ?)
+"""
 _END_OF_TIME_MS = 2**53
 
 
@@ -46,8 +51,10 @@ def find_runs(
 ) -> list[Run]:
     """Return the runs of a range, cut at its ends and before the numbers `cuts`.
 
-    With them come the last ones before it and the first reading after it. Raises MessageError for too many of them.
+    With them come the last ones before it and the first reading after it. Raises MessageError for too many of them,
+    and for a range whose readings were removed: what is gone by intention must not be taken for lost.
     """
+    _require_kept(db, sensor_id, since_ms)
     rows = _rows_of(db, sensor_id)
     if rows is None:
         return []
@@ -88,6 +95,13 @@ def count_late(db: sqlite3.Connection, sensor_id: str, since_ms: int, until_ms: 
     late = msgspec.json.encode([context_id for (context_id,) in contexts]).decode()
     [count] = db.execute(_COUNT, (sensor_id, since_ms, until_ms, late)).fetchone()
     return int(count)
+
+
+def _require_kept(db: sqlite3.Connection, sensor_id: str, since_ms: int) -> None:
+    [sealed_s] = db.execute(_LAST_SEALED, (sensor_id,)).fetchone()
+    if sealed_s is not None and since_ms < (sealed_s + HOUR_S) * 1000:
+        kept = datetime.fromtimestamp(sealed_s + HOUR_S, UTC)
+        raise MessageError("since", f"must not be before {kept:%Y-%m-%dT%H:%M:%SZ}: older raw readings were removed")
 
 
 def _rows_of(db: sqlite3.Connection, sensor_id: str) -> str | None:

@@ -55,7 +55,7 @@ def load_schema(writer: sqlite3.Connection, path: Path) -> None:
     mark = "" if version == SCHEMA_VERSION else f"PRAGMA user_version = {SCHEMA_VERSION};"  # a full disk can be read
     try:
         writer.executescript(f"BEGIN IMMEDIATE; {before} {tables} {after} {mark} COMMIT;")
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave no half of it
         if writer.in_transaction:
             writer.execute("ROLLBACK")
         raise
@@ -75,7 +75,7 @@ def _build_due(writer: sqlite3.Connection, path: Path) -> None:
         try:
             _build_piece(writer, *due)
             writer.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # the same
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
             raise

@@ -28,7 +28,7 @@ Place = tuple[int, int]  # line and beginning in s
 Counted = Callable[[int], tuple[int, int]]  # line of a context, and how it counts
 Range = tuple[int, int]  # since and until in s
 
-_COLUMNS = "line_id, begin_s, count, min, max, total, residue, suspects"
+_COLUMNS = "rollups.line_id, begin_s, count, min, max, total, residue, suspects"
 _RAW = """
 SELECT line_id, timestamp_ms / 60000 * 60, value, verdict = 'suspect'
 FROM readings CROSS JOIN contexts USING (context_id)
@@ -42,10 +42,22 @@ _BEGINNINGS = """
 SELECT line_id, begin_s FROM lines CROSS JOIN rollups USING (line_id)
 WHERE series_id = ? AND width_s = ? AND begin_s >= ? AND begin_s < ?
 """
-_PUT = f"INSERT OR REPLACE INTO rollups (width_s, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a constant
+_PUT = """
+INSERT OR REPLACE INTO rollups (width_s, line_id, begin_s, count, min, max, total, residue, suspects)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _REMOVE = "DELETE FROM rollups WHERE width_s = ? AND line_id = ? AND begin_s = ?"
-_NEWEST = "SELECT max(timestamp_ms) FROM readings WHERE series_id = ?"
-_LAST_SEALED = "SELECT max(begin_s) FROM sealed_hours WHERE series_id = ?"
+_BEFORE = """
+SELECT (SELECT max(timestamp_ms) FROM readings WHERE series_id = ?),
+    (SELECT max(begin_s) FROM sealed_hours WHERE series_id = ?)
+"""
+_NEWEST_BUCKETS = f"""
+SELECT width_s, {_COLUMNS} FROM lines
+CROSS JOIN (SELECT 60 AS width, ? AS begin UNION ALL SELECT 300, ? UNION ALL SELECT 3600, ?)
+CROSS JOIN rollups ON rollups.line_id = lines.line_id AND width_s = width AND begin_s = begin
+WHERE series_id = ?
+"""  # noqa: S608 - a constant
+_SEALED = "SELECT max(begin_s) FROM sealed_hours WHERE series_id = ?"
 _SEALED = "SELECT begin_s FROM sealed_hours WHERE series_id = ? AND begin_s >= ? AND begin_s < ?"
 _RAW_AT = """
 SELECT line_id, timestamp_ms, value, verdict = 'suspect' FROM readings CROSS JOIN contexts USING (context_id)
@@ -64,18 +76,23 @@ class Touched:
 
     def __init__(self, db: sqlite3.Connection, rows: Iterable[Row]) -> None:
         self._rows = _winners(rows)
-        self._fresh_from_s = {series_id: _first_fresh_s(db, series_id) for series_id in self._rows}
+        self._before = {series_id: _before(db, series_id) for series_id in self._rows}
 
     def bring_up_to_date(self, db: sqlite3.Connection, counted: Counted) -> None:
-        """Write the roll-ups of all widths, within the transaction that wrote the rows."""
+        """Write the roll-ups of all widths, within the transaction that wrote the rows.
+
+        What is newer than all that its series had is added to what is there; all else is recomputed from raw.
+        """
+        added: dict[int, dict[Place, Part]] = {width_s: {} for width_s in WIDTHS_S}
         for series_id, rows in self._rows.items():
-            fresh_from_s = self._fresh_from_s[series_id]
-            minutes = {at // 60_000 * 60 for at in rows}
-            if fresh_from_s:
-                minutes = _unsealed(db, series_id, minutes)
-            stale = [minute for minute in minutes if minute < fresh_from_s]
-            fresh = _of_rows(rows, fresh_from_s, counted)
-            _refresh(db, series_id, stale, fresh, fresh_from_s)
+            newest_ms, sealed_s = self._before[series_id]
+            first_ms = min(rows)
+            if first_ms > newest_ms and first_ms >= sealed_s * 1000:
+                _add(db, series_id, newest_ms, _of_rows(rows, 0, counted), added)
+            else:
+                _mix(db, series_id, rows, max((newest_ms // 60_000 + 1) * 60, sealed_s), counted)
+        for width_s, parts in added.items():
+            _put(db, width_s, parts)
 
 
 def parts_of(values: Mapping[Place, Sequence[float]], suspects: Mapping[Place, int]) -> dict[Place, Part]:
@@ -213,12 +230,40 @@ def _winners(rows: Iterable[Row]) -> dict[int, dict[int, Row]]:
     return found
 
 
-def _first_fresh_s(db: sqlite3.Connection, series_id: int) -> int:
-    """Return the beginning of the first minute that has no reading, nor any after it."""
-    [newest_ms] = db.execute(_NEWEST, (series_id,)).fetchone()
-    [sealed_s] = db.execute(_LAST_SEALED, (series_id,)).fetchone()
-    raw_s = 0 if newest_ms is None else (newest_ms // 60_000 + 1) * 60
-    return max(raw_s, 0 if sealed_s is None else sealed_s + HOUR_S)
+def _before(db: sqlite3.Connection, series_id: int) -> tuple[int, int]:
+    """Return the instant in ms of a series' newest reading, and in s the end of its last sealed hour."""
+    newest_ms, sealed_s = db.execute(_BEFORE, (series_id, series_id)).fetchone()
+    return -1 if newest_ms is None else newest_ms, 0 if sealed_s is None else sealed_s + HOUR_S
+
+
+def _add(
+    db: sqlite3.Connection,
+    series_id: int,
+    newest_ms: int,
+    minutes: dict[Place, Part],
+    added: Mapping[int, dict[Place, Part]],
+) -> None:
+    """Add what is newer than all that a series had to the buckets of its newest reading, and begin others."""
+    parts = minutes
+    made = {}
+    for width_s in WIDTHS_S:
+        parts = joined(parts, width_s)
+        made[width_s] = dict(parts)
+    if newest_ms >= 0:
+        begins = [newest_ms // 1000 // width_s * width_s for width_s in WIDTHS_S]
+        for width_s, line_id, begin_s, *kept in db.execute(_NEWEST_BUCKETS, (*begins, series_id)).fetchall():
+            new = made[width_s].get((line_id, begin_s))
+            if new is not None:
+                made[width_s][line_id, begin_s] = _joined([tuple(kept), new])
+    for width_s, mine in made.items():
+        added[width_s].update(mine)
+
+
+def _mix(db: sqlite3.Connection, series_id: int, rows: Mapping[int, Row], fresh_from_s: int, counted: Counted) -> None:
+    """Recompute the buckets of rows among which some are not newer than what the series had."""
+    minutes = _unsealed(db, series_id, {at // 60_000 * 60 for at in rows})
+    stale = [minute for minute in minutes if minute < fresh_from_s]
+    _refresh(db, series_id, stale, _of_rows(rows, fresh_from_s, counted), fresh_from_s)
 
 
 def _unsealed(db: sqlite3.Connection, series_id: int, minutes: set[int]) -> set[int]:

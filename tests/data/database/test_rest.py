@@ -343,9 +343,9 @@ def test_pictures_are_found_by_plant_camera_and_time(
         messaging.publish(Topics.CAMERA_IMAGE.processed, frame, key="box")
     eventually(lambda: len(client.all_frames(limit=4)) == 25, "all are stored")
 
-    assert [f["timestamp"] - NOW for f in client.frames(plant_id="mint", since=NOW + 3, until=NOW + 8)] == [6.0, 4.0]
-    assert [f["timestamp"] - NOW for f in client.all_frames(limit=4, sensor_id="top")] == list(range(24, -1, -1))
+    assert [f.timestamp - NOW for f in client.frames(plant_id="mint", since=NOW + 3, until=NOW + 8)] == [6.0, 4.0]
+    assert [f.timestamp - NOW for f in client.all_frames(limit=4, sensor_id="top")] == list(range(24, -1, -1))
     assert client.frames(sensor_id="side") == []
-    assert client.frames(until=NOW + 1)[0]["flags"] == ["dark"]
+    assert client.frames(until=NOW + 1)[0].flags == ("dark",)
     with pytest.raises(RefusedRequestError, match="404: there is no picture"):
         client.picture("0" * 64)

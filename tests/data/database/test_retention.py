@@ -15,6 +15,7 @@ from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import Series, SeriesQuery
 from dt.utils.clock import ManualClock
 from dt.utils.dataclasses import DBTimestampQuery, SensorData
+from dt.utils.exceptions import MessageError
 from tests.data.readings import NOW, make_reading
 
 HOUR = NOW // 3600 * 3600
@@ -141,6 +142,17 @@ def test_reading_that_comes_after_its_hour_was_sealed_changes_no_roll_up(
     assert sum(line(storage, OLD + 86_400).n) == 1
     assert job.remove() == Removed(readings=2)
     assert line(storage) == before
+
+
+def test_removed_readings_are_not_taken_for_lost(file: SQLiteFile, storage: SQLStorage, clock: ManualClock) -> None:
+    """An account of gaps begins where raw readings do."""
+    retention(file, clock).remove()
+
+    with pytest.raises(MessageError, match="older raw readings were removed") as refused:
+        storage.runs("air-t", OLD, OLD + 9000)
+
+    assert refused.value.field == "since"
+    assert sum(run.count for run in storage.runs("air-t", NOW, NOW + 60)) >= 1
 
 
 def test_hour_of_many_readings_goes_in_pieces(

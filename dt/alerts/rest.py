@@ -1,0 +1,40 @@
+"""REST of the alerts service (5007): what people decide about alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Flask, Response, request
+
+from dt.alerts.desk import AlertDesk
+from dt.utils.dataclasses import AlertEvent, AlertState
+from dt.utils.exceptions import MessageError
+from dt.utils.http import Problem, json_response, request_object
+
+_STEPS = {"acknowledge": AlertState.ACKNOWLEDGED, "resolve": AlertState.RESOLVED}
+_LONGEST_NAME = 200
+
+
+def add_pages(app: Flask, desk: AlertDesk, keep: Callable[[AlertEvent], None]) -> None:
+    """Add the endpoints to an API; `keep` makes an event durable."""
+
+    @app.get("/alerts")
+    def alerts() -> Response:
+        """Return the alerts that are not resolved."""
+        return json_response({"items": sorted(desk.open, key=lambda event: -event.timestamp), "next": None})
+
+    @app.post("/alerts/<alert_id>/<any(acknowledge, resolve):step>")
+    def decide(alert_id: str, step: str) -> Response:
+        """Acknowledge or resolve an alert, as `{"by": who}` says; what still holds opens another one."""
+        event = desk.decide(alert_id, _STEPS[step], _person(), keep)
+        if event is None:
+            raise Problem(404, "Not found", f"no alert {alert_id[:200]!r} is open", field="alert_id")
+        return json_response(event)
+
+
+def _person() -> str:
+    body = request_object() if request.get_data() else {}
+    by = body.get("by", "person")
+    if not isinstance(by, str) or not 0 < len(by) <= _LONGEST_NAME:
+        raise MessageError("by", f"must be a name of 1 to {_LONGEST_NAME} characters")
+    return by

@@ -1,0 +1,1 @@
+"""The REST facade of the database service, one module per group of endpoints."""

@@ -1,0 +1,94 @@
+"""What people decide and write down: policies, grants, notes."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+from dt.data.database.api import answers
+from dt.data.database.api.arguments import ListQuery, list_page, page_query
+from dt.data.database.api.described import described
+from dt.data.database.api.store import Store, require_same, unknown
+from dt.data.database.records import NOTE_FILTERS
+from dt.data.database.registry_messages import policy_record
+from dt.utils.clock import Clock
+from dt.utils.dataclasses import Note, Policy
+from dt.utils.http import json_response, request_object
+from dt.utils.ids import new_correlation_id
+
+_GROUP = "care"
+
+
+def add_care(app: Flask, store: Store, clock: Clock) -> None:
+    """Add the endpoints of policies, grants and notes."""
+    _add_policies(app, store, clock)
+    _add_notes(app, store, clock)
+
+    @app.get("/grants")
+    @described(_GROUP, {200: answers.GrantList}, query=answers.GrantsQuery)
+    def grants() -> Response:
+        """Return every leave to act that was ever given, by actuator and then oldest first, and what was taken back.
+
+        They are given and taken at the controller.
+        """
+        kept = store.registry.grants(request.args.get("actuator_id") or None)
+        return json_response(list_page(kept, lambda grant: f"{grant.actuator_id}~{grant.since * 1000:015.0f}"))
+
+
+def _add_policies(app: Flask, store: Store, clock: Clock) -> None:
+    @app.get("/policies")
+    @described(_GROUP, {200: answers.PolicyList}, query=ListQuery)
+    def policies() -> Response:
+        """Return the policy in force of each plant that has one."""
+        return json_response(list_page(store.registry.policies(), lambda policy: policy.plant_id))
+
+    @app.get("/policies/<plant_id>")
+    @described(_GROUP, {200: answers.PolicyHistory}, problems=(404,))
+    def policy(plant_id: str) -> Response:
+        """Return a plant's policy in force, and every version of it, oldest first."""
+        versions = store.registry.policy_history(plant_id)
+        if not versions:
+            _require_plant(store, plant_id)
+        return json_response({"current": versions[-1] if versions else None, "versions": versions})
+
+    @app.put("/policies/<plant_id>")
+    @described(_GROUP, {200: Policy, 201: Policy}, body=answers.NewPolicy, problems=(404, 413, 415))
+    def put_policy(plant_id: str) -> Response:
+        """Change what acts for a plant: 201 with the new version; 200 where that is in force already."""
+        _require_plant(store, plant_id)
+        data = request_object()
+        require_same("plant_id", data.setdefault("plant_id", plant_id), plant_id)
+        asked = Policy.from_dict(data)
+        before = store.registry.policy_history(plant_id)
+        kept = store.registry.put_policy(asked, clock.wall(), asked.by)
+        store.announcer.announce(policy_record(kept, clock.wall()))
+        return json_response(kept, 200 if before and before[-1].version == kept.version else 201)
+
+
+def _add_notes(app: Flask, store: Store, clock: Clock) -> None:
+    @app.get("/notes")
+    @described(_GROUP, {200: answers.page_of(Note)}, query=answers.page_query_type("notes", NOTE_FILTERS))
+    def notes() -> Response:
+        """Return what people wrote, newest first."""
+        query, filters = page_query(NOTE_FILTERS)
+        return json_response(store.records.notes(query, filters))
+
+    @app.post("/notes")
+    @described(_GROUP, {200: Note, 201: Note}, body=answers.NewNote, problems=(413, 415))
+    def post_note() -> Response:
+        """Write a note about a plant, a zone or an instant (now); one with a known `note_id` takes its place."""
+        data = {"note_id": new_correlation_id(clock.wall()), "timestamp": clock.wall(), **request_object()}
+        note = Note.from_dict(data)
+        return json_response(note, 201 if store.records.put_note(note) else 200)
+
+    @app.delete("/notes/<note_id>")
+    @described(_GROUP, {204: None}, problems=(404,))
+    def delete_note(note_id: str) -> Response:
+        """Remove a note."""
+        if not store.records.delete_note(note_id):
+            raise unknown("note", note_id)
+        return Response(status=204)
+
+
+def _require_plant(store: Store, plant_id: str) -> None:
+    if store.registry.zone_of(plant_id) is None:
+        raise unknown("plant", plant_id)
