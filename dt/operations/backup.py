@@ -24,7 +24,7 @@ FRAMES, MODELS, SECRETS = "frames", "models", "secrets"
 RIG_MEMBER = "rig.toml"
 DECISIONS_MEMBER = "controller/decisions.json"
 LEDGER_MEMBER = f"guard/{LEDGER_FILE}"
-SECRET_FILES = ("dt_token", "session_key", "dt_password_hash", "dashboard_password")
+SECRET_FILES = ("dt_token", "tokens.json", "session_key", "dt_password_hash", "dashboard_password")
 
 Progress = Callable[[float, float], None]
 Step = Callable[[str], None]
