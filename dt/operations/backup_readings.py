@@ -40,7 +40,7 @@ Progress = Callable[[float, float], None]
 class Marks(msgspec.Struct):
     """What InfluxDB's store remembers beside its points: hours that wait for roll-ups, and what retention removed."""
 
-    removed_until_ms: int
+    removed_until_ms: dict[str, int]  # by sensor
     due_hours: list[int]
 
 
@@ -86,7 +86,7 @@ def dump_influx(settings: Settings, archive: ArchiveWriter) -> dict[str, int]:
         rollups, server = storage.rollups, storage.server
         hour = int(SystemClock().wall() * 1000) // HOUR_MS
         due = rollups.due() | set(range(hour - _RECENT_HOURS, hour + 1))
-        marks = Marks(removed_until_ms=rollups.removed_until_ms(), due_hours=sorted(due))
+        marks = Marks(removed_until_ms=rollups.removals(), due_hours=sorted(due))
         archive.add_bytes(MARKS_MEMBER, msgspec.json.encode(marks))
         for level in LEVELS:
             with archive.spool() as spool:

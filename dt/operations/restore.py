@@ -184,8 +184,8 @@ def _back_into_influx(settings: Settings, unpacked: Path) -> None:
         writer = _line_writer()
         for batch in readings_of_lines(unpacked / LINES_MEMBER):
             storage.server.write([writer(reading, round(reading.timestamp * 1000)) for reading in batch])
-        if marks.removed_until_ms:
-            storage.rollups.removed_until(marks.removed_until_ms)
+        for sensor_id, until_ms in marks.removed_until_ms.items():
+            storage.rollups.removed_until(sensor_id, until_ms)
         storage.server.write(storage.rollups.marks(marks.due_hours))
         storage.rollups.roll_due()
 

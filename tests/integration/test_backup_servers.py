@@ -118,6 +118,8 @@ def test_readings_go_through_influxdb_and_back(influx: Influx, settings: Setting
     back = at(settings, tmp_path / "d")
 
     moved(start, first, tmp_path / "1.tar.gz")
+    with closing(open_influx(first)) as storage:
+        storage.rollups.removed_until("long gone", 3_600_000)
     moved(first, second, tmp_path / "2.tar.gz")
     moved(second, back, tmp_path / "3.tar.gz")
 
@@ -125,6 +127,8 @@ def test_readings_go_through_influxdb_and_back(influx: Influx, settings: Setting
         with closing(open_influx(one)) as storage:
             assert kept(storage) == expected
             assert _near(chart(storage), line)
+    with closing(open_influx(second)) as storage:
+        assert storage.rollups.removals() == {"long gone": 3_600_000}
     with closing(SQLStorage(SQLiteFile(back.database_file))) as storage:
         assert kept(storage) == expected
         assert chart(storage) == line
