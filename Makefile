@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-query outage fuzz-api \
+.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-query outage fuzz-api bench-ingest \
   report-realism report-quality spark-judge box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
@@ -27,7 +27,7 @@ demo: $(call STAMP,demo) ## Run the whole product on a simulated plant box, on n
 solo: $(call STAMP,naked) ## Run everything on one Raspberry Pi and its pots, without a broker (after install-rpi)
 	@$(DT) solo $(ARGS)
 
-up: $(call STAMP,demo) ## Run the real stack: Apache Kafka and one process per service
+up: $(call STAMP,up) ## Run the real stack: Apache Kafka and one process per service
 	@$(DT) up $(ARGS)
 
 down: $(call STAMP,demo) ## Stop what `make up` started
@@ -73,6 +73,10 @@ outage: $(call STAMP,dev) ## Kill the collector through a day without a broker; 
 
 bench-edge: $(call STAMP,dev) ## Measure the collector: memory, CPU, import, catch-up; writes build/figures/edge.json
 	@$(BIN)/python scripts/bench/edge.py $(ARGS)
+
+bench-ingest: $(call STAMP,dev) ## Measure the way into the stores beside Telegraf (Go, Rust); writes build/figures/ingest.json
+	$(call install,db)
+	@$(BIN)/python scripts/bench/ingest.py $(ARGS)
 
 bench: $(call STAMP,dev) ## Measure the loop on a genuine broker; writes build/figures/loop.json
 	@$(BIN)/python scripts/bench/loop.py $(ARGS)
@@ -132,6 +136,11 @@ endef
 $(call STAMP,demo): pyproject.toml constraints.txt | $(BIN)/pip
 	@echo "Installing what the demo needs into $(VENV) ..."
 	$(call install,drivers)
+	@touch $@
+
+$(call STAMP,up): $(call STAMP,demo)
+	@$(BIN)/pip install --quiet --only-binary confluent-kafka --constraint constraints.txt --group confluent || \
+	  echo "confluent-kafka has no wheel for this machine: kafka-python does all"
 	@touch $@
 
 $(call STAMP,test): pyproject.toml constraints.txt | $(BIN)/pip

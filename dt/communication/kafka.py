@@ -1,4 +1,4 @@
-"""The log on Apache Kafka, by kafka-python."""
+"""The log on Apache Kafka: by kafka-python, unless clients of another library are given."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
+from typing import Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from dt.communication.kafka_clients import Clients, KafkaPython
 from dt.communication.kafka_errors import translated
 from dt.communication.kafka_options import KafkaOptions
 from dt.communication.kafka_reading import read_partitions
@@ -39,11 +40,13 @@ class KafkaMessaging:
         service: str,
         clock: Clock | None = None,
         *,
+        clients: Callable[[KafkaOptions], Clients] = KafkaPython,
         table: Mapping[str, TopicSpec] = TOPIC_TABLE,
         limit_bytes: int = LIMIT_BYTES,
         blocks_at_most_s: float = 30.0,
     ) -> None:
         self._options = KafkaOptions.of(settings, service)
+        self._clients = clients(self._options)
         self._clock = clock or SystemClock()
         self._table = table
         self._sender = RecordSender(self._connect, limit_bytes=limit_bytes, blocks_at_most_s=blocks_at_most_s)
@@ -108,7 +111,7 @@ class KafkaMessaging:
         """Consume, transform and produce: outputs, state and offsets in one transaction."""
 
         def work(identity: str) -> Work:
-            return TransformWork(transformer, state_topic, identity, self._options, self._encode, self._clock)
+            return TransformWork(transformer, state_topic, identity, self._clients, self._encode, self._clock)
 
         return self._join(topics, group, max_batch, Start.EARLIEST, work)
 
@@ -116,9 +119,8 @@ class KafkaMessaging:
         """Return the committed records of a topic up to its present end."""
         self._require_open()
         self._spec(topic)
-        prefix = self._options.prefix
         try:
-            return read_partitions(self._options.consumer(), prefix + topic, None, len(prefix))
+            return read_partitions(self._clients, topic, None)
         except (KafkaError, OSError) as error:
             raise translated(error, f"reading {topic}") from error
 
@@ -127,6 +129,7 @@ class KafkaMessaging:
         return {
             "connected": not self._is_closed and self._options.is_reachable(),
             "kind": "kafka",
+            "client": self._clients.name,
             "servers": ",".join(self._options.servers),
             "waiting": self._sender.pending,
             "groups": {
@@ -161,7 +164,7 @@ class KafkaMessaging:
                 raise MessagingError("the log is closed")
             identity = self._free_identity(group)
             member = KafkaSubscription(
-                self._options, topics, group, identity, max_batch, start, work(identity), self._clock
+                self._clients, topics, group, identity, max_batch, start, work(identity), self._clock
             )
             self._subscriptions = [*(m for m in self._subscriptions if m.identity != identity), member]
             return member
@@ -171,8 +174,8 @@ class KafkaMessaging:
         taken = {member.identity for member in self._subscriptions if member.is_running}
         return next(name for n in count() if (name := self._options.identity(group, n)) not in taken)
 
-    def _connect(self, should_end: Callable[[], bool]) -> KafkaProducer | None:
-        return connected(self._options, should_end, self._clock, lambda: KafkaProducer(**self._options.producer()))
+    def _connect(self, should_end: Callable[[], bool]) -> Any:
+        return connected(self._options, should_end, self._clock, self._clients.producer)
 
     def _encode(self, batch: Sequence[Outgoing]) -> list[Sendable]:
         """Return records as the client takes them; refuses unknown topics and what is too large for one."""

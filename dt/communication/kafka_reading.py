@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
+from kafka import TopicPartition
 
+from dt.communication.kafka_clients import Clients
 from dt.communication.kafka_errors import MissingTopicError
 from dt.communication.messaging import Record
 from dt.utils.exceptions import MessagingError
@@ -16,39 +16,30 @@ _POLL_MS = 500
 _IDLE_POLLS_AT_MOST = 60  # half a minute without a record while an open transaction hides the rest
 
 
-def record_of(raw: ConsumerRecord, cut: int) -> Record:
-    """Return the record as handlers know it, `cut` characters of topic prefix removed."""
-    key = raw.key
-    return Record(
-        raw.topic[cut:],
-        raw.partition,
-        raw.offset,
-        None if key is None else key.decode("utf-8", "replace"),
-        raw.value,
-        dict(raw.headers),
-        raw.timestamp / 1000,
-    )
-
-
-def read_partitions(options: Mapping[str, Any], topic: str, numbers: Iterable[int] | None, cut: int) -> list[Record]:
+def read_partitions(clients: Clients, topic: str, numbers: Iterable[int] | None) -> list[Record]:
     """Return the committed records of a topic's partitions (None: all) up to where they end now.
 
     Waits for transactions that are open at that end, so that nothing a predecessor committed is missed.
     """
-    consumer = KafkaConsumer(**options)
+    full = clients.options.prefix + topic
+    consumer = clients.reader()
     try:
-        known = consumer.partitions_for_topic(topic)
+        known = consumer.partitions_for_topic(full)
         if not known:
-            raise MissingTopicError(f"{topic[cut:]}: not there yet; see make kafka-topics")
-        places = [TopicPartition(topic, number) for number in sorted(known if numbers is None else numbers)]
-        return _read_to_end(consumer, places, _ends(options, places), cut)
+            raise MissingTopicError(f"{topic}: not there yet; see make kafka-topics")
+        places = [TopicPartition(full, number) for number in sorted(known if numbers is None else numbers)]
+        ends = _ends(clients.reader(is_committed_only=False), places)
+        raws = _read_to_end(consumer, places, ends, topic)
     finally:
         consumer.close(autocommit=False, timeout_ms=1_000)
+    cut = len(clients.options.prefix)
+    found = [clients.record_of(raw, cut) for raw in raws]
+    limit = {place.partition: ends[place] for place in places}
+    return [record for record in found if record.offset < limit[record.partition]]
 
 
-def _ends(options: Mapping[str, Any], places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+def _ends(looking: Any, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
     """Return the ends of the log, records of open transactions included."""
-    looking = KafkaConsumer(**{**options, "isolation_level": "read_uncommitted"})
     try:
         ends: dict[TopicPartition, int] = looking.end_offsets(list(places))
         return ends
@@ -57,17 +48,17 @@ def _ends(options: Mapping[str, Any], places: Sequence[TopicPartition]) -> dict[
 
 
 def _read_to_end(
-    consumer: KafkaConsumer, places: list[TopicPartition], ends: Mapping[TopicPartition, int], cut: int
-) -> list[Record]:
+    consumer: Any, places: Sequence[TopicPartition], ends: Mapping[TopicPartition, int], topic: str
+) -> list[Any]:
     consumer.assign(places)
     consumer.seek_to_beginning(*places)
-    found: dict[TopicPartition, list[Record]] = {place: [] for place in places}
+    found: dict[TopicPartition, list[Any]] = {place: [] for place in places}
     idle = 0
     while any(consumer.position(place) < ends[place] for place in places):
         polled = consumer.poll(timeout_ms=_POLL_MS)
         idle = 0 if polled else idle + 1
         if idle > _IDLE_POLLS_AT_MOST:
-            raise MessagingError(f"{places[0].topic[cut:]}: could not be read to its end")
-        for place, records in polled.items():
-            found[place] += [record_of(raw, cut) for raw in records if raw.offset < ends[place]]
-    return [record for place in places for record in found[place]]
+            raise MessagingError(f"{topic}: could not be read to its end")
+        for place, raws in polled.items():
+            found[place] += raws
+    return [raw for place in places for raw in found[place]]

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, MemberToRemove
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
 from dt.communication.delivery import Delivery
+from dt.communication.kafka_clients import Clients
 from dt.communication.kafka_errors import FENCED, MissingTopicError
 from dt.communication.kafka_options import KafkaOptions
-from dt.communication.kafka_reading import record_of
 from dt.communication.messaging import Record, Start
 from dt.utils.clock import Clock
 from dt.utils.exceptions import MessagingError
@@ -31,6 +31,7 @@ _COUNTS_WITHIN_MS = 1_000
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _LOOKS_EVERY_S = 0.5  # for a broker that is away
+_TAKEN_AT = attrgetter("timestamp")
 
 log = get_logger(__name__)
 
@@ -41,7 +42,7 @@ Offsets = dict[TopicPartition, OffsetAndMetadata]
 class Work(Protocol):
     """What a member does with its records; called in its thread alone."""
 
-    def assigned(self, consumer: KafkaConsumer) -> None:
+    def assigned(self, consumer: Any) -> None:
         """Prepare for the partitions that the member has now."""
         ...
 
@@ -53,7 +54,7 @@ class Work(Protocol):
         """Keep a record that nobody can use as a dead letter, durably."""
         ...
 
-    def handled(self, consumer: KafkaConsumer, records: Sequence[Record], should_end: Callable[[], bool]) -> None:
+    def handled(self, consumer: Any, records: Sequence[Record], should_end: Callable[[], bool]) -> None:
         """Commit the offsets of a batch that was dealt with."""
         ...
 
@@ -67,7 +68,7 @@ class KafkaSubscription:
 
     def __init__(
         self,
-        options: KafkaOptions,
+        clients: Clients,
         topics: Sequence[str],
         group: str,
         identity: str,
@@ -78,8 +79,9 @@ class KafkaSubscription:
     ) -> None:
         self.group = group
         self.identity = identity
-        self._options = options
-        self._topics = [options.prefix + topic for topic in topics]
+        self._clients = clients
+        self._options = clients.options
+        self._topics = [clients.options.prefix + topic for topic in topics]
         self._max_batch = max_batch
         self._start = start
         self._work = work
@@ -87,11 +89,11 @@ class KafkaSubscription:
         self._stop = threading.Event()
         self._members = _Membership()
         self._settled_generation = -1
-        self._was_mute = False
         self._told = ""
+        self._lost: KafkaError | None = None
         self._lag = _Question()
         self._counts_lag_at: float | None = None  # nobody watches it yet
-        self._consumer: KafkaConsumer | None = None
+        self._consumer: Any = None
         self._delivery = Delivery(work.attempt, work.bury, self._rest)
         self._thread = threading.Thread(target=self._run, name=f"read {group}", daemon=True)
         self._thread.start()
@@ -163,10 +165,11 @@ class KafkaSubscription:
             consumer.close(autocommit=False, timeout_ms=1_000)
         self._leave()
 
-    def _make_consumer(self) -> KafkaConsumer:
+    def _make_consumer(self) -> Any:
         self._members.forget()
+        self._lost = None
         self._settled_generation = -1
-        consumer = KafkaConsumer(**self._options.group(self.group, self.identity, self._start))
+        consumer = self._clients.member(self.group, self.identity, self._start)
         consumer.subscribe(topics=self._topics, listener=self._members)
         # Partitions have to be known before the group is joined, or it would share out nothing.
         missing = set(self._topics) - consumer.topics()
@@ -175,9 +178,9 @@ class KafkaSubscription:
             raise MissingTopicError(f"{', '.join(sorted(missing))}: not there yet; see make kafka-topics")
         return consumer
 
-    def _step(self, consumer: KafkaConsumer) -> None:
+    def _step(self, consumer: Any) -> None:
         polled = consumer.poll(timeout_ms=_POLL_MS)
-        self._watch_identity(consumer)
+        consumer.ensure_identity()
         generation = self._members.generation
         if self._settled_generation != generation:
             self._work.assigned(consumer)
@@ -186,26 +189,20 @@ class KafkaSubscription:
             records = self._merged(polled)
             self._lag.last = len(records)  # at least, while the handler is at work
             self._deliver(consumer, records)
+        if self._lost is not None:
+            raise MessagingError(f"lost its place while it waited: {self._lost}") from self._lost
         if self._lag.is_asked:
             self._lag.answer(_behind(consumer))
         elif self._counts_lag_at is not None and self._clock.monotonic() >= self._counts_lag_at:
             self._watch_lag(consumer)
 
-    def _watch_lag(self, consumer: KafkaConsumer) -> None:
+    def _watch_lag(self, consumer: Any) -> None:
         """Count for health pages; a broker that does not answer is no reason to begin reading anew."""
         with suppress(KafkaTimeoutError):
             self._lag.last = _behind(consumer, _COUNTS_WITHIN_MS)
         self._counts_lag_at = self._clock.monotonic() + _LAG_EVERY_S
 
-    def _watch_identity(self, consumer: KafkaConsumer) -> None:
-        """Raise when another process has this identity: the client only stops its heartbeat then, and polls on."""
-        coordinator = consumer._coordinator
-        is_mute = coordinator.stable() and not coordinator._heartbeat_enabled
-        if is_mute and self._was_mute:
-            raise FencedInstanceIdError(self.identity)
-        self._was_mute = is_mute
-
-    def _deliver(self, consumer: KafkaConsumer, records: list[Record]) -> None:
+    def _deliver(self, consumer: Any, records: list[Record]) -> None:
         """Deal with everything that was fetched, batch by batch; what is dropped will be fetched again."""
         for first in range(0, len(records), self._max_batch):
             batch = records[first : first + self._max_batch]
@@ -215,9 +212,14 @@ class KafkaSubscription:
 
     def _merged(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> list[Record]:
         """Return records in the order in which the log took them; within a partition its order always holds."""
-        cut = len(self._options.prefix)
+        cut, record_of = len(self._options.prefix), self._clients.record_of
         runs = [[record_of(raw, cut) for raw in run] for run in polled.values()]
-        return runs[0] if len(runs) == 1 else list(heapq.merge(*runs, key=attrgetter("timestamp")))
+        if len(runs) == 1:
+            return runs[0]
+        records = list(chain.from_iterable(runs))
+        # The broker's clock may have been set back within a run: what came later counts as no earlier.
+        taken_at = list(chain.from_iterable(accumulate(map(_TAKEN_AT, run), max) for run in runs))
+        return [records[place] for place in sorted(range(len(records)), key=taken_at.__getitem__)]
 
     def _should_drop(self) -> bool:
         return self._stop.is_set() or self._members.generation != self._settled_generation
@@ -234,7 +236,7 @@ class KafkaSubscription:
                 consumer.poll(timeout_ms=20)
             consumer.resume(*consumer.assignment())
         except KafkaError as error:
-            log.warning("%s lost its place while it waited: %s", self.group, error)
+            self._lost = error
             self._members.forget()
         return self._should_drop()
 
@@ -333,7 +335,7 @@ def offsets_after(records: Sequence[Record], prefix: str) -> Offsets:
     }
 
 
-def _behind(consumer: KafkaConsumer, timeout_ms: int | None = None) -> int:
+def _behind(consumer: Any, timeout_ms: int | None = None) -> int:
     places = list(consumer.assignment())
     if not places:
         return 0

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
 from dt.communication.dead_letters import letter_of
+from dt.communication.kafka_clients import Clients
 from dt.communication.kafka_errors import MOVED_ON, translated
-from dt.communication.kafka_options import KafkaOptions
 from dt.communication.kafka_reading import read_partitions
-from dt.communication.kafka_sender import Sendable, let_go, send_all
+from dt.communication.kafka_sender import Sendable, let_go
 from dt.communication.kafka_subscription import offsets_after
 from dt.communication.messaging import Handler, Outgoing, Record, Start, Transformer
 from dt.utils.clock import Clock
@@ -43,7 +43,7 @@ class HandlerWork:
         self._settle = settle
         self._clock = clock
 
-    def assigned(self, consumer: KafkaConsumer) -> None:
+    def assigned(self, consumer: Any) -> None:
         """Fix where a new group begins that wants only what comes from now on."""
         if self._start is Start.EARLIEST:
             return
@@ -59,7 +59,7 @@ class HandlerWork:
         """Publish the dead letter; `handled` waits until it is durable."""
         self._publish(letter_of(record, error, self._clock.wall()))
 
-    def handled(self, consumer: KafkaConsumer, records: Sequence[Record], should_end: Callable[[], bool]) -> None:
+    def handled(self, consumer: Any, records: Sequence[Record], should_end: Callable[[], bool]) -> None:
         """Commit, once everything that came of the batch is durable."""
         while not self._settle(0.2):
             if should_end():
@@ -87,21 +87,22 @@ class TransformWork:
         transformer: Transformer,
         state_topic: str | None,
         identity: str,
-        options: KafkaOptions,
+        clients: Clients,
         encode: Callable[[Sequence[Outgoing]], list[Sendable]],
         clock: Clock,
     ) -> None:
         self._transformer = transformer
         self._state_topic = state_topic
         self._identity = identity
-        self._options = options
+        self._clients = clients
+        self._options = clients.options
         self._encode = encode
         self._clock = clock
-        self._consumer: KafkaConsumer | None = None
-        self._producer: KafkaProducer | None = None
+        self._consumer: Any = None
+        self._producer: Any = None
         self._is_stale = True
 
-    def assigned(self, consumer: KafkaConsumer) -> None:
+    def assigned(self, consumer: Any) -> None:
         """End what a predecessor left open, then take over its state."""
         self._consumer = consumer
         self._is_stale = True
@@ -127,7 +128,7 @@ class TransformWork:
         except KafkaError as failure:
             raise translated(failure, f"{self._identity}: dead letter") from failure
 
-    def handled(self, consumer: KafkaConsumer, records: Sequence[Record], should_end: Callable[[], bool]) -> None:
+    def handled(self, consumer: Any, records: Sequence[Record], should_end: Callable[[], bool]) -> None:
         """Do nothing: the transaction has committed the offsets."""
 
     def close(self) -> None:
@@ -142,7 +143,7 @@ class TransformWork:
         offsets = offsets_after(records, self._options.prefix)
         try:
             producer.begin_transaction()
-            send_all(producer, outputs)
+            self._clients.send_all(producer, outputs)
             producer.send_offsets_to_transaction(offsets, consumer.group_metadata())
             producer.commit_transaction()
         except Exception:
@@ -150,15 +151,15 @@ class TransformWork:
             if not self._was_committed_nevertheless(consumer, records):
                 raise
 
-    def _was_committed_nevertheless(self, consumer: KafkaConsumer, records: Sequence[Record]) -> bool:
+    def _was_committed_nevertheless(self, consumer: Any, records: Sequence[Record]) -> bool:
         """Ask for the offsets: an answer may get lost after the broker has committed."""
         self._ready_producer()  # ends the open transaction, one way or the other
         offsets = offsets_after(records, self._options.prefix)
         return all((consumer.committed(place) or 0) >= offset.offset for place, offset in offsets.items())
 
-    def _ready_producer(self) -> KafkaProducer:
+    def _ready_producer(self) -> Any:
         if self._producer is None:
-            producer = KafkaProducer(**self._options.transactional(self._identity))
+            producer = self._clients.transactional(self._identity)
             try:
                 producer.init_transactions()
             except KafkaError:
@@ -183,8 +184,7 @@ class TransformWork:
         numbers = {place.partition for place in self._consumer.assignment()}
         if not numbers:
             return []
-        prefix = self._options.prefix
-        found = read_partitions(self._options.consumer(), prefix + self._state_topic, numbers, len(prefix))
+        found = read_partitions(self._clients, self._state_topic, numbers)
         return list({record.key: record for record in found}.values())
 
 

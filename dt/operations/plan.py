@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dt
+from dt.communication.opening import has_confluent
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError
 
@@ -24,6 +25,7 @@ class ServiceSpec:
     module: str
     url_setting: str
     needs_simulation: bool = False
+    is_fast: bool = False  # carries every reading: uses the fast Kafka client where it is installed
 
     def url(self, settings: Settings) -> str:
         """Return where the service answers."""
@@ -37,9 +39,9 @@ class ServiceSpec:
 # In the order of starting; they wait for each other, so any order works.
 SERVICES = (
     ServiceSpec(name="simulator", module="dt.simulator.main", url_setting="flask_simulator_url", needs_simulation=True),
-    ServiceSpec(name="database", module="dt.data.database.app", url_setting="flask_db_url"),
+    ServiceSpec(name="database", module="dt.data.database.app", url_setting="flask_db_url", is_fast=True),
     ServiceSpec(name="webapp", module="dt.webapp.app", url_setting="flask_dashboard_url"),
-    ServiceSpec(name="processing", module="dt.data.processing.main", url_setting="flask_processing_url"),
+    ServiceSpec(name="processing", module="dt.data.processing.main", url_setting="flask_processing_url", is_fast=True),
     ServiceSpec(name="ai", module="dt.ai.app", url_setting="flask_ai_url"),
     ServiceSpec(name="alerts", module="dt.alerts.app", url_setting="flask_alerts_url"),
     ServiceSpec(name="controller", module="dt.controller.app", url_setting="flask_controller_url"),
@@ -73,6 +75,12 @@ def command_of(spec: ServiceSpec, environment: Mapping[str, str]) -> Command:
         environment=environment,
         stops_last=spec.needs_simulation,  # pins can be driven safe until the end
     )
+
+
+def fast_environment(spec: ServiceSpec, settings: Settings) -> Mapping[str, str]:
+    """Return what makes a service use confluent-kafka: nothing where it is not installed, or KAFKA_CLIENT decides."""
+    is_chosen = "kafka_client" in settings.model_fields_set
+    return {"KAFKA_CLIENT": "confluent"} if spec.is_fast and not is_chosen and has_confluent() else {}
 
 
 def rig_file_of(settings: Settings) -> Path:

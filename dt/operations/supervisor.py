@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from dt.operations.broker import BrokerKeeper, OwnBroker
 from dt.operations.child import Child, wait_or_kill
-from dt.operations.plan import Command, command_of, services_of
+from dt.operations.plan import Command, command_of, fast_environment, services_of
 from dt.operations.run_folder import SUPERVISOR, RunFolder
 from dt.utils.clock import Clock, SystemClock
 from dt.utils.config import Settings, load_settings
@@ -123,7 +123,7 @@ def _supervise(settings: Settings, folder: RunFolder, *, own_broker: bool) -> in
     clock, stop = SystemClock(), threading.Event()
     broker = OwnBroker.of(settings) if own_broker else None
     keeper = BrokerKeeper(broker, settings.log_dir, clock) if broker else None
-    commands = [command_of(spec, {}) for spec in services_of(settings)]
+    commands = [command_of(spec, fast_environment(spec, settings)) for spec in services_of(settings)]
     folder.write_pid(SUPERVISOR, os.getpid())
     try:
         with stopping_on_signals(stop):

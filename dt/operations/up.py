@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dt.communication.kafka_topics import setup_kafka
 from dt.operations.broker import OwnBroker, answers_as_kafka
 from dt.operations.child import environment_with, make_room
-from dt.operations.plan import SERVICES, is_port_free, rig_file_of, services_of
+from dt.operations.plan import SERVICES, fast_environment, is_port_free, rig_file_of, services_of
 from dt.operations.run_folder import RunFolder
 from dt.operations.status import StackStatus, stack_status
 from dt.utils.clock import Clock
@@ -71,7 +71,14 @@ def _begin(request: UpRequest, folder: RunFolder, clock: Clock, say: Say) -> Non
     broker = None if request.is_broker_given else _own_broker(settings, say)
     changes = setup_kafka(settings)
     say(f"topics: {len(changes)} set up" if changes else "topics: as they should be")
+    say(f"Kafka clients: {_clients_of(settings)}")
     _start_supervisor(settings, folder, clock, owns_broker=broker is not None)
+
+
+def _clients_of(settings: Settings) -> str:
+    fast = [spec.name for spec in services_of(settings) if fast_environment(spec, settings)]
+    rest = f"{settings.kafka_client} (KAFKA_CLIENT)"
+    return f"{rest}, for {' and '.join(fast)} confluent" if fast else rest
 
 
 def _own_broker(settings: Settings, say: Say) -> OwnBroker | None:

@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     kafka_ssl_certfile: str = ""
     kafka_ssl_keyfile: str = ""
     messaging: Literal["kafka", "memory"] = "kafka"
-    kafka_client: Literal["kafka-python"] = "kafka-python"
+    kafka_client: Literal["kafka-python", "confluent"] = "kafka-python"
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", max_length=100)
     instance: str = Field("1", pattern=r"^[a-zA-Z0-9_-]{1,40}$")
     storage: Literal["sqlite", "influx"] | None = None

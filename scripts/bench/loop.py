@@ -29,7 +29,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="plant-twin-bench-") as folder:
-        stage = Stage(Path(folder))
+        stage = Stage(Path(folder), kafka_client=arguments.client)
         with stage.broker():
             figures |= measure_pipeline(stage, arguments.messages)
             figures |= measure_browsers(stage, arguments.browsers, arguments.per_second, arguments.seconds)
@@ -45,6 +45,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=200_000, help="raw readings to work off")
+    parser.add_argument("--client", choices=("kafka-python", "confluent"), default="kafka-python")
     parser.add_argument("--browsers", type=int, default=20)
     parser.add_argument("--per-second", type=int, default=200, help="messages a second towards the browsers")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long browsers are measured")

@@ -6,10 +6,11 @@ import sqlite3
 import time
 from itertools import count
 
+import psutil
 from stage import Stage, say, wait_for
 
-from dt.communication.kafka import KafkaMessaging
 from dt.communication.messaging import Outgoing, outgoing
+from dt.communication.opening import kafka_class
 from dt.communication.topics import Topics
 from dt.utils.clock import SystemClock
 from dt.utils.dataclasses import RegistryRecord, SensorData, SensorDescriptor
@@ -19,6 +20,7 @@ from dt.utils.quantities import QUANTITIES, Quantity
 _ZONES = ("north", "south", "east", "west", "roof", "cellar")
 _QUANTITIES = (Quantity.TEMPERATURE, Quantity.HUMIDITY, Quantity.LIGHT_INTENSITY, Quantity.SOIL_TEMPERATURE)
 _COUNT = "SELECT count(*) FROM readings JOIN series USING (series_id) WHERE sensor_id NOT LIKE '%/%'"  # none derived
+_COUNTS_EVERY_S = 0.25
 _VALUES = {Quantity.TEMPERATURE: 21.5, Quantity.HUMIDITY: 55.0, Quantity.LIGHT_INTENSITY: 5000.0}
 
 
@@ -27,23 +29,36 @@ def measure_pipeline(stage: Stage, messages: int) -> dict[str, float]:
     say(f"publishing {messages} raw readings ...")
     produced_per_s = _publish(stage, messages)
     began = time.monotonic()
-    with stage.process("-m", "dt.data.processing.main"), stage.process("-m", "dt.data.database.app"):
+    with (
+        stage.process("-m", "dt.data.processing.main") as processing,
+        stage.process("-m", "dt.data.database.app") as database,
+    ):
         first = wait_for(lambda: _stored(stage), "nothing was stored")
         first_at = time.monotonic()
+        cpu_s = [_cpu_s(process.pid) for process in (processing, database)]
         say("processing and database work off the backlog ...")
-        wait_for(lambda: _stored(stage) >= messages, "not everything was stored", 600.0)
+        # Counting costs the database's own processor a little: seldom is often enough for a run of many seconds.
+        wait_for(lambda: _stored(stage) >= messages, "not everything was stored", 600.0, every_s=_COUNTS_EVERY_S)
         last_at = time.monotonic()
         stored = _stored(stage)
+        used_s = [_cpu_s(process.pid) - before for process, before in zip((processing, database), cpu_s, strict=True)]
     return {
         "messages_per_s": (stored - first) / (last_at - first_at),
         "messages": stored,
         "with_start_per_s": stored / (last_at - began),
         "produced_per_s": produced_per_s,
+        "processing_cpu_us": 1e6 * used_s[0] / (stored - first),
+        "database_cpu_us": 1e6 * used_s[1] / (stored - first),
     }
 
 
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def _publish(stage: Stage, messages: int) -> float:
-    messaging = KafkaMessaging(stage.settings, "bench", SystemClock())
+    messaging = kafka_class(stage.settings.kafka_client)(stage.settings, "bench", SystemClock())
     numbers = count()
     began = time.monotonic()
     try:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ _HOST = "127.0.0.1"
 class Stage:
     """A folder, a broker and settings that no other installation shares."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **given: object) -> None:
         urls = {spec.url_setting: f"http://{_HOST}:{free_port(_HOST)}" for spec in SERVICES}
         self.settings: Settings = load_settings(
             env_file=None,
@@ -33,6 +33,7 @@ class Stage:
             hardware="simulated",
             dt_token="bench",  # noqa: S106 - of a stack that lives for a minute
             **urls,
+            **given,
         )
         self._broker = OwnBroker(folder=folder / "kafka", port=int(self.settings.kafka_url.rpartition(":")[2]))
 
@@ -48,9 +49,9 @@ class Stage:
             self._broker.stop()
 
     @contextlib.contextmanager
-    def process(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    def process(self, *command: str, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
         """Run a Python module or file as a process of its own, stopped by SIGTERM."""
-        environment = {**os.environ, **self._environment()}
+        environment = {**os.environ, **self._environment(), **(environment or {})}
         process = subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.DEVNULL)
         try:
             yield process
@@ -72,14 +73,14 @@ def _broker_port() -> int:
     return next(port for port in range(29_000, 32_000, 10) if all(is_port_free(_HOST, port + n) for n in (0, 1)))
 
 
-def wait_for(condition: Callable[[], Any], what: str, within_s: float = 60.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, within_s: float = 60.0, *, every_s: float = 0.02) -> Any:
     """Poll until the condition gives something true, and return it; raises TimeoutError."""
     deadline = time.monotonic() + within_s
     while not (found := condition()):
         if time.monotonic() > deadline:
             msg = f"after {within_s:g} s: {what}"
             raise TimeoutError(msg)
-        time.sleep(0.02)
+        time.sleep(every_s)
     return found
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dt.communication.kafka import KafkaMessaging
 from dt.communication.memory import Chaos, MemoryMessaging
 from dt.communication.messaging import MessagingService
+from dt.communication.opening import kafka_class
 from dt.communication.topics import TOPIC_TABLE, Topics
 from tests.integration.broker import Broker, shared_broker
 from tests.integration.influx import Influx, shared_influx
@@ -46,21 +46,22 @@ def influx(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     params=[
         "memory",
         *(pytest.param(f"chaos{seed}") for seed in (1, 2)),
-        pytest.param("kafka", marks=pytest.mark.integration),
+        pytest.param("kafka-python", marks=pytest.mark.integration),
+        pytest.param("confluent", marks=pytest.mark.integration),
     ]
 )
 def client(request: pytest.FixtureRequest) -> Iterator[Client]:
     """Return a maker of clients of one fresh log, as processes of a service would have them."""
     kind: str = request.param
     made: list[MessagingService] = []
-    if kind == "kafka":
+    if kind in {"kafka-python", "confluent"}:
         broker: Broker = request.getfixturevalue("broker")
         prefix = f"c{next(_numbers)}."
         broker.set_up(broker.settings(topic_prefix=prefix), TABLE)
 
         def make() -> MessagingService:
-            settings = broker.settings(topic_prefix=prefix, instance=str(len(made) + 1))
-            made.append(KafkaMessaging(settings, "contract", table=TABLE))
+            settings = broker.settings(topic_prefix=prefix, instance=str(len(made) + 1), kafka_client=kind)
+            made.append(kafka_class(kind)(settings, "contract", table=TABLE))
             return made[-1]
 
     else:

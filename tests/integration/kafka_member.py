@@ -6,8 +6,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from dt.communication.kafka import KafkaMessaging
 from dt.communication.messaging import Outgoing, Record
+from dt.communication.opening import kafka_class
 from dt.communication.topics import Topics
 from dt.utils.config import load_settings
 
@@ -25,9 +25,11 @@ class PassOn:
 
 def main(way: str) -> None:
     """Say that everything is imported, and read for ever."""
+    settings = load_settings(env_file=None)
+    client = kafka_class(settings.kafka_client)
     sys.stdout.write("loaded\n")
     sys.stdout.flush()
-    messaging = KafkaMessaging(load_settings(env_file=None), "member")
+    messaging = client(settings, "member")
     passing = PassOn()
     if way == "transform":
         messaging.transform([Topics.TEMPERATURE.raw], "members", passing, state_topic=Topics.STATE_PROCESSING)

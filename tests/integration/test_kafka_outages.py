@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from dt.communication.kafka import KafkaMessaging
+from dt.communication.kafka_sender import LIMIT_BYTES
 from dt.communication.messaging import Outgoing, Record, Start
+from dt.communication.opening import kafka_class
 from dt.communication.topics import Topics
 from dt.utils.config import Settings
 from dt.utils.exceptions import MessagingError
@@ -37,10 +39,23 @@ MEMBER = Path(__file__).with_name("kafka_member.py")
 _until = partial(wait_until, within_s=90.0)
 
 
+@pytest.fixture(params=["kafka-python", "confluent"])
+def library(request: pytest.FixtureRequest) -> str:
+    """Each client library."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def kafka_settings(kafka_settings: Settings, library: str) -> Settings:
+    """Settings with a prefix of the test's own, its topics set up."""
+    return kafka_settings.model_copy(update={"kafka_client": library})
+
+
 @pytest.fixture
 def messaging(kafka_settings: Settings) -> Iterator[KafkaMessaging]:
     """A client of the broker."""
-    service = KafkaMessaging(kafka_settings, "test")
+    service = _open(kafka_settings)
     yield service
     service.close()
 
@@ -104,10 +119,10 @@ def test_transformer_survives_a_broker_restart(broker: Broker, messaging: KafkaM
     assert sorted(values) == list(range(100))
 
 
-def test_client_may_start_before_the_broker(tmp_path: Path, broker: Broker) -> None:
+def test_client_may_start_before_the_broker(tmp_path: Path, broker: Broker, library: str) -> None:
     """Services start in any order: records wait, subscriptions wait."""
     late = Broker(tmp_path / "late")
-    messaging = KafkaMessaging(late.settings(), "early")
+    messaging = _open(late.settings(kafka_client=library))
     seen = Numbers()
     try:
         messaging.subscribe([RAW], "readers", seen)
@@ -161,10 +176,10 @@ def test_output_refused_by_the_broker_aborts_its_transaction_alone(messaging: Ka
     assert messaging.read_all(Topics.REGISTRY) == []
 
 
-def test_full_queue_blocks_and_then_refuses(broker: Broker) -> None:
+def test_full_queue_blocks_and_then_refuses(broker: Broker, library: str) -> None:
     """Back-pressure: without a broker memory stays bounded, and the caller hears of it."""
-    nowhere = broker.settings().model_copy(update={"kafka_url": f"127.0.0.1:{free_ports()}"})
-    messaging = KafkaMessaging(nowhere, "test", limit_bytes=10_000, blocks_at_most_s=0.3)
+    nowhere = broker.settings(kafka_client=library).model_copy(update={"kafka_url": f"127.0.0.1:{free_ports()}"})
+    messaging = _open(nowhere, limit_bytes=10_000, blocks_at_most_s=0.3)
     try:
         with pytest.raises(MessagingError, match="are waiting"):
             _publish(messaging, range(1_000))
@@ -174,7 +189,7 @@ def test_full_queue_blocks_and_then_refuses(broker: Broker) -> None:
 
 def test_full_queue_goes_on_when_the_broker_takes_records(kafka_settings: Settings) -> None:
     """Back-pressure slows a fast publisher and loses nothing."""
-    messaging = KafkaMessaging(kafka_settings, "test", limit_bytes=50_000)
+    messaging = _open(kafka_settings, limit_bytes=50_000)
     try:
         for _ in range(200):
             messaging.publish(RAW, bytes(5_000), key="box")
@@ -184,12 +199,12 @@ def test_full_queue_goes_on_when_the_broker_takes_records(kafka_settings: Settin
         messaging.close()
 
 
-def test_prefix_keeps_installations_apart(broker: Broker, kafka_settings: Settings) -> None:
+def test_prefix_keeps_installations_apart(broker: Broker, library: str, kafka_settings: Settings) -> None:
     """TOPIC_PREFIX precedes topics and groups; handlers see plain names."""
-    one = KafkaMessaging(kafka_settings, "test")
-    other_settings = broker.settings(topic_prefix="other.")
+    one = _open(kafka_settings)
+    other_settings = broker.settings(topic_prefix="other.", kafka_client=library)
     broker.set_up(other_settings)
-    other = KafkaMessaging(other_settings, "test")
+    other = _open(other_settings)
     topics: set[str] = set()
     try:
         one.subscribe([RAW], "readers", lambda records: topics.update(record.topic for record in records))
@@ -231,7 +246,7 @@ def test_killed_process_takes_over_within_five_seconds(
 
 def test_second_process_of_the_same_instance_ends_the_first(kafka_settings: Settings) -> None:
     """Two with one name would share partitions by accident: the older one stops and says why."""
-    one, two = KafkaMessaging(kafka_settings, "test"), KafkaMessaging(kafka_settings, "test")
+    one, two = _open(kafka_settings), _open(kafka_settings)
     try:
         first = one.subscribe([RAW], "readers", Numbers())
         _until(lambda: first.is_assigned, "the first has partitions")
@@ -256,10 +271,10 @@ def test_two_members_of_a_group_may_live_in_one_process(messaging: KafkaMessagin
     assert second.is_running
 
 
-def test_close_takes_less_than_five_seconds_while_the_broker_is_away(broker: Broker) -> None:
+def test_close_takes_less_than_five_seconds_while_the_broker_is_away(broker: Broker, library: str) -> None:
     """A service stops in time, whatever the state of the log; what could not be sent is said in the log."""
-    nowhere = broker.settings().model_copy(update={"kafka_url": f"127.0.0.1:{free_ports()}"})
-    messaging = KafkaMessaging(nowhere, "test")
+    nowhere = broker.settings(kafka_client=library).model_copy(update={"kafka_url": f"127.0.0.1:{free_ports()}"})
+    messaging = _open(nowhere)
     messaging.subscribe([RAW], "readers", Numbers())
     messaging.transform([RAW], "processing", _Echo())
     _publish(messaging, range(10))
@@ -314,10 +329,16 @@ class _Echo:
         return [Outgoing(PROCESSED, record.value, record.key) for record in records]
 
 
+def _open(settings: Settings, *, limit_bytes: int = LIMIT_BYTES, blocks_at_most_s: float = 30.0) -> KafkaMessaging:
+    client = kafka_class(settings.kafka_client)
+    return client(settings, "test", limit_bytes=limit_bytes, blocks_at_most_s=blocks_at_most_s)
+
+
 def _member(settings: Settings, way: str) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "KAFKA_URL": settings.kafka_url,
+        "KAFKA_CLIENT": settings.kafka_client,
         "TOPIC_PREFIX": settings.topic_prefix,
         "PYTHONPATH": str(MEMBER.parents[2]),
     }
