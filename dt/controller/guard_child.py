@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,10 +39,24 @@ class _Pulse:
     beat_fd: int
     is_ending: bool = False  # a plain flag: a signal handler must take no lock
     reported: dict[str, bool] = field(default_factory=dict)
+    _begun: int = 0  # heartbeats that the pin thread began to make
+    _sent: int = 0  # the newest that the parent's pipe has
+    _changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def beat(self, *, is_stopped: bool) -> None:
+    def beat(self, is_stopped: Callable[[], bool]) -> None:
+        with self._changed:
+            self._begun += 1
         with contextlib.suppress(BlockingIOError):
-            os.write(self.beat_fd, STOPPED_BEAT if is_stopped else BEAT)
+            os.write(self.beat_fd, STOPPED_BEAT if is_stopped() else BEAT)
+            with self._changed:
+                self._sent = self._begun
+                self._changed.notify_all()
+
+    def wait_until_told(self, within_s: float) -> bool:
+        """Return whether the parent's pipe has, in time, a heartbeat that knows of all that was so at this call."""
+        with self._changed:
+            begun = self._begun
+            return self._changed.wait_for(lambda: self._sent > begun, within_s)
 
 
 def run_child(config: GuardConfig, folder: Path, beat_fd: int, orders_fd: int) -> int:
@@ -72,7 +87,7 @@ def run_child(config: GuardConfig, folder: Path, beat_fd: int, orders_fd: int) -
     _end_on(pulse, orders_fd)
     keeper = threading.Thread(target=_keep_ledger, args=(desk, pulse), name="ledger", daemon=True)
     keeper.start()
-    doors = GuardDoors(desk, folder, lambda: pulse.reported)
+    doors = GuardDoors(desk, folder, lambda: pulse.reported, pulse.wait_until_told)
     try:
         return _own_pins(desk, pins, pulse)
     finally:
@@ -89,7 +104,7 @@ def _own_pins(desk: GuardDesk, pins: Pins, pulse: _Pulse) -> int:
     next_readback_s = 0.0
     while not pulse.is_ending:
         desk.note_ended(guard.tick())
-        pulse.beat(is_stopped=guard.stopped_by is not None)
+        pulse.beat(lambda: guard.stopped_by is not None)
         if guard.has_unsafe():
             return EXIT_PINS
         if time.monotonic() >= next_readback_s:

@@ -24,6 +24,7 @@ MAX_LINE_BYTES = 262_144  # an order's note of 16 KiB characters, each escaped
 MAX_CONNECTIONS = 32  # of each socket: orders can never use up what the stop needs
 _LONGEST_ADDRESS = 100  # sun_path takes 108 bytes
 _QUIET_WAIT_S = 1.0
+_TOLD_WAIT_S = 0.5  # a heartbeat comes at once, and half a second without one is the end of a guard
 _AGAIN_AFTER_S = 0.05
 
 Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -107,11 +108,21 @@ class LineServer:
 
 
 class GuardDoors:
-    """Both sockets of a desk, in a folder of mode 0700."""
+    """Both sockets of a desk, in a folder of mode 0700.
 
-    def __init__(self, desk: GuardDesk, folder: Path, reported: Callable[[], Mapping[str, bool]]) -> None:
+    `told(within_s)` waits until whoever outlives this guard has heard of a stop or its release.
+    """
+
+    def __init__(
+        self,
+        desk: GuardDesk,
+        folder: Path,
+        reported: Callable[[], Mapping[str, bool]],
+        told: Callable[[float], bool] = lambda _within_s: True,
+    ) -> None:
         self._desk = desk
         self._reported = reported
+        self._told = told
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._stop = LineServer(folder / STOP_SOCKET, self._emergency_stop)
@@ -124,13 +135,17 @@ class GuardDoors:
 
     def _emergency_stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self._desk.emergency_stop(str(request.get("by") or "somebody"))
-        return {"stopped": True, "quiet": self._desk.guard.wait_until_quiet(_QUIET_WAIT_S)}
+        is_quiet = self._desk.guard.wait_until_quiet(_QUIET_WAIT_S)
+        self._told(_TOLD_WAIT_S)
+        return {"stopped": True, "quiet": is_quiet}
 
     def _order(self, request: Mapping[str, Any]) -> dict[str, Any]:
         handler = _OPERATIONS.get(str(request.get("op")))
         if handler is None:
             return {"error": f"unknown op {request.get('op')!r}"}
         answer = handler(self._desk, request)
+        if handler is _release_stop:
+            self._told(_TOLD_WAIT_S)
         return answer | {"reported": dict(self._reported())} if "outputs" in answer else answer
 
 

@@ -81,7 +81,7 @@ class Account:
             for begin, end in _windows(due):
                 inside = due[begin:end]
                 since = _between(due, begin) if begin else due[0][0] - 1.0
-                until = _between(due, end) if end < len(due) else due[-1][0] + 1.0
+                until = _between(due, end)
                 told = ask(sensor_id, since, until)
                 lost = sum(not is_there for _at, is_there in inside)
                 in_intervals = sum(interval["lost"] for interval in told["intervals"])

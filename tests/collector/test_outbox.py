@@ -629,7 +629,8 @@ def test_what_says_why_a_reading_is_missing_is_not_dropped_in_its_place(
 
     log.is_away.clear()
 
-    eventually(lambda: len(log.values()) == 8, "the other readings arrived")
+    eventually(lambda: outbox.is_drained, "all that was left arrived")
+    assert len(log.values()) == 8
     assert [each.value for each in log.read_all(Topics.GAPS)] == [b"first notice", b"second notice"]
 
 

@@ -102,3 +102,25 @@ def _is_served(folder: Path) -> bool:
         return bool(_ask(folder / "guard.sock", b'{"op": "status"}\n'))
     except OSError:
         return False
+
+
+def test_stop_and_release_are_answered_after_who_outlives_the_guard_was_told(tmp_path: Path) -> None:
+    """A guard that dies the moment after its answer takes neither the stop nor the release with it."""
+    guard = InProcessGuard(config=guard_config(tmp_path), set_pin=lambda _name, _on: None, clock=SystemClock())
+    heard: list[object] = []
+
+    def told(_within_s: float) -> bool:
+        heard.append(guard.status()["stopped_by"])
+        return True
+
+    doors = GuardDoors(guard._desk, tmp_path / "doors", dict, told)
+    client = GuardClient(tmp_path / "doors", owner="test")
+
+    client.emergency_stop("anna")
+    after_stop = list(heard)
+    client.release_stop("anna")
+
+    assert (after_stop, heard) == (["anna"], ["anna", None])
+    client.close()
+    doors.close()
+    guard.close()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.faults.fault_rows import FaultRows
-from tests.faults.field import Field, Past
+from tests.faults.field import Field, Past, Seen, spread
 from tests.faults.sensor_faults import LATER, ORDERS, RIG, RUNS_S
 
 
@@ -31,5 +31,12 @@ def sensor_field(tmp_path_factory: pytest.TempPathFactory) -> Past:
             field.order(fault, target, **parameters)
         wait_until(lambda: field.clock.monotonic() - began > RUNS_S and field.looks() >= 3, "the field ran", 30.0)
         for _fault, target, _parameters in LATER:
-            wait_until(lambda target=target: field.seen(target).misses >= 2, f"{target} was refused")  # type: ignore[misc]
+            wait_until(lambda target=target: field.seen(target).misses >= 2, f"{target} was refused", 30.0)  # type: ignore[misc]
+        wait_until(lambda: field.seen("soil-f11-spike").doubts, "a spike stood out", 60.0)
+        wait_until(lambda: _trembles(field.seen("soil-f11-noise"), field.seen("soil")), "noise stood out", 60.0)
         return Past(field.rig, {s.sensor_id: field.seen(s.sensor_id) for s in field.rig.sensors})
+
+
+def _trembles(seen: Seen, beside: Seen) -> bool:
+    """Return whether there are readings enough of both sensors for their spreads to be told apart."""
+    return min(len(seen.values), len(beside.values)) >= 10 and spread(seen.values) > 3.0 * spread(beside.values)
