@@ -37,7 +37,7 @@ class KeptRegistry:
     def __init__(self, records: Sequence[Record]) -> None:
         self._records = list(records)
 
-    def read_all(self, _topic: str) -> list[Record]:
+    def read_all(self, topic: str) -> list[Record]:  # noqa: ARG002 - there is but one
         """Return them."""
         return self._records
 
