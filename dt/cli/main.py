@@ -23,6 +23,8 @@ COMMANDS = (
     "replay",
     "report",
     "timelapse",
+    "backup",
+    "restore",
     "export",
     "token",
     "doctor",

@@ -6,7 +6,7 @@ One SQLite file with one owner. All methods may block on the disk; none may be c
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,30 @@ class Ledger:
     def release_stop(self, by: str) -> None:
         """Record that a person released the emergency stop."""
         self._note_stop(by, "release")
+
+    def distrust(self, plants: Mapping[str, float], reservoirs: Mapping[str, float]) -> None:
+        """Charge plants and reservoirs with so many ml, and stop everything: this ledger came out of a backup.
+
+        What they had between the backup and now stands in no ledger; it may have been all that they may have (S3).
+        """
+        now, wall = self._time.now(), self._clock.wall()
+        charged: list[tuple[str | None, str | None, float]]
+        charged = [(plant_id, None, ml) for plant_id, ml in plants.items()]
+        charged += [(None, reservoir, ml) for reservoir, ml in reservoirs.items()]
+        rows = [
+            (f"restored-{wall:.3f}-{number}", plant_id, reservoir, ml, ml, now, now, wall, wall)
+            for number, (plant_id, reservoir, ml) in enumerate(charged)
+        ]
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT INTO entries (action_id, actuator_id, plant_id, reservoir, on_s, charged_ml, kept_ml, began_s,"
+                " ended_s, measured_s, outcome, why, wall, ended_wall, was_on, reported)"
+                " VALUES (?, 'backup', ?, ?, 0, ?, ?, ?, ?, 0, 'completed', 'restored from a backup', ?, ?, 0, 1)",
+                rows,
+            )
+            self._write_mark()
+        self.latch_stop("dt restore: what was given since the backup is not known")
 
     def checkpoint(self) -> None:
         """Note the time (call about once a minute) and forget what is older than 90 days."""

@@ -18,10 +18,12 @@ from dt.data.database.frame_records import FrameRecords
 from dt.data.database.frame_thinning import FramePolicy
 from dt.data.database.full_disk import FullDisk
 from dt.data.database.gap_records import Gaps
+from dt.data.database.integrity import IntegrityCheck
+from dt.data.database.integrity_checks import checks_of
 from dt.data.database.opening import Readings, Surroundings, open_readings
 from dt.data.database.recorder import Recorder
 from dt.data.database.records import Records
-from dt.data.database.records_db import RecordsDB
+from dt.data.database.records_db import RecordsDB, sqlite_path
 from dt.data.database.records_opening import open_records
 from dt.data.database.registry_records import RegistryRecords
 from dt.data.database.routes import Store, add_routes
@@ -58,6 +60,7 @@ class DatabaseService(Service):
         self._counts: Counts[str] = Counts()
         self._server: HttpServer | None = None
         self._readings: Readings | None = None
+        self._integrity: IntegrityCheck | None = None
         self._stored = Counter("dt_stored", "What was made durable, by kind", ["kind"], registry=self.metrics)
         self._thinned = Counter(
             "dt_frames_removed", "What thinning removed: records, files, bytes", ["what"], registry=self.metrics
@@ -93,6 +96,7 @@ class DatabaseService(Service):
         self._record(store)
         self._thin(FrameRecords(db), store.pictures)
         self.closing("upkeep of readings", self._readings.start())
+        self._watch_integrity(db, store.pictures)
         self.closing("health beat", HealthBeat(self, self._messaging, self.clock).start())
 
     def ready(self) -> str | None:
@@ -112,6 +116,7 @@ class DatabaseService(Service):
         """Return where things are kept, and the log's own word."""
         return {
             **({} if self._readings is None else self._readings.where),
+            **({} if self._integrity is None else {"integrity": self._integrity.health()}),
             "lag": sum(subscription.last_lag for subscription in self._subscriptions),
             "messaging": self._messaging.health(),
         }
@@ -157,6 +162,12 @@ class DatabaseService(Service):
             zone=settings.zone_name,
         )
         self.closing("frame thinning", FrameKeeper(records, files, self.clock, policy, self._count_thinned).start())
+
+    def _watch_integrity(self, db: RecordsDB, files: FrameFiles) -> None:
+        readings = self._settings.database_file if self._settings.store == "sqlite" else None
+        checks = checks_of(readings, db, sqlite_path(self._settings.records_url), files, self.clock)
+        self._integrity = IntegrityCheck(checks, self._messaging, self.clock, self.metrics)
+        self.closing("integrity check", self._integrity.start())
 
     def _put_rig_plants(self, registry: RegistryRecords) -> None:
         """Make the rig's zones and plants known; what people changed since stays."""

@@ -137,6 +137,11 @@ class Rollups:
         tables = self._server.select(query, {} if sensor_id is None else {"sensor": sensor_id})
         return max((int(values[1]) for table in tables for values in table.values), default=0)
 
+    def removals(self) -> dict[str, int]:
+        """Return for each sensor until when raw readings were removed."""
+        tables = self._server.select(f"SELECT last(until) FROM {REMOVED} GROUP BY sensor_id")  # noqa: S608 - a constant
+        return {table.tags.get("sensor_id", ""): int(table.values[0][1]) for table in tables}
+
     def removed_until(self, sensor_id: str, until_ms: int) -> None:
         """Keep in mind until when raw readings of a sensor are removed."""
         if until_ms > self.removed_until_ms(sensor_id):

@@ -30,7 +30,7 @@ class InfluxDBStorage:
     """`Storage` in one bucket, with its roll-ups in three more."""
 
     def __init__(self, server: InfluxServer, clock: Clock, zone_of: ZoneOf = lambda _plant_id: None) -> None:
-        self._server = server
+        self.server = self._server = server
         self.rollups = Rollups(server, clock)
         self._keeper = Keeper(server, clock, self.rollups.marks)
         self._charts = Charts(server, self.rollups, zone_of)

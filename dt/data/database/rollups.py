@@ -162,6 +162,15 @@ def verify_rollups(file: Path) -> list[Mismatch]:
         return [mismatch for one in series for hour in _hours(db, one[0]) for mismatch in _compared(db, one, hour)]
 
 
+def verify_hour(db: sqlite3.Connection, series: tuple[int, str, str], hour_s: int) -> list[Mismatch]:
+    """Compare the roll-ups of one hour of a series (id, sensor, quantity), of one state of the file."""
+    db.execute("BEGIN")
+    try:
+        return list(_compared(db, series, hour_s))
+    finally:
+        db.execute("ROLLBACK")
+
+
 def is_equal(one: Part | None, other: Part | None) -> bool:
     """Return whether two summaries are of the same readings: a mean may differ by 1e-12 of its size."""
     if one is None or other is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from dt.communication.messaging import MessagingService, Record
+from dt.communication.messaging import Record
 from dt.communication.topics import Topics
 from dt.plant.calibration import Calibration, parse_calibration
 from dt.utils.clock import Clock
@@ -40,10 +40,18 @@ class SensorEntry:
         return next(held, self.versions[0][1])
 
 
+class Registry(Protocol):
+    """Where the registry's records are read."""
+
+    def read_all(self, topic: str) -> list[Record]:
+        """Return a topic's records, oldest first; raises DTError."""
+        ...
+
+
 class SensorBook:
     """Sensors by id; one thread reads it while another follows `dt.registry`."""
 
-    def __init__(self, messaging: MessagingService, clock: Clock) -> None:
+    def __init__(self, messaging: Registry, clock: Clock) -> None:
         self._messaging = messaging
         self._clock = clock
         self._lock = threading.Lock()
