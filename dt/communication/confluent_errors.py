@@ -25,9 +25,8 @@ def in_kafka_words(error: confluent_kafka.KafkaError) -> errors.KafkaError:
     code = error.code()
     if code == confluent_kafka.KafkaError._FATAL and "fenced" in error.str().lower():
         code = confluent_kafka.KafkaError.FENCED_INSTANCE_ID
-    kind = errors.for_code(code) if code > 0 else _LOCAL.get(code, errors.KafkaError)
-    made: errors.KafkaError = kind(f"{error.name()}: {error.str()}")
-    return made
+    known: type[errors.KafkaError] | None = errors.for_code(code) if code > 0 else _LOCAL.get(code)
+    return (known or errors.KafkaError)(f"{error.name()}: {error.str()}")
 
 
 @contextmanager
