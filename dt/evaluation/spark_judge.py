@@ -82,7 +82,7 @@ def run_job(settings: Settings, job: Job) -> Done:
 
 def _judge(session: Any, settings: Settings, job: Job, registry: Sequence[Record]) -> int:
     """Run the stream to the log's present end and return how many records it read."""
-    from pyspark.errors import PySparkException
+    from pyspark.errors import PySparkException  # pyright: ignore[reportMissingImports] - of the group spark
 
     judge = _judging(settings, job.folder, registry)
 
@@ -93,7 +93,7 @@ def _judge(session: Any, settings: Settings, job: Job, registry: Sequence[Record
         made.write.mode("overwrite").partitionBy("topic").parquet(str(target))
 
     try:
-        from pyspark.sql import functions as f
+        from pyspark.sql import functions as f  # pyright: ignore[reportMissingImports] - of the group spark
 
         query = (
             _raw(session, settings, job)
@@ -110,7 +110,7 @@ def _judge(session: Any, settings: Settings, job: Job, registry: Sequence[Record
 
 def _raw(session: Any, settings: Settings, job: Job) -> Any:
     """Return the records of all raw topics of readings."""
-    from pyspark.sql import functions as f
+    from pyspark.sql import functions as f  # pyright: ignore[reportMissingImports] - of the group spark
 
     topics = [settings.topic_prefix + topic for topic in raw_topics() if topic != _CAMERA]
     source = session.readStream.format("kafka").options(**kafka_options(settings))
@@ -146,7 +146,7 @@ def _judging(settings: Settings, folder: Path, registry: Sequence[Record]) -> Ca
 
 def _columns(made: Any) -> Any:
     """Return readings as columns, and other messages as `body`."""
-    from pyspark.sql import functions as f
+    from pyspark.sql import functions as f  # pyright: ignore[reportMissingImports] - of the group spark
 
     text = f.col("body").cast("string")
     is_reading = f.col("topic") != Topics.DEAD_LETTERS
@@ -164,7 +164,7 @@ def _columns(made: Any) -> Any:
 
 def _roll_up(session: Any, folder: Path) -> None:
     """Summarise all processed readings anew, a day of a series at a time."""
-    from pyspark.sql import functions as f
+    from pyspark.sql import functions as f  # pyright: ignore[reportMissingImports] - of the group spark
 
     if not any((folder / "processed").glob("batch=*/topic=*/*.parquet")):
         return

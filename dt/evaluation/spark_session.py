@@ -33,7 +33,7 @@ class SparkError(DTError):
 
 def open_spark(jars: list[Path], folder: Path, *, cores: int, memory: str) -> Any:
     """Start Spark in this process's own Java, scratch files in a folder."""
-    from pyspark.sql import SparkSession
+    from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports] - of the group spark
 
     os.environ["PYSPARK_PYTHON"] = sys.executable  # workers need our packages
     config: dict[str, bool | float | int | str | None] = {
@@ -65,7 +65,7 @@ def require_spark() -> str:
     if found is None or int(found[1]) < JAVA_AT_LEAST:
         raise SparkError(f"Java {JAVA_AT_LEAST} or newer is needed, and {java} is another: {remedy}")
     try:
-        from pyspark import __version__
+        from pyspark import __version__  # pyright: ignore[reportMissingImports] - of the group spark
     except ImportError as error:
         raise SparkError(f"pyspark cannot be loaded ({error}): run `make install-spark`") from error
     return str(__version__)
