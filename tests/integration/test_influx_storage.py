@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dt.communication.memory import MemoryMessaging
 from dt.communication.topics import Topics
 from dt.data.database.frame_files import FrameFiles
+from dt.data.database.influx_lines import LineWriter
 from dt.data.database.influx_retention import InfluxRetention
 from dt.data.database.influx_rollups import HOUR_MS, LEVELS
 from dt.data.database.influx_server import InfluxServer
@@ -135,6 +136,41 @@ def test_hours_that_wait_are_known_after_a_restart(
 
     assert len(again.rollups.due()) == 3
     assert again.rollups.roll_due() == 3
+    again.close()
+
+
+def test_an_hour_is_rolled_up_again_when_its_readings_were_still_on_their_way(
+    storage: InfluxDBStorage, server: InfluxServer
+) -> None:
+    """Who rolls up between the mark and the readings must not take the hour for done."""
+    hour = int(NOW - 2 * DAY_S) // 3600
+    marks = storage.rollups.marks_ahead([hour])
+    storage.rollups.roll_due()
+    reading = make_reading(timestamp=NOW - 2 * DAY_S)
+
+    server.write([LineWriter().line(reading, round(reading.timestamp * 1000)), *marks])
+    storage.rollups.arrived([hour])
+
+    assert storage.rollups.due() == {hour}
+    storage.rollups.roll_due()
+    assert storage.rollups.due() == set()
+    assert chart(storage, NOW - 2 * DAY_S, NOW - 2 * DAY_S + 3600, 1).n == [1]
+
+
+def test_hours_whose_tasks_never_ran_are_rolled_up_after_a_restart(
+    storage: InfluxDBStorage, influx: Influx, server: InfluxServer, clock: ManualClock
+) -> None:
+    """A machine that is off at the full hour misses the runs of the tasks, and its readings came in time."""
+    storage.insert([make_reading(timestamp=NOW + i) for i in range(30)])
+    assert storage.rollups.due() == set()
+    clock.advance(4 * 3600.0)
+    again = InfluxDBStorage(InfluxServer(influx.url, influx.token, ORG, server.bucket), clock)
+
+    again.insert([make_reading(timestamp=clock.wall())])
+    again.rollups.roll_due()
+
+    assert again.rollups.due() == set()
+    assert sum(chart(again, NOW, NOW + 5 * 3600, 5).n) == 31
     again.close()
 
 

@@ -155,12 +155,12 @@ class InfluxServer:
             self._require_open()  # the client library takes itself to pieces under whoever is still at work
             raise
         except ApiException as error:
-            status = HTTPStatus(error.status or HTTPStatus.BAD_GATEWAY)
+            status = error.status or HTTPStatus.BAD_GATEWAY.value  # a proxy may answer what HTTPStatus has no name for
             why = _why(error.body)
             if of_lines and status in _OF_THE_LINES:
                 raise LinesRefusedError(why) from error
             remedy = _REMEDIES.get(status)
-            raise StorageError(f"{self.url}: {status.value} {why}{f' ({remedy})' if remedy else ''}") from error
+            raise StorageError(f"{self.url}: {status} {why}{f' ({remedy})' if remedy else ''}") from error
         except (HTTPError, OSError, msgspec.DecodeError) as error:
             raise StorageError(f"{self.url}: {error}") from error
 

@@ -41,23 +41,23 @@ def file_check(path: Path, clock: Clock, within_s: float = WITHIN_S) -> Check:
     def look() -> Sequence[str]:
         nonlocal first
         ends_s = clock.monotonic() + within_s
+        found: list[str] = []
         try:
             with closing(_reader(path)) as db:
                 db.set_progress_handler(lambda: clock.monotonic() > ends_s, _STEPS_BETWEEN)
                 tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
                 first = first % max(1, len(tables))
-                found = []
                 for name in (*tables[first:], *tables[:first]):
                     found += _quick_check(db, name)
                     first += 1
-                return [f"{path}: {why}" for why in found]
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                 first += 1  # a table that takes longer than that does not keep the others from their turn
-                return []
-            raise StorageError(f"{path}: {error}") from error
+            elif not found:
+                raise StorageError(f"{path}: {error}") from error
         except sqlite3.DatabaseError as error:  # so damaged that it cannot be looked at
-            return [f"{path}: {error}"]
+            found.append(str(error))
+        return [f"{path}: {why}" for why in found]
 
     return look
 
