@@ -17,7 +17,7 @@ TIMEOUT_S = 30.0
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_THE_LINES = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-_REMEDIES = {
+_REMEDIES: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "INFLUX_TOKEN is not one of this server's",
     HTTPStatus.FORBIDDEN: "INFLUX_TOKEN may not do this: it needs to read and write buckets and tasks",
     HTTPStatus.NOT_FOUND: "INFLUX_BUCKET or INFLUX_ORG is not there",

@@ -23,7 +23,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, *arguments: object) -> None:
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Keep quiet."""
 
 
