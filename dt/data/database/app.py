@@ -41,7 +41,7 @@ from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
 _THREADS = 8
-_SWITCH_S = 0.0001  # a request wants the interpreter a dozen times, and recording holds it for 5 ms each by default
+_SWITCH_S = 0.0005  # a request wants the interpreter a dozen times, and recording holds it for 5 ms each by default
 _ALERTS_WITHIN_S = 12.0  # its answer waits until the log has the event
 _KINDS = ("readings", "records", "pictures")  # in the order of the recorder's subscriptions
 
