@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -307,7 +308,10 @@ def test_refused_readings_become_dead_letters_and_the_stream_goes_on(
     """With the reason; the offsets are committed after both are durable."""
     messaging = MemoryMessaging()
     db = RecordsDB(f"sqlite:///{tmp_path / 'records.db'}")
-    recorder = Recorder(storage, Records(db), FrameFiles(tmp_path / "frames"))
+    stored: Counter[str] = Counter()
+    recorder = Recorder(
+        storage, Records(db), FrameFiles(tmp_path / "frames"), lambda kind, number: stored.update({kind: number})
+    )
     subscriptions = recorder.subscribe(messaging)
 
     for index in range(20):
@@ -320,6 +324,7 @@ def test_refused_readings_become_dead_letters_and_the_stream_goes_on(
     assert b"zone_id: must have no control characters" in (letter.value or b"")
     for subscription in subscriptions:
         subscription.stop()
+    assert stored["readings"] == 19
     db.close()
 
 

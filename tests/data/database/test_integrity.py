@@ -116,6 +116,22 @@ def test_damage_is_told_though_a_later_table_takes_too_long(tmp_path: Path) -> N
     assert all("contexts" in damage for damage in found)
 
 
+def test_damage_stays_told_until_it_is_gone(file: SQLiteFile, clock: ManualClock) -> None:
+    """A look at other hours the next day does not make the damaged one whole; its repair does."""
+    SQLStorage(file).insert([make_reading(timestamp=NOW + 60 * i, value=i / 7) for i in range(6000)])
+    look = rollups_check(file.path, clock, random.Random(2))
+    change = "UPDATE rollups SET count = count + ? WHERE width_s = 300 AND begin_s = ?"
+    with file.write() as db:
+        db.execute(change, (1, int(NOW) + 7200))
+    looks = iter(look, None)
+    [damage] = next(found for found in looks if found)
+
+    assert [next(looks) for _ in range(10)] == [[damage]] * 10
+    with file.write() as db:
+        db.execute(change, (-1, int(NOW) + 7200))
+    assert next(looks) == []
+
+
 def test_hour_that_retention_takes_meanwhile_is_no_damage(file: SQLiteFile) -> None:
     """Its raw readings went after the hour was chosen, and its roll-ups stay."""
     SQLStorage(file).insert([make_reading(timestamp=NOW + 60 * i) for i in range(60)])
