@@ -124,8 +124,18 @@ def test_ids_may_have_a_slash(client: DatabaseApiClient) -> None:
     assert client.put_policy(Policy(plant_id="shelf/basil")).version == 1
     assert len(client.policy_versions("shelf/basil")) == 1
     assert client.trace("reading/1") == []
+    assert client.trace("line\nbreak") == []
     client.delete_note("notes/1")
     assert list(client.each_note()) == []
+
+
+def test_what_lies_beneath_a_sensor_is_no_sensor(database: DatabaseService) -> None:
+    """Its calibrations are read alone."""
+    url = f"http://127.0.0.1:{database.port}/sensors/air-t/calibrations"
+
+    answer = requests.patch(url, json={}, headers={"Authorization": "Bearer test-token"}, timeout=5)
+
+    assert (answer.status_code, "GET" in answer.headers["Allow"]) == (405, True)
 
 
 def test_lists_come_in_pages_when_a_limit_is_given(client: DatabaseApiClient, database: DatabaseService) -> None:
