@@ -18,14 +18,20 @@ _WITHIN_S = 1_800.0
 class Run:
     """What was seen: committed records by time, memory by committed records, processor time per record."""
 
+    began: float = 0.0
     commits: list[tuple[float, int]] = field(default_factory=list)
     memory_mb: list[tuple[int, float]] = field(default_factory=list)
     cpu_us: float = 0.0
 
     @property
     def per_s(self) -> float:
-        """Return the rate from the first commit seen to the last before the end, both at the moment of a commit."""
+        """Return the rate from the first commit seen to the last before the end, both at the moment of a commit.
+
+        A run too small to show two commits counts from its start on.
+        """
         inner = self.commits[:-1] if len(self.commits) > 3 else self.commits
+        if len(inner) == 1:
+            inner = [(self.began, 0), *inner]
         (began, first), (ended, last) = inner[0], inner[-1]
         return (last - first) / max(ended - began, 1e-9)
 
@@ -50,7 +56,7 @@ def watch(contestant: Contestant, messages: int) -> Run:
     begun, at_first = 0.0, 0
     try:
         with contestant.running() as process:
-            shown = psutil.Process(process.pid)
+            run.began, shown = time.monotonic(), psutil.Process(process.pid)
             deadline = time.monotonic() + _WITHIN_S
             while not run.commits or run.commits[-1][1] < messages:
                 if process.poll() is not None or time.monotonic() > deadline:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,7 +37,6 @@ from dt.utils.dataclasses import (
 )
 from dt.utils.quantities import QUANTITIES, Quantity
 from dt.webapp.app import create_service as create_webapp
-from tests.conftest import lacking
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -48,21 +45,7 @@ pytestmark = pytest.mark.e2e
 
 Eventually = Callable[[Callable[[], object], str], None]
 SHOWN = (Quantity.TEMPERATURE, Quantity.HUMIDITY, Quantity.SOIL_MOISTURE, Quantity.LIGHT_INTENSITY)
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 _SERIES = ".scatterlayer .trace path.js-line"
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Return a headless browser; the test is skipped where none is installed."""
-    if not Path(CHROMIUM).exists():
-        lacking("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -105,7 +88,7 @@ def page(chromium: Browser, dashboard_url: str) -> Iterator[Page]:
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("pageerror", lambda error: wrong.append(f"{error}\n{error.stack}"))
     page.on("request", lambda request: None if request.url.startswith(dashboard_url) else wrong.append(request.url))
     page.goto(dashboard_url)
     yield page

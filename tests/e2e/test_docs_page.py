@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +11,11 @@ from dt.communication.memory import MemoryMessaging
 from dt.data.database.app import create_service
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
-from tests.conftest import lacking
 from tests.data.database.full_store import fill
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 SERIES = "#operations-readings-series"
 
 
@@ -32,19 +28,6 @@ def url(settings: Settings, messaging: MemoryMessaging, eventually: Callable[...
     fill(service, messaging, eventually)
     yield f"http://127.0.0.1:{service.port}"
     service.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Return a headless browser; the test is skipped where none is installed."""
-    if not Path(CHROMIUM).exists():
-        lacking("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.e2e

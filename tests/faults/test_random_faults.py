@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dt.simulator.faults.catalogue import CATALOGUE, HOST, Parameter
 from dt.utils.clock import ManualClock
+from dt.utils.quantities import Quantity
 from tests.conftest import wait_until
 from tests.faults.field import START, Field, dht22, probe, sensor, zones
 
@@ -33,6 +34,12 @@ TARGETS = {
     "any sensor on I2C": ("soil-a", "soil-b", "light"),
     "any sensor but a camera": ("soil-a", "soil-b-degc", "light", "air-temperature"),
 }
+QUANTITY_OF = {
+    "soil-a": Quantity.SOIL_MOISTURE,
+    "soil-b": Quantity.SOIL_MOISTURE,
+    "soil-b-degc": Quantity.SOIL_TEMPERATURE,
+    "light": Quantity.LIGHT_INTENSITY,
+}
 HANG_S = 0.02  # drivers wait for real
 FATAL = {"kill", "power_cut"}
 FAULTS = [fault for fault, spec in CATALOGUE.items() if spec.kinds & set(TARGETS)]
@@ -50,7 +57,8 @@ def values_of(parameter: Parameter) -> st.SearchStrategy[object]:
 def orders(draw: st.DrawFn) -> dict[str, Any]:
     """Return any order that the rig can have."""
     spec = CATALOGUE[draw(st.sampled_from(FAULTS))]
-    target = draw(st.sampled_from([t for kind in sorted(spec.kinds & set(TARGETS)) for t in TARGETS[kind]]))
+    possible = [target for kind in sorted(spec.kinds & set(TARGETS)) for target in TARGETS[kind]]
+    target = draw(st.sampled_from([target for target in possible if spec.quantity in (None, QUANTITY_OF.get(target))]))
     own = {parameter.name: draw(values_of(parameter)) for parameter in spec.parameters}
     starts, lasts = draw(st.floats(-100.0, 10.0)), draw(st.none() | st.floats(101.0, 200.0))
     return {"fault": spec.fault, "target": target, "starts": starts, "lasts": lasts, **own}
