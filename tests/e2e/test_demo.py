@@ -20,7 +20,7 @@ import requests
 from dt.communication.database_api import DatabaseApiClient
 from dt.operations.plan import SERVICES, free_port
 from dt.utils.config import Config
-from dt.utils.dataclasses import DBTimestampQuery, Origin
+from dt.utils.dataclasses import ActionResult, DBTimestampQuery, Origin
 from dt.utils.quantities import Quantity
 from tests.conftest import wait_until
 
@@ -105,6 +105,12 @@ def wetness(demo: RunningDemo) -> float:
     return float([reading.value for reading in soil if reading.sensor_id == "seesaw-soil"][-1])
 
 
+def actions(demo: RunningDemo) -> list[ActionResult]:
+    """Return every command's outcome on record."""
+    with demo.database() as database:
+        return list(database.actions())
+
+
 def is_live(demo: RunningDemo) -> bool:
     """Return whether the drivers' own readings have arrived."""
     return readings(demo, Quantity.SOIL_MOISTURE)[-1].origin is Origin.LIVE
@@ -126,8 +132,8 @@ def test_the_demo_shows_history_live_values_and_a_dose_and_ends_at_ctrl_c(start:
     wait_until(lambda: is_live(demo), "live values are stored", 15.0)
 
     wait_until(lambda: "pump gave" in (demo.folder / "output.txt").read_text(), "the pump gave a dose", 40.0)
-    with demo.database() as database:
-        [action] = database.actions()
+    wait_until(lambda: actions(demo), "the dose is on record", 15.0)
+    [action] = actions(demo)
     assert action.outcome == "done"
     before = [reading.value for reading in past if reading.sensor_id == "seesaw-soil"][-1]
     wait_until(lambda: wetness(demo) > before + 0.02, "the soil is wetter", 15.0)
