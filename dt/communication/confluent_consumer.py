@@ -45,12 +45,14 @@ class ConfluentConsumer:
         self._positions: dict[TopicPartition, int] = {}
         self._listener: Listener | None = None
         self._changes = 0
+        self._is_member = False
 
     def ensure_identity(self) -> None:
         """Do nothing: `poll` raises when another process has this member's identity."""
 
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
         """Join the group."""
+        self._is_member = True
         self._listener = listener
         with kafka_words():
             self._consumer.subscribe(
@@ -117,10 +119,10 @@ class ConfluentConsumer:
         """Return the offset of the next record."""
         del timeout_ms
         if place not in self._positions:
-            committed = self.committed(place)
+            committed = self.committed(place) if self._is_member else None
             if committed is not None:
                 self._positions[place] = committed
-            elif self._begins_late:
+            elif self._is_member and self._begins_late:
                 self._begin_at_the_end()
             else:
                 with kafka_words():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kafka import TopicPartition
-from kafka.errors import KafkaConnectionError, RebalanceInProgressError
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, RebalanceInProgressError
 
 from dt.communication.kafka_options import KafkaOptions
 from dt.communication.kafka_sender import Sendable
@@ -225,6 +226,20 @@ def test_records_taken_while_the_group_changes_are_given_to_nobody() -> None:
     with pytest.raises(RebalanceInProgressError):
         consumer.poll(10)
     own.close()
+
+
+def test_offsets_whose_coordinator_never_answers_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's call may not come back at all: a new producer ends what this one left open."""
+    confluent = pytest.importorskip("dt.communication.confluent_producer")
+    monkeypatch.setattr(confluent, "_COMMIT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(confluent, "_GRACE_S", 0.1)
+    producer = confluent.TransactionalProducer({"bootstrap.servers": "127.0.0.1:9", "log_level": 0})
+    answer = threading.Event()
+    producer._producer = SimpleNamespace(send_offsets_to_transaction=lambda *_given: answer.wait(10.0))
+
+    with pytest.raises(KafkaTimeoutError, match="coordinator"):
+        producer.send_offsets_to_transaction({}, None)
+    answer.set()
 
 
 def _encoded(batch: Sequence[Outgoing]) -> list[Sendable]:
