@@ -90,7 +90,7 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     ("database", "GET /plants"): "plants",
     ("database", "PUT /plants/<plant_id>"): "makes or changes a Plant",
     ("database", "GET /sensors"): "sensors with calibration and last value",
-    ("database", "PATCH /sensors/<sensor_id>"): "changes a sensor's record, such as its calibration",
+    ("database", "PATCH /sensors/<sensor_id>"): "changes a sensor's record, such as its calibration; `by` says who",
     (
         "database",
         "GET /series",
@@ -110,8 +110,9 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     (
         "database",
         "GET /export.csv",
-    ): "`data_type`, `since`, `until`, `plant_id`, `sensor_id`, `verdicts`: CSV, streamed",
-    ("database", "GET /export.parquet"): "the same as Parquet, where the group db is installed",
+    ): "`data_type`, `since`, `until`, `plant_id`, `sensor_id`, `verdicts`: CSV, streamed; three exports at once",
+    ("database", "GET /export.parquet"): "the same as Parquet, where the group db is installed; the first takes"
+    " 130 MB for the library",
     ("database", "GET /openapi.json"): "the OpenAPI 3.1 document, with every parameter, body and answer",
     ("database", "GET /docs"): "the page to try it",
     ("database", "GET /docs/<filename>"): "its scripts and styles",
@@ -133,6 +134,7 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     ("dashboard", "POST /api/logout"): "ends the session",
     ("dashboard", "GET /api/live"): "the latest of everything, for pages without a live connection",
     ("dashboard", "PUT /api/plants/<plant_id>"): "passed on to the database service, for who signed in",
+    ("dashboard", "POST /api/alerts/<alert_id>/(acknowledge or resolve)"): "the same",
     ("dashboard", "GET /api/frames/<name>"): "a picture of the database service",
     ("dashboard", "GET /frames/<name>"): "the same, under the URL that messages carry",
 }

@@ -8,11 +8,9 @@ from flask import Flask, Response, request
 
 from dt.alerts.desk import AlertDesk
 from dt.utils.dataclasses import AlertEvent, AlertState
-from dt.utils.exceptions import MessageError
-from dt.utils.http import Problem, json_response, request_object
+from dt.utils.http import Problem, json_response, person_of, request_object
 
 _STEPS = {"acknowledge": AlertState.ACKNOWLEDGED, "resolve": AlertState.RESOLVED}
-_LONGEST_NAME = 200
 
 
 def add_pages(app: Flask, desk: AlertDesk, keep: Callable[[AlertEvent], None]) -> None:
@@ -26,15 +24,8 @@ def add_pages(app: Flask, desk: AlertDesk, keep: Callable[[AlertEvent], None]) -
     @app.post("/alerts/<alert_id>/<any(acknowledge, resolve):step>")
     def decide(alert_id: str, step: str) -> Response:
         """Acknowledge or resolve an alert, as `{"by": who}` says; what still holds opens another one."""
-        event = desk.decide(alert_id, _STEPS[step], _person(), keep)
+        by = person_of(request_object() if request.get_data() else {})
+        event = desk.decide(alert_id, _STEPS[step], by, keep)
         if event is None:
             raise Problem(404, "Not found", f"no alert {alert_id[:200]!r} is open", field="alert_id")
         return json_response(event)
-
-
-def _person() -> str:
-    body = request_object() if request.get_data() else {}
-    by = body.get("by", "person")
-    if not isinstance(by, str) or not 0 < len(by) <= _LONGEST_NAME:
-        raise MessageError("by", f"must be a name of 1 to {_LONGEST_NAME} characters")
-    return by

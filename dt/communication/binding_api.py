@@ -29,7 +29,7 @@ class BindingApiClient:
             answer = connection.getresponse()
             status, body = answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise RemoteServiceError(f"POST {self._url.geturl()}{path}: {error}") from error
+            raise RemoteServiceError(f"POST {self._url._replace(path=path).geturl()}: {error}") from error
         finally:
             connection.close()
         if status >= 500:
@@ -47,6 +47,6 @@ class BindingApiClient:
 def _problem(status: int, body: bytes) -> dict[str, Any]:
     try:
         problem = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         problem = None
     return problem if isinstance(problem, dict) else {"title": http.client.responses.get(status, ""), "status": status}

@@ -30,6 +30,7 @@ from dt.utils.rig import Zone
 from dt.utils.whole_file import whole_file
 
 _EXPORT_TIMEOUT_S = 60.0  # between two pieces
+_PAGE_READINGS = 10_000  # a small machine needs a second for them
 _Kind = TypeVar("_Kind", bound=Message)
 
 
@@ -76,7 +77,7 @@ class DatabaseApiClient(RestClient):
         return self._page(f"sensors/{segment(sensor_id)}/calibrations", SensorCalibration, {})[0]
 
     def models(self, name: str | None = None) -> list[ModelRecord]:
-        """Return every version of every model, or of one."""
+        """Return the versions of models on record, of all or of one; the ai service knows which one is used."""
         return self._page("models", ModelRecord, {"name": name})[0]
 
     # -- readings ---------------------------------------------------------------------------------------------------
@@ -85,9 +86,9 @@ class DatabaseApiClient(RestClient):
         """Return all readings of a range, oldest first, however many pages they are."""
         return list(self.each_reading(query))
 
-    def each_reading(self, query: DBTimestampQuery, page: int | None = None) -> Iterator[SensorData]:
+    def each_reading(self, query: DBTimestampQuery, page: int = _PAGE_READINGS) -> Iterator[SensorData]:
         """Yield the readings of a range, oldest first, `page` of them at a time in memory."""
-        path: str | None = "data/timestamp" if page is None else f"data/timestamp?limit={page}"
+        path: str | None = f"data/timestamp?limit={page}"
         while path is not None:
             answer = self._read("POST", path, body=query)
             yield from _made(SensorData, json_of(answer))
@@ -196,20 +197,20 @@ class DatabaseApiClient(RestClient):
         self._send("DELETE", f"notes/{segment(note_id)}")
 
     def policies(self) -> list[Policy]:
-        """Return the policy in force of each plant that has one."""
+        """Return the newest policy on record of each plant that has one; the controller acts by its own."""
         return self._page("policies", Policy, {})[0]
 
     def policy_versions(self, plant_id: str) -> list[Policy]:
-        """Return every version of a plant's policy, oldest first; the last is in force."""
+        """Return every version of a plant's policy on record, oldest first."""
         answer = json_of(self._read("GET", f"policies/{segment(plant_id)}"))
         return _made(Policy, answer["versions"])
 
     def put_policy(self, policy: Policy) -> Policy:
-        """Change what acts for a plant; return the version that is in force now."""
+        """Put a plant's policy on record and return its version; nothing acts by it, the controller has its own."""
         return Policy.from_json(self._send("PUT", f"policies/{segment(policy.plant_id)}", policy).content)
 
     def grants(self, actuator_id: str | None = None) -> list[KeptGrant]:
-        """Return every grant, of one actuator or of all."""
+        """Return the grants on record, of one actuator or of all; what holds is what the controller says."""
         return self._page("grants", KeptGrant, {"actuator_id": actuator_id})[0]
 
     def trace(self, correlation_id: str) -> list[dict[str, Any]]:

@@ -108,7 +108,7 @@ def json_of(response: requests.Response) -> Any:
     """Return an answer's JSON; raises RemoteServiceError when it is none."""
     try:
         return msgspec.json.decode(response.content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RemoteServiceError(f"{response.url} answered no JSON: {error}") from error
 
 
@@ -132,6 +132,6 @@ def _require_success(response: requests.Response, what: str) -> None:
 def _problem(response: requests.Response) -> dict[str, object]:
     try:
         problem = msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, requests.RequestException):
+    except (msgspec.DecodeError, UnicodeDecodeError, requests.RequestException):
         return {"title": response.reason, "status": response.status_code}
     return problem if isinstance(problem, dict) else {"title": response.reason, "status": response.status_code}

@@ -9,6 +9,7 @@ from flask import Flask, request
 
 from dt.utils.clock import Clock
 from dt.utils.config import LOOPBACK, Settings
+from dt.utils.exceptions import ConfigError
 from dt.utils.guesses import Guesses
 from dt.utils.logger import get_logger
 from dt.utils.problems import Problem
@@ -87,7 +88,7 @@ class Access:
         # All programs of this machine share one address: a wrong one of them must not lock out the right ones.
         if wait_s > 0 and address not in LOOPBACK:
             raise too_many("tokens", wait_s)
-        scopes = self._tokens.scopes_of(given.strip())
+        scopes = self._scopes_of(given.strip())
         if scopes is not None:
             return scopes
         if wait_s > 0:
@@ -95,6 +96,14 @@ class Access:
         self._guesses.wrong(address)
         log.warning("wrong token from %s", address)
         raise _token_needed()
+
+    def _scopes_of(self, token: str) -> frozenset[Scope] | None:
+        try:
+            return self._tokens.scopes_of(token)
+        except ConfigError as error:  # it names a path, which is for the log alone
+            log.error("only the service's own token is known: %s", error)  # noqa: TRY400
+            detail = "the further tokens cannot be read; the service's log says why"
+            raise Problem(503, "Not available", detail, field="Authorization") from error
 
 
 def too_many(of_what: str, wait_s: float) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, request
@@ -18,6 +19,7 @@ from dt.utils.service import Service
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _FORM = "application/x-www-form-urlencoded"
+_LONGEST_NAME = 200
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -28,6 +30,7 @@ __all__ = [
     "create_api",
     "json_response",
     "open_to_all",
+    "person_of",
     "reads_only",
     "request_object",
     "too_many",
@@ -50,6 +53,14 @@ def request_object() -> dict[str, Any]:
     if not isinstance(data, dict):
         raise MessageError("$", "must be a JSON object")
     return data
+
+
+def person_of(body: Mapping[str, Any]) -> str:
+    """Return who does it, as `by` of a body says; a person without a name where it is left out."""
+    by = body.get("by", "person")
+    if not isinstance(by, str) or not 0 < len(by) <= _LONGEST_NAME:
+        raise MessageError("by", f"must be a name of 1 to {_LONGEST_NAME} characters")
+    return by
 
 
 def create_api(service: Service, settings: Settings, token: str, import_name: str = __name__, **flask: Any) -> Flask:

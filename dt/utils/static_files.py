@@ -50,9 +50,12 @@ class StaticFiles:
 
     def _file(self, filename: str) -> _File:
         path = safe_join(str(self._folder), filename)
-        if path is None or not Path(path).is_file():
+        try:
+            if path is None or not Path(path).is_file():
+                abort(404)
+            modified_ns = Path(path).stat().st_mtime_ns
+        except OSError:  # a name longer than any file's
             abort(404)
-        modified_ns = Path(path).stat().st_mtime_ns
         with self._lock:
             known = self._known.get(path)
             if known is None or known.modified_ns != modified_ns:

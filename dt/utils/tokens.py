@@ -61,6 +61,8 @@ class TokenFile:
                 return msgspec.json.decode(file.read(), type=list[KeptToken])
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot be read: {error.strerror}") from error
         except msgspec.DecodeError as error:
             raise ConfigError(f"{self.path}: is damaged: {error}") from error
 
@@ -117,9 +119,14 @@ class Tokens:
         self._kept: list[KeptToken] = []
 
     def scopes_of(self, token: str) -> frozenset[Scope] | None:
-        """Return what a token may do, or None when it is unknown; the time it takes does not tell how near it came."""
+        """Return what a token may do, or None when it is unknown; the time it takes does not tell how near it came.
+
+        The service's own holds whatever has become of the file; for others a file that cannot be used is a ConfigError.
+        """
         given = _hash(token)
-        found = ALL_SCOPES if hmac.compare_digest(given, self._service_hash) else None
+        if hmac.compare_digest(given, self._service_hash):
+            return ALL_SCOPES
+        found = None
         for kept in self._known():
             if hmac.compare_digest(given, kept.sha256):
                 found = found or frozenset(kept.scopes)

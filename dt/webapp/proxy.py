@@ -1,4 +1,4 @@
-"""`/api/…`: the services' REST under the dashboard's own origin, read by all who may see the page."""
+"""`/api/…`: the services' REST under the dashboard's own origin, for who may see the page; changes need a login."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def database_api(database: Backend, sessions: Sessions) -> Blueprint:
         return _passed(database.ask("GET", path, request.query_string.decode("latin-1")))
 
     def query(path: str) -> Response:
-        return _passed(database.ask("POST", path, body=request.get_data()))
+        return _passed(database.ask("POST", path, request.query_string.decode("latin-1"), request.get_data()))
 
     for name in _READS:
         api.add_url_rule(f"/api/{name}", name, read, defaults={"path": f"/{name}"})
@@ -90,6 +90,11 @@ def database_api(database: Backend, sessions: Sessions) -> Blueprint:
     def put_plant(plant_id: str) -> Response:
         sessions.require_writer()
         return _passed(database.ask("PUT", f"/plants/{_checked(_ID, plant_id)}", body=request.get_data()))
+
+    @api.post("/api/alerts/<alert_id>/<any(acknowledge, resolve):step>")
+    def decide(alert_id: str, step: str) -> Response:
+        sessions.require_writer()
+        return _passed(database.ask("POST", f"/alerts/{_checked(_ID, alert_id)}/{step}", body=request.get_data()))
 
     return api
 

@@ -1,7 +1,8 @@
 """Measure `GET /series` over HTTP while readings come in by a genuine broker, with a long history in place.
 
 Prints a table and writes build/figures/query.json. `--seconds` is how long each store is asked, `--history` how many
-raw readings the line has, a year's at equal steps; then ten times that, of ten years, for `growth_ratio`.
+raw readings the line has, a year's at equal steps; then ten times that, of ten years, for `growth_ratio`. The service
+reads by the client that `dt up` gives it, unless `--client` says otherwise.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from query_feed import PLACE, stored_readings
 from query_history import make_history
 from stage import Stage, percentile, say, wait_for
 
+from dt.communication.opening import has_confluent
+
 FIGURES = Path("build/figures/query.json")
 _RANGES_S = {"1h": 3600.0, "24h": 86_400.0, "7d": 7 * 86_400.0, "30d": 30 * 86_400.0, "1y": 365 * 86_400.0}
 _POINTS = 700
@@ -38,9 +41,9 @@ def main() -> int:
     arguments = _parser().parse_args()
     figures: dict[str, float] = {}
     for store in arguments.stores.split(","):
-        figures |= measure(store, arguments.history, arguments.seconds, arguments.rate)
+        figures |= measure(store, arguments.history, arguments)
         if arguments.growth:
-            grown = measure(store, _TEN_TIMES * arguments.history, arguments.seconds, arguments.rate)
+            grown = measure(store, _TEN_TIMES * arguments.history, arguments)
             ratios = [grown[name] / figures[name] for name in (f"{store}_{which}_p99_ms" for which in _RANGES_S)]
             prefix = "" if store == "sqlite" else f"{store}_"
             figures[f"{prefix}growth_ratio"] = max(ratios)
@@ -52,10 +55,11 @@ def main() -> int:
     return 0
 
 
-def measure(store: str, history: int, seconds: float, rate: float) -> dict[str, float]:
+def measure(store: str, history: int, arguments: argparse.Namespace) -> dict[str, float]:
     """Return the p50 and p99 of each range in one store, and how many readings a second came in meanwhile."""
+    seconds, rate = arguments.seconds, arguments.rate
     with tempfile.TemporaryDirectory(prefix="plant-twin-bench-") as folder, contextlib.ExitStack() as running:
-        stage = Stage(Path(folder))
+        stage = Stage(Path(folder), kafka_client=arguments.client)
         stage.settings = stage.settings.model_copy(update={"retention_raw_days": 0.0})
         say(f"{store}: making {history:,} readings ...")
         STORES[store](stage, history, time.time())
@@ -63,7 +67,9 @@ def measure(store: str, history: int, seconds: float, rate: float) -> dict[str, 
         running.enter_context(stage.process("-m", "dt.data.database.app"))
         wait_for(lambda: _is_ready(stage), "the database service is not ready", 120.0)
         running.enter_context(stage.process(str(Path(__file__).with_name("query_feed.py")), str(rate)))
-        before = wait_for(lambda: stored_readings(stage), "nothing comes in")
+        wait_for(lambda: stored_readings(stage), "nothing comes in")
+        _ask(stage, arguments.warm_up)  # a broker that has just started spends more on compiling itself than on records
+        before = stored_readings(stage)
         began = time.monotonic()
         say(f"{store}: asking for {seconds:g} s while {rate:,.0f} readings/s come in ...")
         took_ms = _ask(stage, seconds)
@@ -126,8 +132,11 @@ def _goal(name: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each store is asked")
+    parser.add_argument("--warm-up", type=float, default=20.0, help="seconds of the same that do not count")
     parser.add_argument("--history", type=int, default=2_000_000, help="raw readings of the line")
     parser.add_argument("--rate", type=float, default=10_000.0, help="readings a second that come in meanwhile")
+    fastest = "confluent" if has_confluent() else "kafka-python"
+    parser.add_argument("--client", choices=("kafka-python", "confluent"), default=fastest)
     parser.add_argument("--stores", default=",".join(STORES), help=f"which of {', '.join(STORES)}")
     parser.add_argument("--no-growth", dest="growth", action="store_false", help="leave ten times the history out")
     return parser

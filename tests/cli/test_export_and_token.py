@@ -62,6 +62,8 @@ def test_stdout_is_a_file_too(service: DatabaseService, capfdbinary: pytest.Capt
         (["out.xlsx"], "out: must end in .csv or .parquet"),
         (["out.csv", "--data-type", "smell"], "data_type: must be of temperature"),
         (["out.csv", "--since", "9", "--until", "5"], "until: must not be before since"),
+        (["out.csv", "--plant", ""], "plant_id: must not be empty"),
+        (["out.csv", "--verdict", "good", "--verdict", ""], "verdicts: must not be empty"),
     ],
 )
 def test_wrong_use_of_export_exits_2_and_leaves_no_file(

@@ -93,7 +93,7 @@ def test_write_is_sent_once(scripted: Any) -> None:
     assert len(server.paths) == 1
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"", b"\xff"])
+@pytest.mark.parametrize("body", [b"<html>", b"", b"\xff", b'["\xff"]'])
 def test_answer_that_is_no_json_is_a_failure_of_the_service(scripted: Any, body: bytes) -> None:
     """A proxy's page is no list of readings."""
     client, _server = scripted((200, body))

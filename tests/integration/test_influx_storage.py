@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from dt.communication.memory import MemoryMessaging
 from dt.communication.topics import Topics
 from dt.data.database.frame_files import FrameFiles
+from dt.data.database.influx_lines import LineWriter
 from dt.data.database.influx_retention import InfluxRetention
 from dt.data.database.influx_rollups import HOUR_MS, LEVELS
 from dt.data.database.influx_server import InfluxServer
@@ -135,6 +137,41 @@ def test_hours_that_wait_are_known_after_a_restart(
 
     assert len(again.rollups.due()) == 3
     assert again.rollups.roll_due() == 3
+    again.close()
+
+
+def test_an_hour_is_rolled_up_again_when_its_readings_were_still_on_their_way(
+    storage: InfluxDBStorage, server: InfluxServer
+) -> None:
+    """Who rolls up between the mark and the readings must not take the hour for done."""
+    hour = int(NOW - 2 * DAY_S) // 3600
+    marks = storage.rollups.marks_ahead([hour])
+    storage.rollups.roll_due()
+    reading = make_reading(timestamp=NOW - 2 * DAY_S)
+
+    server.write([LineWriter().line(reading, round(reading.timestamp * 1000)), *marks])
+    storage.rollups.arrived([hour])
+
+    assert storage.rollups.due() == {hour}
+    storage.rollups.roll_due()
+    assert storage.rollups.due() == set()
+    assert chart(storage, NOW - 2 * DAY_S, NOW - 2 * DAY_S + 3600, 1).n == [1]
+
+
+def test_hours_whose_tasks_never_ran_are_rolled_up_after_a_restart(
+    storage: InfluxDBStorage, influx: Influx, server: InfluxServer, clock: ManualClock
+) -> None:
+    """A machine that is off at the full hour misses the runs of the tasks, and its readings came in time."""
+    storage.insert([make_reading(timestamp=NOW + i) for i in range(30)])
+    assert storage.rollups.due() == set()
+    clock.advance(4 * 3600.0)
+    again = InfluxDBStorage(InfluxServer(influx.url, influx.token, ORG, server.bucket), clock)
+
+    again.insert([make_reading(timestamp=clock.wall())])
+    again.rollups.roll_due()
+
+    assert again.rollups.due() == set()
+    assert sum(chart(again, NOW, NOW + 5 * 3600, 5).n) == 31
     again.close()
 
 
@@ -271,7 +308,10 @@ def test_refused_readings_become_dead_letters_and_the_stream_goes_on(
     """With the reason; the offsets are committed after both are durable."""
     messaging = MemoryMessaging()
     db = RecordsDB(f"sqlite:///{tmp_path / 'records.db'}")
-    recorder = Recorder(storage, Records(db), FrameFiles(tmp_path / "frames"))
+    stored: Counter[str] = Counter()
+    recorder = Recorder(
+        storage, Records(db), FrameFiles(tmp_path / "frames"), lambda kind, number: stored.update({kind: number})
+    )
     subscriptions = recorder.subscribe(messaging)
 
     for index in range(20):
@@ -284,6 +324,7 @@ def test_refused_readings_become_dead_letters_and_the_stream_goes_on(
     assert b"zone_id: must have no control characters" in (letter.value or b"")
     for subscription in subscriptions:
         subscription.stop()
+    assert stored["readings"] == 19
     db.close()
 
 

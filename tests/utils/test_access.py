@@ -109,6 +109,21 @@ def test_the_file_holds_hashes_and_is_for_its_owner_alone(file: TokenFile) -> No
         Tokens("service", file).scopes_of(token)
 
 
+def test_a_file_that_cannot_be_used_stops_only_the_tokens_in_it(
+    settings: Settings, clock: ManualClock, file: TokenFile
+) -> None:
+    """The services go on with their own token, and nobody hears where the file lies."""
+    client = api(settings.model_copy(update={"data_dir": file.path.parent}), clock).test_client()
+    token = file.add("script", [Scope.WRITE], 0.0)
+    file.path.chmod(0o644)
+
+    answer = client.put("/thing", headers={"Authorization": f"Bearer {token}"})
+
+    assert status(client, "PUT", "/thing", "service-token") == 200
+    assert answer.status_code == 503
+    assert str(file.path.parent) not in answer.text
+
+
 def test_impossible_tokens_are_refused(file: TokenFile) -> None:
     """By field and limit."""
     file.add("a", [Scope.READ], 0.0)

@@ -69,7 +69,9 @@ def test_files_are_compressed_and_not_sent_twice(dashboard: Dashboard) -> None:
     assert again.status_code == 304
 
 
-@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/none.js"])
+@pytest.mark.parametrize(
+    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/none.js", f"/static/{'a' * 300}"]
+)
 def test_nothing_outside_the_static_folder_is_served(dashboard: Dashboard, path: str) -> None:
     """Neither by climbing out nor by guessing."""
     request = requests.Request("GET", f"http://127.0.0.1:{dashboard.port}/").prepare()

@@ -45,6 +45,15 @@ def test_queries_are_posted_on(start_dashboard: Start, echo: Any) -> None:
     assert (answer["method"], answer["path"], answer["body"]) == ("POST", "data/id", '{"sensor_id": "s"}')
 
 
+def test_the_next_page_of_readings_is_another_one(start_dashboard: Start, echo: Any) -> None:
+    """Its cursor is in the query string of the link."""
+    dashboard = start_dashboard(flask_db_url=echo.url)
+
+    answer = requests.post(_url(dashboard, "/api/data/timestamp?limit=2&cursor=5.0~s"), json={}, timeout=10).json()
+
+    assert (answer["path"], answer["query"]) == ("data/timestamp", "limit=2&cursor=5.0~s")
+
+
 def test_a_trace_is_asked_for_by_its_id(start_dashboard: Start, echo: Any) -> None:
     """Correlation ids are passed on, anything that climbs out of the path is not."""
     dashboard = start_dashboard(flask_db_url=echo.url)

@@ -141,6 +141,22 @@ def test_writing_needs_a_login_on_loopback_too(start_dashboard: Start, echo: Any
     assert answer.json()["token"] == "Bearer test-token"
 
 
+@pytest.mark.parametrize("step", ["acknowledge", "resolve"])
+def test_who_signed_in_decides_about_alerts(start_dashboard: Start, echo: Any, step: str) -> None:
+    """The decision goes on to the database service with its author; there are no other steps."""
+    browser = Browser(start_dashboard(dt_password_hash=HASH, flask_db_url=echo.url))
+    browser.state()
+    assert browser.post(f"/api/alerts/alert-1/{step}").status_code == 401
+
+    browser.sign_in()
+
+    assert browser.post(f"/api/alerts/alert-1/{step}", csrf="wrong").status_code == 403
+    answer = browser.post(f"/api/alerts/alert-1/{step}", {"by": "Ada"}).json()
+    assert (answer["method"], answer["path"]) == ("POST", f"alerts/alert-1/{step}")
+    assert (answer["body"], answer["token"]) == ('{"by": "Ada"}', "Bearer test-token")
+    assert browser.post("/api/alerts/alert-1/delete").status_code == 404
+
+
 def test_signing_out_ends_the_session(open_to_all: Dashboard) -> None:
     """The next request has to sign in again."""
     browser = Browser(open_to_all, BEYOND)

@@ -84,4 +84,7 @@ def _query(args: argparse.Namespace) -> dict[str, Any]:
         "sensor_id": args.sensor,
         "verdicts": args.verdict,
     }
+    for name, value in given.items():
+        if value is not None and "" in ([value] if isinstance(value, str) else value):  # to REST it means all of them
+            raise MessageError(name, "must not be empty; left out, all are exported")
     return {name: value for name, value in given.items() if value is not None}

@@ -34,6 +34,7 @@ class Announcer:
         self._registry = registry
         self._messaging = messaging
         self._clock = clock
+        self._lock = threading.Lock()  # what was read is said before anything newer: the last record of a key stays
         self._is_due = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="announce registry", daemon=True)
@@ -56,9 +57,10 @@ class Announcer:
         The versions of a sensor's calibration go before it: who sees the sensor knows them.
         """
         try:
-            if record.kind == "sensor":
-                self._publish(self._calibrations(str(record.body["sensor_id"])))
-            self._messaging.publish(Topics.REGISTRY, record, key=record.record_id)
+            with self._lock:
+                if record.kind == "sensor":
+                    self._publish(self._calibrations(str(record.body["sensor_id"])))
+                self._messaging.publish(Topics.REGISTRY, record, key=record.record_id)
         except DTError as error:
             log.warning("%s is announced later: %s", record.record_id, error)
             self._is_due.set()
@@ -70,11 +72,15 @@ class Announcer:
                 return
             self._is_due.clear()
             try:
-                self._announce_all()
+                self._announce_due()
             except DTError as error:
                 log.warning("the registry is announced later: %s", error)
                 self._is_due.set()
                 self._clock.wait(self._stop, _RETRY_S)
+
+    def _announce_due(self) -> None:
+        with self._lock:
+            self._announce_all()
 
     def _announce_all(self) -> None:
         now, registry = self._clock.wall(), self._registry

@@ -83,7 +83,7 @@ class DatabaseService(Service):
         where = str(self._settings.database_file)
         around = Surroundings(
             zone_of=registry.zone_of,
-            archived=lambda: _archived(registry),
+            archived=registry.archived_plants,
             told_full=FullDisk(self._messaging, self.clock, where).hear,
         )
         self._readings = open_readings(self._settings, file, self.clock, around)
@@ -125,7 +125,7 @@ class DatabaseService(Service):
         storage, records = readings.storage, Records(db)
         return Store(
             storage=storage,
-            gaps=Gaps(db, storage),
+            gaps=Gaps(db, storage, 3600.0 * self._settings.frames_all_hours),
             alerts=self._alerts_client(),
             registry=registry,
             records=records,
@@ -191,10 +191,6 @@ class DatabaseService(Service):
         self._thinned.labels("records").inc(thinned.records)
         self._thinned.labels("files").inc(thinned.files)
         self._thinned.labels("bytes").inc(thinned.size_bytes)
-
-
-def _archived(registry: RegistryRecords) -> set[str]:
-    return {plant.plant_id for plant in registry.plants() if plant.archived}
 
 
 def create_service(settings: Settings, messaging: MessagingService, clock: Clock) -> DatabaseService:

@@ -19,7 +19,7 @@ from dt.utils.quantities import Quantity
 
 _PAGE_ROWS = 2000  # of each quantity; they are all in memory at once
 _CSV_ROWS = 1000  # of one piece of the stream
-_GROUP_ROWS = 50_000  # of one row group of a Parquet file
+_GROUP_ROWS = 20_000  # of one row group of a Parquet file: 30 MB while it is made, and no larger file than of 50,000
 
 COLUMNS = (
     "time",
@@ -176,8 +176,8 @@ def _schema(pa: Any) -> Any:
         "time": pa.timestamp("ms", tz="UTC"),
         "value": pa.float64(),
         "raw_value": pa.float64(),
-        "calibration": pa.int32(),
-        "revision": pa.int32(),
+        "calibration": pa.int64(),
+        "revision": pa.int64(),
         "sequence": pa.int64(),
         "late": pa.bool_(),
         "correlation_id": pa.string(),

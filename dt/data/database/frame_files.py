@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dt.utils.exceptions import StorageError
+from dt.utils.whole_file import make_names_durable
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -72,16 +73,8 @@ class FrameFiles:
                 file.flush()
                 os.fsync(file.fileno())
             aside.replace(path)
-            _make_names_durable(self._folder)
+            make_names_durable(self._folder)
         except OSError as error:
             with contextlib.suppress(OSError):  # it may never have come to be
                 aside.unlink()
             raise StorageError(f"{path}: {error.strerror}") from error
-
-
-def _make_names_durable(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

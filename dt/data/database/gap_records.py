@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -14,30 +15,41 @@ from dt.data.database.records_db import RecordsDB
 from dt.data.database.storage import Run, Storage
 from dt.data.database.tables import CADENCE_CHANGES, CADENCES, GAP_NOTICES, SENSORS
 from dt.utils.dataclasses import GapCause
+from dt.utils.exceptions import MessageError
 
 _BOOTS_AT_ONCE = 500  # SQLite takes 32,766 values in a statement, PostgreSQL 65,535
 
 
 class Gaps:
-    """Answers what is missing of a sensor."""
+    """Answers what is missing of a sensor; pictures are thinned once they are `pictures_whole_s` old."""
 
-    def __init__(self, db: RecordsDB, storage: Storage) -> None:
+    def __init__(self, db: RecordsDB, storage: Storage, pictures_whole_s: float = 86_400.0) -> None:
         self._db = db
         self._storage = storage
+        self._pictures_whole_s = pictures_whole_s
 
     def report(self, query: GapQuery, now: float) -> GapReport:
         """Return the account of a range as it stands now."""
         late = self._storage.late(query.sensor_id, query.since, query.until)
         with self._db.read() as connection:
-            runs = self._runs(connection, query)
+            runs = self._runs(connection, query, now)
             return gap_report(runs, _known(connection, query, runs, late), query, now)
 
-    def _runs(self, connection: Connection, query: GapQuery) -> list[Run]:
+    def _runs(self, connection: Connection, query: GapQuery, now: float) -> list[Run]:
         """Return the runs of readings, or those of pictures."""
         wanted = select(CADENCE_CHANGES.c.first_sequence).filter_by(sensor_id=query.sensor_id).distinct()
         cuts = list(connection.scalars(wanted))
         runs = self._storage.runs(query.sensor_id, query.since, query.until, cuts)
-        return runs or frame_runs(connection, query.sensor_id, query.since, query.until, cuts)
+        return runs or self._pictures(connection, query, cuts, now)
+
+    def _pictures(self, connection: Connection, query: GapQuery, cuts: Sequence[int], now: float) -> list[Run]:
+        """Return the runs of pictures; raises MessageError where some were removed by intention."""
+        runs = frame_runs(connection, query.sensor_id, query.since, query.until, cuts)
+        whole_since = (now - self._pictures_whole_s) // 3600.0 * 3600.0
+        if query.since < whole_since and any(run.is_live for run in runs):
+            kept = datetime.fromtimestamp(whole_since, UTC)
+            raise MessageError("since", f"must not be before {kept:%Y-%m-%dT%H:%M:%SZ}: older pictures were thinned")
+        return runs
 
 
 def _known(connection: Connection, query: GapQuery, runs: Sequence[Run], late: int) -> Known:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from dt.data.database.influx_lines import LineWriter, UnkeepableError, field_names
+from dt.data.database.influx_rollups import HOUR_MS, Rollups
 from dt.data.database.influx_rows import Row, reading_of
 from dt.data.database.influx_server import InfluxServer, LinesRefusedError, quoted
 from dt.data.database.storage import PartlyRefusedError
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import SensorData
+from dt.utils.exceptions import StorageError
 from dt.utils.quantities import Quantity
 
 SOURCES = ", ".join(f'"{quantity}"' for quantity in Quantity)
@@ -22,17 +24,17 @@ _AHEAD_AT_MOST_MS = 3_600_000  # later ones were made under a wrong clock, and m
 _APART_MS = 3_600_000
 _SENSORS_AT_ONCE = 100
 
-Marks = Callable[[Sequence[int]], Sequence[str]]
 Numbered = tuple[int, int, SensorData]  # place in the batch, time in milliseconds
 
 
 class Keeper:
-    """Writes batches; one at a time. `marks` gives the lines that remember which hours must be rolled up anew."""
+    """Writes batches; one at a time. `rollups` gives the lines that remember which hours must be rolled up anew."""
 
-    def __init__(self, server: InfluxServer, clock: Clock, marks: Marks) -> None:
+    def __init__(self, server: InfluxServer, clock: Clock, rollups: Rollups) -> None:
         self._server = server
         self._clock = clock
-        self._marks = marks
+        self._rollups = rollups
+        self._marked: list[int] = []  # hours of the batch in hand
         self._lines = LineWriter()
         self._lock = threading.Lock()
         self._newest_ms: dict[str, dict[str, int]] | None = None  # by quantity and sensor
@@ -41,12 +43,22 @@ class Keeper:
         """Keep a batch durably; raises PartlyRefusedError for those that cannot be kept, the others are."""
         with self._lock:
             refused: dict[int, str] = {}
-            new, earlier = self._split(batch, refused)
-            self._write(new, refused)
-            if earlier:
-                self._write(self._winners(earlier, refused), refused)
+            try:
+                self._keep(batch, refused)
+            except StorageError:
+                self._newest_ms = None  # a server that was away may have missed runs of its tasks
+                raise
+            finally:
+                marked, self._marked = self._marked, []
+                self._rollups.arrived(marked)
             if refused:
                 raise PartlyRefusedError(refused)
+
+    def _keep(self, batch: Sequence[SensorData], refused: dict[int, str]) -> None:
+        new, earlier = self._split(batch, refused)
+        self._write(new, refused)
+        if earlier:
+            self._write(self._winners(earlier, refused), refused)
 
     def _split(self, batch: Sequence[SensorData], refused: dict[int, str]) -> tuple[dict[int, str], list[Numbered]]:
         """Return the lines of readings newer than all that is kept of their series, by place; and the others.
@@ -74,11 +86,14 @@ class Keeper:
 
     def _note_hours(self, readings: Sequence[SensorData], now_ms: int, lines: dict[int, str]) -> None:
         """Add marks for hours that no task will look at again: in the same request, so that none is forgotten."""
-        times = [reading.timestamp for reading in readings]
-        if round(min(times) * 1000) < now_ms - OLD_AFTER_MS:
-            hours = {int(at // 3600.0) for at in times}
-            for number, mark in enumerate(self._marks(sorted(hours)), 1):
+        times_ms = [round(reading.timestamp * 1000) for reading in readings]
+        if min(times_ms) < now_ms - OLD_AFTER_MS:
+            for number, mark in enumerate(self._marks({at_ms // HOUR_MS for at_ms in times_ms}), 1):
                 lines[-number] = mark
+
+    def _marks(self, hours: set[int]) -> list[str]:
+        self._marked += sorted(hours)
+        return self._rollups.marks_ahead(sorted(hours))
 
     def _known(self) -> Mapping[str, dict[str, int]]:
         if self._newest_ms is None:
@@ -87,8 +102,15 @@ class Keeper:
             query = f"SELECT last(sequence) FROM {SOURCES} WHERE time <= $bound GROUP BY sensor_id"  # noqa: S608
             for table in self._server.select(query, bound):
                 found[table.name][table.tags["sensor_id"]] = table.values[0][0]
+            self._note_last_hours([at_ms for series in found.values() for at_ms in series.values()])
             self._newest_ms = found
         return self._newest_ms
+
+    def _note_last_hours(self, newest_ms: Sequence[int]) -> None:
+        """Have the last hours rolled up: the server makes up for no run of a task that it was off for."""
+        if newest_ms:
+            last = max(newest_ms) // HOUR_MS
+            self._server.write(self._marks({last - 1, last}))
 
     def _write(self, lines: Mapping[int, str], refused: dict[int, str]) -> None:
         """Write lines; those that the server refuses are found by halving."""

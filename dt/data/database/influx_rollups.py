@@ -87,6 +87,7 @@ class Rollups:
         self._clock = clock
         self._lock = threading.Lock()
         self._due: Counter[int] = Counter()  # by hour; a higher number means that more came since
+        self._on_their_way: Counter[int] = Counter()  # readings that the store may not have yet, by hour
         self._is_known = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -119,6 +120,18 @@ class Rollups:
         with self._lock:
             self._due.update(hours)
         return [f"{DUE} due=1i {hour * HOUR_MS}" for hour in hours]
+
+    def marks_ahead(self, hours: Sequence[int]) -> list[str]:
+        """Return the same for readings that are still to be written: their hours wait until `arrived` at least."""
+        with self._lock:
+            self._on_their_way.update(hours)
+        return self.marks(hours)
+
+    def arrived(self, hours: Sequence[int]) -> None:
+        """Let hours be done with once they are rolled up again: what was made meanwhile may have missed readings."""
+        with self._lock:
+            self._on_their_way -= Counter(hours)
+            self._due.update(hours)
 
     def due(self) -> set[int]:
         """Return the hours that wait."""
@@ -174,7 +187,9 @@ class Rollups:
     def _forget(self, rolled: dict[int, int]) -> None:
         # Who adds a mark takes the lock first, and writes it after: a mark of what came meanwhile is never removed.
         with self._lock:
-            settled = sorted(hour for hour, number in rolled.items() if self._due[hour] == number)
+            settled = sorted(
+                hour for hour, number in rolled.items() if self._due[hour] == number and hour not in self._on_their_way
+            )
             for first, last in runs_of(settled, _HOURS_AT_ONCE):
                 self._server.delete(first * HOUR_MS, (last + 1) * HOUR_MS, f'_measurement="{DUE}"')
             for hour in settled:

@@ -17,7 +17,7 @@ TIMEOUT_S = 30.0
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_THE_LINES = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-_REMEDIES = {
+_REMEDIES: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "INFLUX_TOKEN is not one of this server's",
     HTTPStatus.FORBIDDEN: "INFLUX_TOKEN may not do this: it needs to read and write buckets and tasks",
     HTTPStatus.NOT_FOUND: "INFLUX_BUCKET or INFLUX_ORG is not there",
@@ -155,12 +155,12 @@ class InfluxServer:
             self._require_open()  # the client library takes itself to pieces under whoever is still at work
             raise
         except ApiException as error:
-            status = HTTPStatus(error.status or HTTPStatus.BAD_GATEWAY)
+            status = error.status or HTTPStatus.BAD_GATEWAY.value  # a proxy may answer what HTTPStatus has no name for
             why = _why(error.body)
             if of_lines and status in _OF_THE_LINES:
                 raise LinesRefusedError(why) from error
             remedy = _REMEDIES.get(status)
-            raise StorageError(f"{self.url}: {status.value} {why}{f' ({remedy})' if remedy else ''}") from error
+            raise StorageError(f"{self.url}: {status} {why}{f' ({remedy})' if remedy else ''}") from error
         except (HTTPError, OSError, msgspec.DecodeError) as error:
             raise StorageError(f"{self.url}: {error}") from error
 

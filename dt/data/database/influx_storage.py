@@ -32,7 +32,7 @@ class InfluxDBStorage:
     def __init__(self, server: InfluxServer, clock: Clock, zone_of: ZoneOf = lambda _plant_id: None) -> None:
         self.server = self._server = server
         self.rollups = Rollups(server, clock)
-        self._keeper = Keeper(server, clock, self.rollups.marks)
+        self._keeper = Keeper(server, clock, self.rollups)
         self._charts = Charts(server, self.rollups, zone_of)
         self._runs = InfluxRuns(server, self.rollups)
         self._ids = Ids(server, clock)

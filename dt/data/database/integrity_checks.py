@@ -1,4 +1,7 @@
-"""What the daily integrity check looks at; each look has a limit of time, and goes on elsewhere the next day."""
+"""What the daily integrity check looks at; each look has a limit of time, and goes on elsewhere the next day.
+
+What was found damaged is looked at first every day: it must not seem whole because something else was chosen.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import func, select
 
@@ -21,6 +25,9 @@ from dt.utils.clock import Clock
 from dt.utils.exceptions import StorageError
 
 WITHIN_S = 60.0
+
+_Damage = TypeVar("_Damage")
+_Place = TypeVar("_Place")
 
 _HOURS_OF_A_SERIES = 12  # half of a day's
 _PICTURES = 500
@@ -37,33 +44,38 @@ _SPAN = "SELECT min(timestamp_ms), max(timestamp_ms) FROM readings WHERE series_
 def file_check(path: Path, clock: Clock, within_s: float = WITHIN_S) -> Check:
     """Return a look at the structure of a SQLite file, table by table; the next one begins where it had to end."""
     first = 0
+    damaged: set[str] = set()
 
     def look() -> Sequence[str]:
         nonlocal first
         ends_s = clock.monotonic() + within_s
+        found: list[str] = []
         try:
             with closing(_reader(path)) as db:
                 db.set_progress_handler(lambda: clock.monotonic() > ends_s, _STEPS_BETWEEN)
                 tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
                 first = first % max(1, len(tables))
-                found = []
-                for name in (*tables[first:], *tables[:first]):
-                    found += _quick_check(db, name)
-                    first += 1
-                return [f"{path}: {why}" for why in found]
+                again = sorted(damaged.intersection(tables))
+                for place, name in enumerate((*again, *tables[first:], *tables[:first])):
+                    is_first = place < len(again)
+                    if is_first or name not in again:
+                        found += _noted(_quick_check(db, name), name, damaged)
+                    first += not is_first
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                 first += 1  # a table that takes longer than that does not keep the others from their turn
-                return []
-            raise StorageError(f"{path}: {error}") from error
+            elif not found:
+                raise StorageError(f"{path}: {error}") from error
         except sqlite3.DatabaseError as error:  # so damaged that it cannot be looked at
-            return [f"{path}: {error}"]
+            found.append(str(error))
+        return [f"{path}: {why}" for why in found]
 
     return look
 
 
 def rollups_check(path: Path, clock: Clock, dice: random.Random, within_s: float = WITHIN_S) -> Check:
     """Return a look at some hours of each series: are their roll-ups what the raw readings give?"""
+    damaged: set[tuple[int, int]] = set()  # series and hours
 
     def look() -> Sequence[str]:
         ends_s = clock.monotonic() + within_s
@@ -72,11 +84,13 @@ def rollups_check(path: Path, clock: Clock, dice: random.Random, within_s: float
             with closing(_reader(path)) as db:
                 series = db.execute(_SERIES).fetchall()
                 dice.shuffle(series)
-                for one in series:
-                    for hour_s in _some_hours(db, one[0], dice):
-                        if clock.monotonic() > ends_s:
-                            break
-                        found += verify_hour(db, one, hour_s)
+                known = {one[0]: one for one in series}
+                chosen = ((one[0], hour_s) for one in series for hour_s in _some_hours(db, one[0], dice))
+                again = [place for place in sorted(damaged) if place[0] in known]
+                for place in (*again, *(place for place in chosen if place not in again)):
+                    if clock.monotonic() > ends_s:
+                        break
+                    found += _noted(verify_hour(db, known[place[0]], place[1]), place, damaged)
         except sqlite3.Error as error:
             raise StorageError(f"{path}: {error}") from error
         return [
@@ -92,21 +106,35 @@ def pictures_check(
     db: RecordsDB, files: FrameFiles, clock: Clock, dice: random.Random, within_s: float = WITHIN_S
 ) -> Check:
     """Return a look at pictures that records name, chosen at random: are they there, and what they were?"""
+    damaged: set[str] = set()
 
     def look() -> Sequence[str]:
         ends_s = clock.monotonic() + within_s
-        found = []
-        for sha256 in _some_pictures(db, clock.wall() - _SETTLED_S, dice):
+        found: list[str] = []
+        chosen = _some_pictures(db, clock.wall() - _SETTLED_S, dice)
+        for sha256 in dict.fromkeys((*sorted(damaged), *chosen)):
             if clock.monotonic() > ends_s:
                 break
-            jpeg = files.read(sha256)
-            if jpeg is None and _is_named(db, sha256):  # thinning may have removed both meanwhile
-                found.append(f"picture {sha256}.jpg is gone")
-            elif jpeg is not None and hashlib.sha256(jpeg).hexdigest() != sha256:
-                found.append(f"picture {sha256}.jpg is not what it was")
+            found += _noted(_damage_of(sha256, db, files), sha256, damaged)
         return found
 
     return look
+
+
+def _damage_of(sha256: str, db: RecordsDB, files: FrameFiles) -> list[str]:
+    jpeg = files.read(sha256)
+    if jpeg is None:  # thinning may have removed both meanwhile
+        return [f"picture {sha256}.jpg is gone"] if _is_named(db, sha256) else []
+    return [f"picture {sha256}.jpg is not what it was"] if hashlib.sha256(jpeg).hexdigest() != sha256 else []
+
+
+def _noted(found: list[_Damage], place: _Place, damaged: set[_Place]) -> list[_Damage]:
+    """Keep in mind whether a place is damaged, and return what was found there."""
+    if found:
+        damaged.add(place)
+    else:
+        damaged.discard(place)
+    return found
 
 
 def _reader(path: Path) -> sqlite3.Connection:

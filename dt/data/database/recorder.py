@@ -63,12 +63,14 @@ class Recorder:
         """Keep readings, and the descriptions of pictures."""
         batch = _decoded(records, lambda record: CameraFrame if record.topic == _CAMERA_PROCESSED else SensorData)
         readings = [message for message in batch.messages if isinstance(message, SensorData)]
+        stored = len(readings)
         try:
             self._storage.insert(readings)
         except PartlyRefusedError as error:
             batch.give_back(error)
+            stored -= len(error.refused)
         self._records.keep([message for message in batch.messages if isinstance(message, CameraFrame)])
-        self._count("readings", len(readings))
+        self._count("readings", stored)
         batch.bury_the_rest()
 
     def on_records(self, records: Sequence[Record]) -> None:

@@ -10,6 +10,7 @@ from dt.data.database.api.compression import compress_large_answers
 from dt.data.database.api.described import refuse_unknown_parameters
 from dt.data.database.api.docs import add_docs
 from dt.data.database.api.exports import add_exports
+from dt.data.database.api.ids import take_ids
 from dt.data.database.api.readings import add_readings
 from dt.data.database.api.records import add_records
 from dt.data.database.api.registry import add_registry
@@ -22,6 +23,7 @@ __all__ = ["Store", "add_routes"]
 
 def add_routes(app: Flask, store: Store, clock: Clock) -> None:
     """Add every endpoint of the contract to an app."""
+    take_ids(app)
     refuse_unknown_parameters(app)
     compress_large_answers(app)
     add_registry(app, store, clock)

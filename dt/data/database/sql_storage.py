@@ -23,7 +23,7 @@ from dt.data.database.reading_series import read_series
 from dt.data.database.rollups import Touched
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import Place, Run, Series, SeriesQuery, ZoneOf
-from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData, Verdict
+from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData
 from dt.utils.exceptions import StorageFullError
 
 _SENSOR_ID, _PLANT_ID, _VERDICT = 1, 5, 8
@@ -33,6 +33,16 @@ _RANGE = (
     f"SELECT {COLUMNS} FROM readings"  # noqa: S608 - a constant
     " WHERE series_id = ? AND timestamp_ms >= ? AND timestamp_ms < ? ORDER BY timestamp_ms"
 )
+_LAST_BELIEVED = f"""
+SELECT {COLUMNS} FROM readings CROSS JOIN contexts USING (context_id)
+WHERE readings.series_id = :series AND timestamp_ms >= 1000 * :minute AND timestamp_ms < 1000 * (:minute + 60)
+    AND verdict IS NOT 'bad'
+ORDER BY timestamp_ms DESC LIMIT 1
+"""  # noqa: S608 - a constant
+_LAST_MINUTE = """
+SELECT max((SELECT max(begin_s) FROM rollups WHERE rollups.line_id = lines.line_id AND width_s = 60))
+FROM lines WHERE series_id = ?
+"""
 _NEWEST = f"SELECT {COLUMNS} FROM readings WHERE series_id = ? ORDER BY timestamp_ms DESC"  # noqa: S608 - a constant
 
 
@@ -125,9 +135,9 @@ class SQLStorage:
         newest: dict[str, SensorData] = {}
         with self._file.read() as db:
             found = _contexts(db)
-            contexts = {c: context for c, (_series, context) in found.items() if context[_VERDICT] != Verdict.BAD}
+            contexts = {context_id: context for context_id, (_series, context) in found.items()}
             for series_id in sorted({series_id for series_id, _context in found.values()}):
-                row = next((row for row in db.execute(_NEWEST, (series_id,)) if row[5] in contexts), None)
+                row = _last_believed(db, series_id)
                 if row is not None:
                     reading = reading_of(row, contexts)
                     before = newest.get(reading.sensor_id)
@@ -148,6 +158,13 @@ class SQLStorage:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def _last_believed(db: sqlite3.Connection, series_id: int) -> Row | None:
+    """Return the newest reading that is not bad; bad ones may have come for months, and roll-ups know of none."""
+    [minute] = db.execute(_LAST_MINUTE, (series_id,)).fetchone()
+    row: Row | None = db.execute(_LAST_BELIEVED, {"series": series_id, "minute": minute}).fetchone()
+    return row
 
 
 def _contexts(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
+from dt.data.database.owner import owned
 from dt.data.database.reading_schema import load_schema
 from dt.utils.exceptions import StorageError, StorageFullError
 
@@ -30,7 +29,7 @@ class SQLiteFile:
         self._idle_lock = threading.Lock()
         self._is_closed = False
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._owner = _owned(path)
+        self._owner = owned(path, "another database service keeps its readings there")
         try:
             with _storage_errors(path):
                 self._writer = self._open_writer()
@@ -129,17 +128,6 @@ class SQLiteFile:
     def _require_open(self) -> None:
         if self._is_closed:
             raise StorageError(f"{self.path} is closed")
-
-
-def _owned(path: Path) -> TextIO:
-    """Hold the file for this process; raises StorageError while another one has it. The kernel frees it at any end."""
-    lock = path.with_name(f"{path.name}.lock").open("w", encoding="ascii")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        raise StorageError(f"{path}: another database service keeps its readings there") from error
-    return lock
 
 
 @contextmanager

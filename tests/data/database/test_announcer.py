@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -97,6 +98,37 @@ def test_what_the_log_did_not_take_is_told_later(
     eventually(lambda: len(told(messaging)) == 8, "all is told")
 
     stop()
+
+
+def test_a_change_while_all_is_told_is_not_undone_by_it(registry: RegistryRecords, clock: ManualClock) -> None:
+    """What was read before the change is said before it: the last record of a key is what readers keep."""
+    is_changed = threading.Event()
+
+    def change() -> None:
+        changed = registry.patch("soil", {"name": "changed"}, NOW + 5)
+        is_changed.set()
+        assert changed is not None
+        announcer.announce(sensor_record(changed, NOW))
+
+    changing = threading.Thread(target=change)
+
+    class Interrupted(MemoryMessaging):
+        """A log that hears of a change in the middle of everything."""
+
+        def publish(self, topic: str, value: object, *, key: str | None = None, **more: object) -> None:
+            if key == "sensor:air":  # `soil` was read with it, and is said next
+                changing.start()
+                assert is_changed.wait(5.0)
+                changing.join(0.3)
+            super().publish(topic, value, key=key, **more)  # type: ignore[arg-type]
+
+    messaging = Interrupted()
+    registry.bind(make_descriptor("air"), NOW)
+    announcer = Announcer(registry, messaging, clock)
+    announcer._announce_due()
+    changing.join(5.0)
+
+    assert told(messaging)["sensor:soil"].body["name"] == "changed"
 
 
 def test_revoked_grant_is_told_as_such(

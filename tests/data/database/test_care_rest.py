@@ -16,7 +16,7 @@ from dt.data.database.app import DatabaseService
 from dt.data.database.app import create_service as create_database
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
-from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, Policy, RegistryRecord, Severity
+from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, Plant, Policy, RegistryRecord, Severity
 from dt.utils.exceptions import RefusedRequestError, RemoteServiceError
 from dt.utils.rig import Zone
 from tests.data.database.full_store import alert_event
@@ -66,12 +66,13 @@ def test_impossible_records_are_refused_by_field(
 def test_every_version_of_a_calibration_can_be_read(client: DatabaseApiClient) -> None:
     """Who gave it and since when it holds."""
     client.bind_sensor(make_descriptor("soil", "soil_moisture", calibration={"points": [[0, 0.0], [1, 1.0]]}))
-    client.patch_sensor("soil", calibration={"points": [[0, 0.0], [2, 1.0]]})
+    client.patch_sensor("soil", calibration={"points": [[0, 0.0], [2, 1.0]]}, by="Ada")
 
     versions = client.calibrations("soil")
 
     assert [version.calibration and version.calibration["points"][1] for version in versions] == [[1, 1.0], [2, 1.0]]
     assert versions[0].version < versions[1].version
+    assert versions[1].by == "Ada"
     with pytest.raises(RefusedRequestError, match="404"):
         client.calibrations("stranger")
 
@@ -104,10 +105,37 @@ def test_notes_are_written_found_and_removed(client: DatabaseApiClient) -> None:
         "note 3", "note 2", "note 1", "changed",
     ]  # fmt: skip
     assert client.grants() == client.models() == []
+    assert client.write_note("now", note_id=None, timestamp=None).timestamp > 0
     with pytest.raises(RefusedRequestError, match="404"):
         client.delete_note(written[4].note_id)
     with pytest.raises(RefusedRequestError, match="text: must not be empty"):
         client.write_note("")
+
+
+def test_ids_may_have_a_slash(client: DatabaseApiClient) -> None:
+    """Whatever can be bound, kept or read can be addressed."""
+    client.bind_sensor(make_descriptor("shelf/soil-1", "soil_moisture"))
+    client.put_zone(Zone(zone_id="attic/east"))
+    client.put_plant(Plant(plant_id="shelf/basil", zone_id="attic/east"))
+    client.write_note("x", note_id="notes/1")
+
+    assert client.patch_sensor("shelf/soil-1", name="Soil").name == "Soil"
+    assert client.calibrations("shelf/soil-1") == []
+    assert client.put_policy(Policy(plant_id="shelf/basil")).version == 1
+    assert len(client.policy_versions("shelf/basil")) == 1
+    assert client.trace("reading/1") == []
+    assert client.trace("line\nbreak") == []
+    client.delete_note("notes/1")
+    assert list(client.each_note()) == []
+
+
+def test_what_lies_beneath_a_sensor_is_no_sensor(database: DatabaseService) -> None:
+    """Its calibrations are read alone."""
+    url = f"http://127.0.0.1:{database.port}/sensors/air-t/calibrations"
+
+    answer = requests.patch(url, json={}, headers={"Authorization": "Bearer test-token"}, timeout=5)
+
+    assert (answer.status_code, "GET" in answer.headers["Allow"]) == (405, True)
 
 
 def test_lists_come_in_pages_when_a_limit_is_given(client: DatabaseApiClient, database: DatabaseService) -> None:

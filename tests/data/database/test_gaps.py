@@ -308,6 +308,16 @@ def test_a_camera_has_gaps_as_any_sensor(desk: Desk) -> None:
     assert (report.expected, report.received, report.lost) == (4, 3, 1)
 
 
+def test_pictures_that_were_thinned_are_not_lost(desk: Desk) -> None:
+    """Of a day long ago one picture an hour is kept; what is gone by intention is no gap."""
+    desk.registry.bind(make_descriptor("lid", "camera_image", kind="camera", read_interval=30.0), NOW)
+    desk.records.keep([frame(number) for number in (0, 1, 2)])
+
+    with pytest.raises(MessageError, match=r"since: must not be before .*: older pictures were thinned"):
+        desk.gaps.report(GapQuery(sensor_id="lid", since=T0, until=NOW), T0 + 2 * 86_400.0)
+    assert desk.gaps.report(GapQuery(sensor_id="lid", since=T0, until=NOW), T0 + 86_400.0).received == 3
+
+
 def frame(number: int) -> CameraFrame:
     """Return the description of a picture."""
     return CameraFrame(

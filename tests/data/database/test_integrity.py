@@ -19,6 +19,7 @@ from dt.data.database.integrity import IntegrityCheck
 from dt.data.database.integrity_checks import file_check, pictures_check, rollups_check
 from dt.data.database.records import Records
 from dt.data.database.records_db import RecordsDB
+from dt.data.database.rollups import verify_hour
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.utils.clock import ManualClock
@@ -90,16 +91,62 @@ def test_picture_that_is_gone_or_changed_is_found(db: RecordsDB, tmp_path: Path,
     assert damages == sorted([f"picture {shas[0]}.jpg is gone", f"picture {shas[1]}.jpg is not what it was"])
 
 
+class Hurried(ManualClock):
+    """Runs a second at each look."""
+
+    def monotonic(self) -> float:
+        """Return a second more than before."""
+        self.advance(1.0)
+        return super().monotonic()
+
+
+def test_damage_is_told_though_a_later_table_takes_too_long(tmp_path: Path) -> None:
+    """What was found before the time was over counts."""
+    path = tmp_path / "store.db"
+    stored(path, 5000)
+    with closing(sqlite3.connect(path)) as db:
+        [page] = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'contexts'").fetchone()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * 4096 + 3 : (page - 1) * 4096 + 5] = b"\x00\x09"  # how many rows the page has
+    path.write_bytes(content)
+
+    found = file_check(path, Hurried(), within_s=0.5)()
+
+    assert found
+    assert all("contexts" in damage for damage in found)
+
+
+def test_damage_stays_told_until_it_is_gone(file: SQLiteFile, clock: ManualClock) -> None:
+    """A look at other hours the next day does not make the damaged one whole; its repair does."""
+    SQLStorage(file).insert([make_reading(timestamp=NOW + 60 * i, value=i / 7) for i in range(6000)])
+    look = rollups_check(file.path, clock, random.Random(2))
+    change = "UPDATE rollups SET count = count + ? WHERE width_s = 300 AND begin_s = ?"
+    with file.write() as db:
+        db.execute(change, (1, int(NOW) + 7200))
+    looks = iter(look, None)
+    [damage] = next(found for found in looks if found)
+
+    assert [next(looks) for _ in range(10)] == [[damage]] * 10
+    with file.write() as db:
+        db.execute(change, (-1, int(NOW) + 7200))
+    assert next(looks) == []
+
+
+def test_hour_that_retention_takes_meanwhile_is_no_damage(file: SQLiteFile) -> None:
+    """Its raw readings went after the hour was chosen, and its roll-ups stay."""
+    SQLStorage(file).insert([make_reading(timestamp=NOW + 60 * i) for i in range(60)])
+    with file.write() as db:
+        db.execute("INSERT INTO sealed_hours SELECT series_id, ? FROM series", (int(NOW),))
+        db.execute("DELETE FROM readings")
+
+    with closing(sqlite3.connect(file.path, isolation_level=None)) as db:
+        assert verify_hour(db, (1, "air-t", "temperature"), int(NOW)) == []
+        db.execute("DELETE FROM sealed_hours")
+        assert verify_hour(db, (1, "air-t", "temperature"), int(NOW)) != []
+
+
 def test_look_ends_in_time_and_goes_on_elsewhere(tmp_path: Path) -> None:
     """A large file takes several days; no table is left out for ever."""
-
-    class Hurried(ManualClock):
-        """Runs a second at each look."""
-
-        def monotonic(self) -> float:
-            self.advance(1.0)
-            return super().monotonic()
-
     path = tmp_path / "store.db"
     stored(path, 5000)
     look = file_check(path, Hurried(), within_s=2.0)

@@ -9,11 +9,9 @@ from dt.data.database.api.described import described
 from dt.data.database.api.store import Store, unknown
 from dt.data.database.records import PageQuery
 from dt.utils.dataclasses import AlertEvent
-from dt.utils.exceptions import MessageError, RefusedRequestError, RemoteServiceError
-from dt.utils.http import Problem, json_response, request_object
+from dt.utils.exceptions import RefusedRequestError, RemoteServiceError
+from dt.utils.http import Problem, json_response, person_of, request_object
 from dt.utils.logger import get_logger
-
-_LONGEST_NAME = 200
 
 log = get_logger(__name__)
 
@@ -35,7 +33,7 @@ def add_alerts(app: Flask, store: Store) -> None:
 
 
 def _step(store: Store, alert_id: str, step: str) -> Response:
-    by = person()
+    by = person_of(request_object() if request.get_data() else {})
     if not store.records.page("alerts", PageQuery(limit=1), {"alert_id": alert_id}).items:
         raise unknown("alert", alert_id)
     try:
@@ -48,12 +46,3 @@ def _step(store: Store, alert_id: str, step: str) -> Response:
     except RemoteServiceError as error:
         log.warning("an alert's step was not passed on: %s", error)
         raise Problem(502, "Bad gateway", "the alerts service does not answer", service="alerts") from error
-
-
-def person() -> str:
-    """Return who does it, as the optional body says."""
-    body = request_object() if request.get_data() else {}
-    by = body.get("by", "person")
-    if not isinstance(by, str) or not 0 < len(by) <= _LONGEST_NAME:
-        raise MessageError("by", f"must be a name of 1 to {_LONGEST_NAME} characters")
-    return by

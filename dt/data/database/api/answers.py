@@ -52,7 +52,7 @@ class SeenSensor(SensorDescriptor):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorChanges:
-    """Fields of a sensor that a person may change; what is left out stays."""
+    """Fields of a sensor that a person may change, and who does it; what is left out stays."""
 
     name: str | None = None
     read_interval: float | None = None
@@ -61,6 +61,7 @@ class SensorChanges:
     plant_id: str | None = None
     pin: str | None = None
     address: int | None = None
+    by: str = "person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +154,7 @@ class GrantsQuery(ListQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyList:
-    """The policy in force of each plant."""
+    """The newest policy on record of each plant."""
 
     items: list[Policy]
     next: str | None
@@ -161,7 +162,7 @@ class PolicyList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyHistory:
-    """A plant's policy in force, and every version, oldest first."""
+    """A plant's newest policy on record, and every version, oldest first."""
 
     current: Policy | None
     versions: list[Policy]
@@ -169,7 +170,7 @@ class PolicyHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPolicy:
-    """What acts for a plant from now on."""
+    """A policy to put on record."""
 
     policy: str = "recommendation"
     enabled: bool = True

@@ -1,4 +1,4 @@
-"""What people decide and write down: policies, grants, notes."""
+"""What is on record of policies and grants, and what people write down."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ def add_care(app: Flask, store: Store, clock: Clock) -> None:
     @app.get("/grants")
     @described(_GROUP, {200: answers.GrantList}, query=answers.GrantsQuery)
     def grants() -> Response:
-        """Return every leave to act that was ever given, by actuator and then oldest first, and what was taken back.
+        """Return the grants on record, by actuator and then oldest first, with those that were taken back.
 
-        They are given and taken at the controller.
+        They are given and taken at the controller, whose own file says what holds; it does not report them here, and
+        nothing else fills this list.
         """
         kept = store.registry.grants(request.args.get("actuator_id") or None)
         return json_response(list_page(kept, lambda grant: f"{grant.actuator_id}~{grant.since * 1000:015.0f}"))
@@ -38,22 +39,25 @@ def _add_policies(app: Flask, store: Store, clock: Clock) -> None:
     @app.get("/policies")
     @described(_GROUP, {200: answers.PolicyList}, query=ListQuery)
     def policies() -> Response:
-        """Return the policy in force of each plant that has one."""
+        """Return the newest policy on record of each plant that has one; the controller acts by its own."""
         return json_response(list_page(store.registry.policies(), lambda policy: policy.plant_id))
 
-    @app.get("/policies/<plant_id>")
+    @app.get("/policies/<path:plant_id>")
     @described(_GROUP, {200: answers.PolicyHistory}, problems=(404,))
     def policy(plant_id: str) -> Response:
-        """Return a plant's policy in force, and every version of it, oldest first."""
+        """Return a plant's newest policy on record, and every version, oldest first; the controller has its own."""
         versions = store.registry.policy_history(plant_id)
         if not versions:
             _require_plant(store, plant_id)
         return json_response({"current": versions[-1] if versions else None, "versions": versions})
 
-    @app.put("/policies/<plant_id>")
+    @app.put("/policies/<path:plant_id>")
     @described(_GROUP, {200: Policy, 201: Policy}, body=answers.NewPolicy, problems=(404, 413, 415))
     def put_policy(plant_id: str) -> Response:
-        """Change what acts for a plant: 201 with the new version; 200 where that is in force already."""
+        """Put a plant's policy on record: 201 with the new version; 200 where it is the newest already.
+
+        Nothing acts by it: the controller goes by what `PUT /policies/<plant_id>` of its own says.
+        """
         _require_plant(store, plant_id)
         data = request_object()
         require_same("plant_id", data.setdefault("plant_id", plant_id), plant_id)
@@ -76,11 +80,11 @@ def _add_notes(app: Flask, store: Store, clock: Clock) -> None:
     @described(_GROUP, {200: Note, 201: Note}, body=answers.NewNote, problems=(413, 415))
     def post_note() -> Response:
         """Write a note about a plant, a zone or an instant (now); one with a known `note_id` takes its place."""
-        data = {"note_id": new_correlation_id(clock.wall()), "timestamp": clock.wall(), **request_object()}
-        note = Note.from_dict(data)
+        told = {name: value for name, value in request_object().items() if value is not None}
+        note = Note.from_dict({"note_id": new_correlation_id(clock.wall()), "timestamp": clock.wall(), **told})
         return json_response(note, 201 if store.records.put_note(note) else 200)
 
-    @app.delete("/notes/<note_id>")
+    @app.delete("/notes/<path:note_id>")
     @described(_GROUP, {204: None}, problems=(404,))
     def delete_note(note_id: str) -> Response:
         """Remove a note."""

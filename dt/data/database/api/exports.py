@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,10 +25,13 @@ _GROUP = "exports"
 _REPEATED: Mapping[str, type[StrEnum]] = {"data_type": Quantity, "verdicts": Verdict}
 _NAMES = tuple(_REPEATED)
 _PARQUET = "application/vnd.apache.parquet"
+_AGAIN_S = 10
+MOST_AT_ONCE = 3  # each holds a thread of the server and pages of readings as long as its reader takes
 
 
 def add_exports(app: Flask, store: Store, clock: Clock) -> None:
     """Add the two exports."""
+    slots = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     @app.get("/export.csv")
     @described(_GROUP, {200: Media(kind="text/csv")}, query=ExportQuery, repeated=_NAMES)
@@ -38,7 +42,7 @@ def add_exports(app: Flask, store: Store, clock: Clock) -> None:
         A stream that breaks off before its end closes the connection without the last chunk.
         """
         query = _query()
-        return _file(csv_of(readings_of(store.storage, query)), "text/csv", "csv", clock.wall())
+        return _file(slots, csv_of(readings_of(store.storage, query)), "text/csv", "csv", clock.wall())
 
     @app.get("/export.parquet")
     @described(
@@ -55,7 +59,7 @@ def add_exports(app: Flask, store: Store, clock: Clock) -> None:
             parts = parquet_of(readings_of(store.storage, query))
         except ParquetMissingError as error:
             raise Problem(501, "Not installed", str(error), limit="group db") from error
-        return _file(parts, _PARQUET, "parquet", clock.wall())
+        return _file(slots, parts, _PARQUET, "parquet", clock.wall())
 
 
 def _query() -> ExportQuery:
@@ -68,10 +72,18 @@ def _query() -> ExportQuery:
     return ExportQuery.from_dict(values)
 
 
-def _file(parts: Iterator[bytes], kind: str, ending: str, now: float) -> Response:
-    # The first piece is made here: what fails at once gets a proper answer instead of a broken stream.
-    first = next(parts, b"")
+def _file(slots: threading.BoundedSemaphore, parts: Iterator[bytes], kind: str, ending: str, now: float) -> Response:
+    if not slots.acquire(blocking=False):
+        detail = f"{MOST_AT_ONCE} exports are under way, which is the most at once"
+        raise Problem(429, "Too many exports", detail, limit=MOST_AT_ONCE, retry_after_s=_AGAIN_S)
+    try:
+        # The first piece is made here: what fails at once gets a proper answer instead of a broken stream.
+        first = next(parts, b"")
+    except BaseException:
+        slots.release()
+        raise
     response = Response(chain((first,), parts), mimetype=kind)
+    response.call_on_close(slots.release)
     made_at = datetime.fromtimestamp(now, UTC)
     response.headers["Content-Disposition"] = f'attachment; filename="readings-{made_at:%Y%m%dT%H%M%SZ}.{ending}"'
     response.headers["Cache-Control"] = "no-store"

@@ -19,6 +19,7 @@ from spectree.response import Response as Answers
 from dt.data.database.api import answers
 from dt.data.database.api.answers import ProblemBody
 from dt.data.database.api.described import Description, Media, description_of
+from dt.data.database.api.ids import take_ids
 from dt.data.database.api.words import EXAMPLES, GROUPS, PARAMETERS, PROBLEMS
 from dt.utils.access import scope_of
 from dt.utils.codec import LATEST_TIMESTAMP, Timestamp
@@ -53,6 +54,7 @@ def document_of(app: Flask) -> dict[str, Any]:
                     naming_strategy=name_of, nested_naming_strategy=lambda _parent, child: child)  # fmt: skip
     # Spectree's wrapper would read whole streams: it describes a twin of the app, and never serves.
     twin = Flask(__name__, static_folder=None)
+    take_ids(twin)
     for rule, description, view in described_rules(app):
         twin.add_url_rule(rule.rule, rule.endpoint, _told(tree, description, view), methods=sorted(rule.methods or ()))
     with twin.app_context():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 from flask import Flask, Response, request
@@ -35,7 +35,7 @@ def add_readings(app: Flask, store: Store, clock: Clock) -> None:
         query = SeriesQuery.from_dict(arguments.with_last_day(arguments.given(), clock.wall()))
         if query.resolution is not None and query.timezone is None:
             query = replace(query, timezone=store.timezone_of(query))
-        return _tagged(json_response(asdict(store.storage.series(query))))
+        return _tagged(json_response(store.storage.series(query)))
 
     @app.get("/gaps")
     @described(_GROUP, {200: GapReport}, query=GapQuery, problems=(404,))
@@ -43,7 +43,7 @@ def add_readings(app: Flask, store: Store, clock: Clock) -> None:
         """Account for every reading of a sensor that was due: the last day unless said otherwise, a year at most."""
         query = GapQuery.from_dict(arguments.with_last_day(arguments.given(), clock.wall()))
         store.require_sensor(query.sensor_id)
-        return json_response(asdict(store.gaps.report(query, clock.wall())))
+        return json_response(store.gaps.report(query, clock.wall()))
 
 
 def _add_queries(app: Flask, store: Store) -> None:

@@ -44,7 +44,7 @@ def add_records(app: Flask, store: Store) -> None:
         response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
         return response
 
-    @app.get("/trace/<correlation_id>")
+    @app.get("/trace/<path:correlation_id>")
     @described("trace", {200: answers.TraceAnswer})
     def trace(correlation_id: str) -> Response:
         """Return everything that led to a reading and that it caused, in causal order."""

@@ -13,7 +13,7 @@ from dt.data.database.api.store import Store, require_same, unknown
 from dt.data.database.registry_records import Binding, BindingConflictError, plant_record, sensor_record
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import Plant, SensorData, SensorDescriptor
-from dt.utils.http import Problem, json_response, request_object
+from dt.utils.http import Problem, json_response, person_of, request_object
 
 _GROUP = "registry"
 
@@ -47,11 +47,14 @@ def _add_sensors(app: Flask, store: Store, clock: Clock) -> None:
         items = [_with_last_seen(s, readings.get(s.sensor_id), pictures.get(s.sensor_id)) for s in known]
         return json_response(list_page(items, lambda item: str(item["sensor_id"])))
 
-    @app.patch("/sensors/<sensor_id>")
+    @app.patch("/sensors/<path:sensor_id>")
     @described(_GROUP, {200: SensorDescriptor}, body=answers.SensorChanges, problems=(404, 413, 415))
     def patch_sensor(sensor_id: str) -> Response:
-        """Change a sensor's record: name, cadence, calibration (it gets the next version), place."""
-        changed = store.registry.patch(sensor_id, request_object(), clock.wall())
+        """Change a sensor's record: name, cadence, calibration (it gets the next version and says `by` whom), place."""
+        changes = request_object()
+        by = person_of(changes)
+        changes.pop("by", None)
+        changed = store.registry.patch(sensor_id, changes, clock.wall(), by)
         if changed is None:
             raise unknown("sensor", sensor_id)
         store.announcer.announce(sensor_record(changed, clock.wall()))
@@ -65,7 +68,7 @@ def _add_plants(app: Flask, store: Store, clock: Clock) -> None:
         """Return the plants by id."""
         return json_response(list_page(store.registry.plants(), lambda plant: plant.plant_id))
 
-    @app.put("/plants/<plant_id>")
+    @app.put("/plants/<path:plant_id>")
     @described(_GROUP, {200: Plant, 201: Plant}, body=Plant, problems=(413, 415))
     def put_plant(plant_id: str) -> Response:
         """Make or change a plant; `plant_id` may be left out of the body."""

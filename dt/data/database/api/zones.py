@@ -25,7 +25,7 @@ def add_zones(app: Flask, store: Store, clock: Clock) -> None:
         """Return the zones by id."""
         return json_response(list_page(store.registry.zones(), lambda zone: zone.zone_id))
 
-    @app.put("/zones/<zone_id>")
+    @app.put("/zones/<path:zone_id>")
     @described(_GROUP, {200: Zone, 201: Zone}, body=Zone, problems=(413, 415))
     def put_zone(zone_id: str) -> Response:
         """Make or change a zone: its name, time zone and place; `zone_id` may be left out of the body."""
@@ -36,7 +36,7 @@ def add_zones(app: Flask, store: Store, clock: Clock) -> None:
         store.announcer.announce(zone_record(zone, clock.wall()))
         return json_response(zone, 201 if is_new else 200)
 
-    @app.get("/sensors/<sensor_id>/calibrations")
+    @app.get("/sensors/<path:sensor_id>/calibrations")
     @described(_GROUP, {200: answers.CalibrationList}, query=ListQuery, problems=(404,))
     def calibrations(sensor_id: str) -> Response:
         """Return every version of a sensor's calibration, oldest first, with who gave it and since when it holds."""
@@ -46,7 +46,11 @@ def add_zones(app: Flask, store: Store, clock: Clock) -> None:
     @app.get("/models")
     @described(_GROUP, {200: answers.ModelList}, query=answers.ModelsQuery)
     def models() -> Response:
-        """Return every version of every model, and which is in use."""
+        """Return the versions of models on record.
+
+        Which one is used is what `GET /models` of the ai service says; it does not report them here, and nothing else
+        fills this list.
+        """
         name = request.args.get("name")
         found = [model for model in store.registry.models() if name in (None, "", model.name)]
         return json_response(list_page(found, lambda model: f"{model.name}~{model.version}"))
