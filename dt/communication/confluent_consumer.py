@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import confluent_kafka
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from dt.communication.confluent_errors import in_kafka_words, kafka_words
@@ -18,6 +18,7 @@ _ASKS_FOR_S = 5.0
 _END = confluent_kafka.KafkaError._PARTITION_EOF
 _STORED = confluent_kafka.OFFSET_STORED
 _BEGINNING = confluent_kafka.OFFSET_BEGINNING
+_LATEST = confluent_kafka.OFFSET_END
 
 Runs = dict[TopicPartition, list[Any]]
 
@@ -43,12 +44,15 @@ class ConfluentConsumer:
         self._begins_late = options["auto.offset.reset"] == "latest"
         self._positions: dict[TopicPartition, int] = {}
         self._listener: Listener | None = None
+        self._changes = 0
+        self._is_member = False
 
     def ensure_identity(self) -> None:
         """Do nothing: `poll` raises when another process has this member's identity."""
 
     def subscribe(self, topics: Sequence[str], listener: Listener) -> None:
         """Join the group."""
+        self._is_member = True
         self._listener = listener
         with kafka_words():
             self._consumer.subscribe(
@@ -87,8 +91,11 @@ class ConfluentConsumer:
             if first is None:
                 self._ensure_connected()
                 return {}
+            changes = self._changes
             messages: list[Any] = [first, *self._consumer.consume(_AT_ONCE, 0)]
         self._ensure_connected()
+        if self._changes != changes:  # nobody can tell which of them are still this member's
+            raise RebalanceInProgressError("the group changed while records were taken")
         runs: dict[tuple[str, int], list[Any]] = {}
         for message in messages:
             error = message.error()
@@ -112,10 +119,10 @@ class ConfluentConsumer:
         """Return the offset of the next record."""
         del timeout_ms
         if place not in self._positions:
-            committed = self.committed(place)
+            committed = self.committed(place) if self._is_member else None
             if committed is not None:
                 self._positions[place] = committed
-            elif self._begins_late:
+            elif self._is_member and self._begins_late:
                 self._begin_at_the_end()
             else:
                 with kafka_words():
@@ -131,16 +138,20 @@ class ConfluentConsumer:
         return None if found.offset < 0 else int(found.offset)
 
     def end_offsets(self, asked: Sequence[TopicPartition], timeout_ms: int | None = None) -> dict[TopicPartition, int]:
-        """Return where partitions end, as far as this consumer may read.
-
-        With a time limit, what the last fetch said: the broker is asked for one partition at a time.
-        """
-        is_cached = timeout_ms is not None
+        """Return where partitions end, as far as this consumer may read; all are asked for at once."""
+        within_s = _ASKS_FOR_S if timeout_ms is None else timeout_ms / 1000
         with kafka_words():
-            return {
-                place: self._consumer.get_watermark_offsets(_own(place), _ASKS_FOR_S, cached=is_cached)[1]
-                for place in asked
-            }
+            found = self._consumer.offsets_for_times([_own(place, _LATEST) for place in asked], within_s)
+        for place in found:
+            if place.error is not None:
+                raise in_kafka_words(place.error)
+        return {TopicPartition(place.topic, place.partition): int(place.offset) for place in found}
+
+    def highwater(self, place: TopicPartition) -> int | None:
+        """Return where a partition ended when it was last fetched; None where it was not yet."""
+        with kafka_words():
+            known = int(self._consumer.get_watermark_offsets(_own(place), cached=True)[1])
+        return None if known < 0 else known
 
     def commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout_ms: int = 0) -> None:
         """Commit and return once the broker has them."""
@@ -192,6 +203,7 @@ class ConfluentConsumer:
             self._consumer.assign(own)
 
     def _assigned(self, _consumer: object, assigned: Sequence[confluent_kafka.TopicPartition]) -> None:
+        self._changes += 1
         self._positions.clear()
         with kafka_words():
             self._consumer.assign(list(assigned))
@@ -200,6 +212,7 @@ class ConfluentConsumer:
             self._listener.on_partitions_assigned(assigned)
 
     def _revoked(self, _consumer: object, revoked: Sequence[confluent_kafka.TopicPartition]) -> None:
+        self._changes += 1
         if self._listener is not None:
             self._listener.on_partitions_revoked(revoked)
 

@@ -19,6 +19,7 @@ _POLL_S = 0.1
 _TAKES_NOTHING_S = 2.0
 _COMMIT_TIMEOUT_S = 10.0
 _NO_ROOM_S = 0.05
+_GRACE_S = 1.0
 
 Headers = Any  # list[tuple[str, bytes]], which the client's types call unlike its own
 _Failure = confluent_kafka.KafkaError | None
@@ -131,9 +132,16 @@ class TransactionalProducer:
                             raise KafkaTimeoutError("the queue is full") from error
 
     def send_offsets_to_transaction(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: Any) -> None:
-        """Commit the input's offsets with the outputs."""
+        """Commit the input's offsets with the outputs.
+
+        librdkafka (2.16) does not keep its own limit: where the group's coordinator goes away it may wait for ever.
+        """
+        own = in_own_words(offsets)
         with self._explained(), kafka_words():
-            self._producer.send_offsets_to_transaction(in_own_words(offsets), group, _COMMIT_TIMEOUT_S)
+            _within(
+                _COMMIT_TIMEOUT_S + _GRACE_S,
+                lambda: self._producer.send_offsets_to_transaction(own, group, _COMMIT_TIMEOUT_S),
+            )
 
     def commit_transaction(self) -> None:
         """Send what waits and commit."""
@@ -166,6 +174,25 @@ class _Explained:
         cause = self._producer._failure
         if isinstance(error, KafkaError) and cause is not None:
             raise cause from error
+
+
+def _within(limit_s: float, call: Callable[[], object]) -> None:
+    """Make a call that may never return; raises KafkaTimeoutError then, and leaves the call to its own thread."""
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - raised again by who waits
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="kafka offsets", daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if thread.is_alive():
+        raise KafkaTimeoutError(f"the group's coordinator does not answer within {limit_s:g} s")
+    if failures:
+        raise failures[0]
 
 
 def in_own_words(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> list[confluent_kafka.TopicPartition]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, MemberToRemove
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from dt.communication.delivery import Delivery
@@ -26,8 +26,8 @@ from dt.utils.logger import get_logger
 
 _POLL_MS = 200
 _LAG_WITHIN_S = 0.4
-_LAG_EVERY_S = 1.0  # the broker answers it behind the fetch that waits for records, half a second later at worst
-_COUNTS_WITHIN_MS = 1_000
+_LAG_EVERY_S = 1.0
+_COUNTS_WITHIN_MS = 1_000  # the broker answers behind the fetch that waits for records, half a second later at worst
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _LOOKS_EVERY_S = 0.5  # for a broker that is away
@@ -192,15 +192,11 @@ class KafkaSubscription:
         if self._lost is not None:
             raise MessagingError(f"lost its place while it waited: {self._lost}") from self._lost
         if self._lag.is_asked:
-            self._lag.answer(_behind(consumer))
+            with suppress(KafkaTimeoutError):  # a broker that does not answer is no reason to begin reading anew
+                self._lag.answer(_behind(consumer, _ends_of))
         elif self._counts_lag_at is not None and self._clock.monotonic() >= self._counts_lag_at:
-            self._watch_lag(consumer)
-
-    def _watch_lag(self, consumer: Any) -> None:
-        """Count for health pages; a broker that does not answer is no reason to begin reading anew."""
-        with suppress(KafkaTimeoutError):
-            self._lag.last = _behind(consumer, _COUNTS_WITHIN_MS)
-        self._counts_lag_at = self._clock.monotonic() + _LAG_EVERY_S
+            self._lag.last = _behind(consumer, _known_ends_of)
+            self._counts_lag_at = self._clock.monotonic() + _LAG_EVERY_S
 
     def _deliver(self, consumer: Any, records: list[Record]) -> None:
         """Deal with everything that was fetched, batch by batch; what is dropped will be fetched again."""
@@ -233,7 +229,8 @@ class KafkaSubscription:
         try:
             consumer.pause(*consumer.assignment())
             while self._clock.monotonic() < until and not self._should_drop():
-                consumer.poll(timeout_ms=20)
+                if consumer.poll(timeout_ms=20):
+                    raise RebalanceInProgressError("records of other partitions came, which nobody takes now")
             consumer.resume(*consumer.assignment())
         except KafkaError as error:
             self._lost = error
@@ -335,9 +332,18 @@ def offsets_after(records: Sequence[Record], prefix: str) -> Offsets:
     }
 
 
-def _behind(consumer: Any, timeout_ms: int | None = None) -> int:
+def _behind(consumer: Any, ends_of: Callable[[Any, Sequence[TopicPartition]], Mapping[TopicPartition, int]]) -> int:
     places = list(consumer.assignment())
     if not places:
         return 0
-    ends = consumer.end_offsets(places, timeout_ms=timeout_ms)
-    return sum(max(0, ends[place] - (consumer.position(place, timeout_ms=1_000) or 0)) for place in places)
+    ends = ends_of(consumer, places)
+    return sum(max(0, ends[place] - (consumer.position(place, timeout_ms=_COUNTS_WITHIN_MS) or 0)) for place in places)
+
+
+def _ends_of(consumer: Any, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    found: Mapping[TopicPartition, int] = consumer.end_offsets(places, timeout_ms=_COUNTS_WITHIN_MS)
+    return found
+
+
+def _known_ends_of(consumer: Any, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    return {place: consumer.highwater(place) or 0 for place in places}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
@@ -117,8 +118,12 @@ class TransformWork:
         """Transform and commit; after any failure the transformer begins again from what is committed."""
         try:
             if self._is_stale:
+                self._ready_producer()  # ends what is open, one way or the other
+                records = self._uncommitted(records)
                 self._restore()
-            self._is_stale = True
+            self._is_stale = bool(records)
+            if not records:
+                return
             outputs = self._encode(self._transformer.transform(records))
             self._commit(records, outputs)
         except KafkaError as error:
@@ -160,6 +165,14 @@ class TransformWork:
         self._ready_producer()  # ends the open transaction, one way or the other
         offsets = offsets_after(records, self._options.prefix)
         return all((consumer.committed(place) or 0) >= offset.offset for place, offset in offsets.items())
+
+    def _uncommitted(self, records: Sequence[Record]) -> list[Record]:
+        """Leave out what an earlier attempt has committed without hearing of it."""
+        if self._consumer is None:
+            return list(records)
+        prefix = self._options.prefix
+        taken = {place: self._consumer.committed(place) or 0 for place in offsets_after(records, prefix)}
+        return [r for r in records if r.offset >= taken[TopicPartition(prefix + r.topic, r.partition)]]
 
     def _ready_producer(self) -> Any:
         if self._producer is None:

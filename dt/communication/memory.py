@@ -233,6 +233,8 @@ class MemoryMessaging:
 
     def _commit(self, member: MemorySubscription, records: Sequence[Record], outputs: Sequence[Outgoing]) -> None:
         with self._changed:
+            if not member.is_current:  # a transaction of partitions that were dealt out anew: all of it is read again
+                return
             offsets = self._log.groups[member.group].offsets
             for record in records:
                 place = (record.topic, record.partition)
@@ -313,6 +315,11 @@ class MemorySubscription:
         return self._stop.is_set()
 
     @property
+    def is_current(self) -> bool:
+        """Return whether a transformer's state is that of the partitions which the member has now."""
+        return self._restore is None or self._restored_at == self.generation
+
+    @property
     def last_lag(self) -> int:
         """Return the same as `lag`, which waits for nothing here."""
         return self.lag()
@@ -342,7 +349,7 @@ class MemorySubscription:
                 self._restored_at = self.generation
                 self._restore()
             batch = self._messaging._next_batch(self)
-            if batch and self._restored_at in (0, self.generation):
+            if batch and self.is_current:
                 self._delivery.deliver(batch)
 
 

@@ -68,6 +68,7 @@ def run_job(settings: Settings, job: Job) -> Done:
     with closing(open_messaging(settings, "spark", SystemClock())) as messaging:
         registry = messaging.read_all(Topics.REGISTRY)
     job.folder.mkdir(parents=True, exist_ok=True)
+    _keep_to_the_end(job)
     with tempfile.TemporaryDirectory(prefix="spark-") as scratch:
         session = open_spark(jars, Path(scratch), cores=job.cores, memory=job.memory)
         try:
@@ -78,6 +79,18 @@ def run_job(settings: Settings, job: Job) -> Done:
             return Done(records=records, judging_s=judged - began, rolling_s=time.monotonic() - judged)
         finally:
             session.stop()
+
+
+def _keep_to_the_end(job: Job) -> None:
+    """Refuse to go on where an earlier run was to end: what came after its --until it has passed over for good."""
+    mark = job.folder / "until"
+    said = "" if job.until is None else repr(job.until)
+    kept = mark.read_text("utf-8") if mark.is_file() else ""
+    if kept and kept != said:
+        end = datetime.fromtimestamp(float(kept), UTC).isoformat()
+        raise ConfigError(f"--until: {job.folder} ends at {end}: name another folder for what came later")
+    if said:
+        mark.write_text(said, "utf-8")
 
 
 def _judge(session: Any, settings: Settings, job: Job, registry: Sequence[Record]) -> int:

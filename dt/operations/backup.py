@@ -85,9 +85,14 @@ def _pictures(settings: Settings, archive: ArchiveWriter, manifest: Manifest, pr
 
 def _tree(folder: Path, name: str, archive: ArchiveWriter) -> int:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    taken = 0
     for path in files:
-        archive.add(f"{name}/{path.relative_to(folder).as_posix()}", path)
-    return len(files)
+        try:
+            archive.add(f"{name}/{path.relative_to(folder).as_posix()}", path)
+        except FileNotFoundError:  # its service replaced it meanwhile
+            continue
+        taken += 1
+    return taken
 
 
 def _small_files(settings: Settings, archive: ArchiveWriter, beside: Path) -> None:
@@ -112,6 +117,8 @@ def _without_grants(path: Path) -> bytes:
         said = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise BackupError(f"{path}: {error}") from error
+    if not isinstance(said, dict):
+        raise BackupError(f"{path}: must be an object of JSON")
     return json.dumps({**said, "grants": {}}).encode()
 
 

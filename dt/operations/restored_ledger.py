@@ -21,8 +21,8 @@ def distrust_ledger(path: Path, rig_file: Path | None) -> None:
 
     So no rolling 24 h holds two doses (S3); a person releases the stop and reports a refill, as after a lost ledger.
     """
-    plants, reservoirs = _budgets(path, rig_file)
     try:
+        plants, reservoirs = _budgets(path, rig_file)
         with closing(Ledger(path, SystemGuardClock())) as ledger:
             ledger.distrust(plants, reservoirs)
     except sqlite3.Error as error:

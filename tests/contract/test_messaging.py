@@ -372,6 +372,33 @@ def test_members_share_partitions_and_take_over(client: Client) -> None:
     _until(lambda: {b"%d" % number for number in range(60, 120)} <= set(one.values))
 
 
+def test_batch_whose_partitions_go_to_another_member_is_transformed_once(client: Client) -> None:
+    """What the first has in hand while the second comes has one output, whoever makes it."""
+    is_in_hand, may_go_on = threading.Event(), threading.Event()
+
+    class Slow(Counter):
+        """Waits in the middle of its first batch."""
+
+        def transform(self, records: Sequence[Record]) -> Sequence[Outgoing]:
+            """Return the outputs, when it may."""
+            is_in_hand.set()
+            may_go_on.wait(20.0)
+            return super().transform(records)
+
+    sender = client()
+    for number in range(30):
+        sender.publish(RAW, b"%d" % number, key=f"zone-{number}")
+    sender.flush()
+    first = client().transform([RAW], "processing", Slow(), state_topic=STATE)
+    assert is_in_hand.wait(20.0)
+    second = client().transform([RAW], "processing", Counter(), state_topic=STATE)
+    may_go_on.set()
+
+    _until(lambda: first.is_assigned and second.is_assigned and first.lag() + second.lag() == 0)
+    outputs = [record.value for record in sender.read_all(PROCESSED)]
+    assert len(outputs) == len(set(outputs)) == len(sender.read_all(RAW))
+
+
 def test_topics_are_dealt_out_together(client: Client) -> None:
     """What has one key lands with one member, whatever its topic."""
     one, two = Collected(), Collected()

@@ -17,11 +17,12 @@ from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.processing.processor import Processor
 from dt.data.processing.sensor_book import SensorBook
-from dt.evaluation.spark_judge import Job, main, run_job
+from dt.evaluation.spark_judge import Job, _keep_to_the_end, main, run_job
 from dt.evaluation.spark_zone import StateFolder, ZoneState, in_log_order, judge_records, rollup_rows
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import RegistryRecord, SensorData
+from dt.utils.exceptions import ConfigError
 from tests.conftest import lacking
 from tests.data.processing.series import SENSORS, series, trembling
 from tests.data.readings import NOW, raw_record, readings_in
@@ -213,3 +214,13 @@ def _of_sqlite(readings: list[SensorData], path: Path) -> dict[tuple[object, ...
                 " FROM rollups JOIN lines USING (line_id) JOIN series USING (series_id)"
             ).fetchall()
     return {row[:7]: row[7:] for row in rows}
+
+
+def test_folder_that_ended_somewhere_is_not_gone_on_with(tmp_path: Path) -> None:
+    """What the log took after --until was passed over: a later run on the same folder would never judge it."""
+    _keep_to_the_end(Job(folder=tmp_path, until=1_750_000_000.0))
+    _keep_to_the_end(Job(folder=tmp_path, until=1_750_000_000.0))
+
+    for later in (1_760_000_000.0, None):
+        with pytest.raises(ConfigError, match="--until"):
+            _keep_to_the_end(Job(folder=tmp_path, until=later))

@@ -28,8 +28,9 @@ from dt.data.database.rollups import verify_rollups
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.operations.archive import MANIFEST, ArchiveWriter, BackupError, Manifest, extracted
-from dt.operations.backup import make_backup
+from dt.operations.backup import _tree, make_backup
 from dt.operations.restore import Restored, restore_backup
+from dt.operations.restored_ledger import distrust_ledger
 from dt.utils.clock import ManualClock, SystemClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import CameraFrame
@@ -361,3 +362,37 @@ def _tar(folder: Path, info: tarfile.TarInfo) -> Path:
     with tarfile.open(path, "w:gz") as tar:
         tar.addfile(info, io.BytesIO(content))
     return path
+
+
+def test_ledger_that_is_none_is_refused(home: Settings, tmp_path: Path) -> None:
+    """A backup with something else in the ledger's place puts nothing back, and says what is wrong."""
+    ledger = guard_folder(home) / LEDGER_FILE
+    with closing(Ledger(ledger, SystemGuardClock())):
+        pass
+    with closing(sqlite3.connect(ledger)) as db:
+        db.execute("DROP TABLE entries")
+    text = tmp_path / "text"
+    text.write_text("no database at all")
+
+    for path in (ledger, text):
+        with pytest.raises(BackupError, match="is no ledger"):
+            distrust_ledger(path, None)
+
+
+def test_model_that_is_replaced_meanwhile_is_left_out(home: Settings, tmp_path: Path) -> None:
+    """The service that trains may take an older one away while the backup is being made."""
+    home.models_path.mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        (home.models_path / name).write_text(name)
+
+    class Slow(ArchiveWriter):
+        """Is overtaken by the trainer."""
+
+        def add(self, name: str, path: Path) -> None:
+            """Add a file, and lose the one after it."""
+            super().add(name, path)
+            (home.models_path / "b").unlink(missing_ok=True)
+
+    with Slow(tmp_path / "b.tar.gz") as archive:
+        assert _tree(home.models_path, "models", archive) == 2
+        assert set(archive.members) == {"models/a", "models/c"}
