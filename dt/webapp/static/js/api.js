@@ -84,7 +84,11 @@ export class Api {
       if (/** @type {Error} */ (error).name === "AbortError") throw error;
       throw new ApiError("The dashboard does not answer.", 0);
     }
-    const body = await response.json().catch(() => null);
+    const body = await response.json().catch((/** @type {Error} */ error) => {
+      if (error.name === "AbortError") throw error; // given up while the body came
+      if (response.ok) throw new ApiError("The dashboard answered no JSON.", response.status);
+      return null;
+    });
     if (!response.ok) throw new ApiError(body?.detail ?? body?.title ?? `The dashboard answered ${response.status}.`, response.status);
     return body;
   }
