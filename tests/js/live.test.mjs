@@ -91,12 +91,12 @@ test("a problem's own words reach the person", async () => {
 test("a dashboard that is gone is an error without a status", async () => {
   const api = new Api(async () => { throw new TypeError("failed to fetch"); });
   await assert.rejects(api.plants(), { name: "ApiError", status: 0 });
+});
 
 test("a request that is given up while its body comes has no answer", async () => {
   const body = async () => { throw new DOMException("given up", "AbortError"); };
   const api = new Api(async () => ({ ok: true, status: 200, json: body }));
   await assert.rejects(api.series({}), { name: "AbortError" });
-});
 
 test("an answer that is no JSON is an error", async () => {
   const api = new Api(async () => new Response("<html>", { status: 200 }));
