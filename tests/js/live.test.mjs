@@ -97,11 +97,11 @@ test("a request that is given up while its body comes has no answer", async () =
   const body = async () => { throw new DOMException("given up", "AbortError"); };
   const api = new Api(async () => ({ ok: true, status: 200, json: body }));
   await assert.rejects(api.series({}), { name: "AbortError" });
+});
 
 test("an answer that is no JSON is an error", async () => {
   const api = new Api(async () => new Response("<html>", { status: 200 }));
   await assert.rejects(api.series({}), { name: "ApiError", status: 200 });
-});
 });
 
 test("the CSRF token of the session goes with what is sent", async () => {
