@@ -5,7 +5,7 @@ Asked by InfluxQL: it reads rows in their order and stops at a limit, where Flux
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from dt.data.database.influx_charts import Charts
@@ -49,8 +49,11 @@ class InfluxDBStorage:
 
     def insert(self, batch: Sequence[SensorData]) -> None:
         """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last."""
-        if batch:
-            self._keeper.insert(batch)
+        self.insert_all([batch])
+
+    def insert_all(self, pieces: Iterable[Sequence[SensorData]]) -> None:
+        """Keep the pieces of a batch; lines of the next are made while the server takes the last."""
+        self._keeper.insert(pieces)
 
     def between(
         self, query: DBTimestampQuery, *, after: Place | None = None, limit: int = MAX_QUERY_ROWS
@@ -112,6 +115,7 @@ class InfluxDBStorage:
 
     def close(self) -> None:
         """Let go of the server."""
+        self._keeper.close()
         self.rollups.close()
         self._server.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 from dt.data.database.reading_causes import carrying, children
@@ -80,6 +80,10 @@ class SQLStorage:
                 self._told_full(True)
             raise
         self._told_full(False)
+
+    def insert_all(self, pieces: Iterable[Sequence[SensorData]]) -> None:
+        """Keep the pieces of a batch in one transaction."""
+        self.insert(list(chain.from_iterable(pieces)))
 
     def between(
         self, query: DBTimestampQuery, *, after: Place | None = None, limit: int = MAX_QUERY_ROWS
