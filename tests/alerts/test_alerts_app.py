@@ -163,16 +163,26 @@ def test_acknowledged_alert_that_gets_worse_asks_again(
     assert last.state is AlertState.REOPENED
 
 
-def test_next_dry_spell_is_another_alert(messaging: MemoryMessaging, start: Start, eventually: Eventually) -> None:
-    """Alert ids differ from spell to spell."""
+def test_next_dry_spell_is_another_alert(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually, clock: ManualClock
+) -> None:
+    """Alert ids differ from spell to spell, once the cool-down is over; within it the same alert is reopened."""
     start(messaging)
-
     tell(messaging, 0)
     tell(messaging, 60, active=False)
     tell(messaging, 120)
-    eventually(lambda: len(events(messaging)) == 3)
+    tell(messaging, 180, active=False)
+    eventually(lambda: len(events(messaging)) == 4)
 
-    assert len({event.alert_id for event in events(messaging)}) == 2
+    clock.advance(3600)
+    tell(messaging, 3600)
+    eventually(lambda: len(events(messaging)) == 5)
+
+    first, *same, other = events(messaging)
+    assert [event.state for event in same] == [AlertState.RESOLVED, AlertState.REOPENED, AlertState.RESOLVED]
+    assert {event.alert_id for event in same} == {first.alert_id}
+    assert other.state is AlertState.OPEN
+    assert other.alert_id != first.alert_id
 
 
 def test_redelivered_conditions_change_nothing(
@@ -271,7 +281,7 @@ def test_chaos_changes_no_alert(start: Start, eventually: Eventually, seed: int)
     eventually(lambda: dealt_with(service))
 
     states = [event.state for event in events(messaging)]
-    assert states == [AlertState.OPEN, AlertState.RESOLVED] * 2
+    assert states == [AlertState.OPEN, AlertState.RESOLVED, AlertState.REOPENED, AlertState.RESOLVED]
     service.stop()
     messaging.close()
 
@@ -323,7 +333,7 @@ def test_unreadable_conditions_cost_no_new_beginning(clock: ManualClock) -> None
     )
 
     assert [output.topic for output in outputs] == [
-        Topics.DEAD_LETTERS, Topics.ALERTS, Topics.DEAD_LETTERS, Topics.DEAD_LETTERS
+        Topics.DEAD_LETTERS, Topics.ALERTS, Topics.DEAD_LETTERS, Topics.DEAD_LETTERS, Topics.STATE_ALERTS
     ]  # fmt: skip
     assert len(reads) == 1
 
@@ -346,7 +356,7 @@ def test_keys_that_are_remembered_have_a_bound(clock: ManualClock) -> None:
             for n in numbers
         ]
         records = [Record(Topics.ALERT_CONDITIONS, 0, 0, None, each.to_json(), {}, at) for each in conditions]
-        return len(desk.transform(records))
+        return sum(output.topic == Topics.ALERTS for output in desk.transform(records))
 
     assert tell_all(range(MOST_OPEN + 5), NOON, active=True) == MOST_OPEN
     assert tell_all(range(10), NOON + 1, active=False) == 10
