@@ -77,7 +77,7 @@ def repetition(event: AlertEvent, rule: Escalation, asked_at: float, now: float)
 
 
 def message_of(notices: Sequence[tuple[str, Severity, bool, str]]) -> tuple[str, str]:
-    """Return title and body of one message for (alert id, severity, is over, text), oldest first; the last of each alert.
+    """Return title and body of one message for (alert id, severity, is over, text), oldest first; of an alert the last.
 
     >>> message_of([("a", Severity.WARNING, False, "The soil of Basil is dry. Give water.")])
     ('Plant Twin: warning', 'The soil of Basil is dry. Give water.')

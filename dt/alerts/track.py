@@ -6,6 +6,7 @@ events with the same ids come of the same conditions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -175,12 +176,14 @@ def _opened(track: Track, patience: Patience, now: float) -> Track | None:
 
 
 def _opens_at(track: Track, last: AlertCondition, rule: KeyRule, *, is_put_off: bool) -> float:
-    """Return when the present spell is due to open an alert; one that a person resolved outlasts the cool-down first."""
+    """Return when the present spell is due to open an alert; after a person resolved it, after the cool-down."""
     assert track.active_since is not None
     if is_put_off:
         assert track.alert is not None
+        if last.timestamp <= track.alert.timestamp:  # it may be over: nothing was heard of it since
+            return math.inf
         is_worse = _ORDER.index(last.severity) > _ORDER.index(track.alert.severity)
-        return last.timestamp if is_worse else track.alert.timestamp + rule.cool_down_s
+        return last.timestamp if is_worse else max(track.alert.timestamp + rule.cool_down_s, last.timestamp)
     if last.severity is Severity.CRITICAL:
         opener = track.opener
         return track.active_since if opener is None or opener.severity is Severity.CRITICAL else last.timestamp
