@@ -37,7 +37,7 @@ class KeyRule(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlapRule(Message):
-    """An alert that opens or ends more than `changes` times in `within_s` flaps, until nothing changed for `quiet_s`."""
+    """An alert that opens or ends more than `changes` times in `within_s` flaps, until it is quiet for `quiet_s`."""
 
     changes: int = 6
     within_s: float = 3600.0
