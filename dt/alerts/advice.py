@@ -17,6 +17,7 @@ _BY_KIND: Mapping[str, str] = {
     "sensor_doubtful": "Compare it with another instrument, and calibrate it again if it was moved or replaced.",
     "output_on": "Take it off its supply, then look for another program on its pin, or a short circuit.",
     "storage_full": "Free space on the disk, or lower RETENTION_RAW_DAYS.",
+    "service_silent": "See with dt status whether it runs, and start it with dt up; its log says why it ended.",
     "storage_damaged": "Stop the services and restore the last backup: dt restore FILE --force.",
 }
 

@@ -47,7 +47,11 @@ class AlertService(Service):
         self._addresses = _checked_addresses(settings)
         self._events = Counter("dt_alert_events", "steps of alerts", ["state", "severity"], registry=self.metrics)
         self._desk = AlertDesk(
-            lambda: messaging.read_all(Topics.ALERTS), clock, self._note, rules=lambda: self._rules.rules
+            lambda: messaging.read_all(Topics.ALERTS),
+            clock,
+            self._note,
+            rules=lambda: self._rules.rules,
+            read_health=lambda: messaging.read_all(Topics.HEALTH),
         )
         self._notices: Notices | None = None
         self._subscription: Subscription | None = None
@@ -71,7 +75,7 @@ class AlertService(Service):
         self._server.start()
         self.closing("web server", self._server.stop)
         self._subscription = self._messaging.transform(
-            [Topics.ALERT_CONDITIONS], GROUP, self._desk, state_topic=Topics.STATE_ALERTS
+            [Topics.ALERT_CONDITIONS, Topics.HEALTH], GROUP, self._desk, state_topic=Topics.STATE_ALERTS
         )
         self.closing("conditions", self._subscription.stop)
         if self._addresses:
@@ -128,8 +132,12 @@ class AlertService(Service):
             "lag": self._subscription.last_lag if self._subscription is not None else 0,
             "messaging": self._messaging.health(),
             "addresses": len(self._addresses),
-            "why": [why for why in (self._rules.why, *(rounds.why for rounds in self._rounds)) if why],
+            "why": [why for why in self._whys() if why],
         }
+
+    def _whys(self) -> list[str]:
+        notices = "" if self._notices is None else self._notices.why
+        return [self._rules.why, notices, *(rounds.why for rounds in self._rounds)]
 
     def _keep(self, event: AlertEvent) -> None:
         self._messaging.publish(Topics.ALERTS, event, key=event.plant_id or event.zone_id)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from dt.alerts.rules import AlertRules
+from dt.alerts.service_watch import ServiceWatch
 from dt.alerts.track import Patience, Track, advance, decided, hear
 from dt.communication.dead_letters import letter_of
 from dt.communication.messaging import Outgoing, Record, outgoing
 from dt.communication.topics import Topics
 from dt.utils.clock import Clock
-from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, Origin
+from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, HealthReport, Origin
 from dt.utils.exceptions import ConflictError, DTError, MessageError
 from dt.utils.logger import get_logger
 
@@ -38,11 +39,14 @@ class AlertDesk:
         clock: Clock,
         told: Callable[[AlertEvent], None] = lambda _event: None,
         rules: Callable[[], AlertRules] = AlertRules,
+        read_health: Callable[[], Sequence[Record]] = list,
     ) -> None:
         self._read_events = read_events
         self._clock = clock
         self._told = told
         self._rules = rules
+        self._read_health = read_health
+        self._services = ServiceWatch()
         self._tracks: dict[str, Track] | None = None  # by key; None while the events have to be read
         self._state: dict[str, Track] = {}  # as it was committed when this began, without the alerts
         self._listening_since = 0.0
@@ -72,6 +76,11 @@ class AlertDesk:
             tracks = self._known()
             before = dict.fromkeys(_forget_resolved(tracks))
             for record in records:
+                if record.topic == Topics.HEALTH:
+                    beat = _beat_of(record)
+                    if beat is not None:
+                        self._services.hear(beat, self._clock.wall())
+                    continue
                 try:
                     condition = _live_condition(record)
                 except MessageError as error:  # by itself: an aborted batch would read all events again
@@ -127,6 +136,8 @@ class AlertDesk:
             tracks = dict(self._state)
             for key, event in _latest_of(self._read_events()).items():
                 tracks[key] = replace(tracks.get(key) or Track(key=key), alert=event)
+            now = self._clock.wall()
+            self._services.begin((beat for one in self._read_health() if (beat := _beat_of(one)) is not None), now)
             self._tracks = tracks
         return self._tracks
 
@@ -150,6 +161,11 @@ class AlertDesk:
             after, events = advance(track, self._patience(key), now)
             if events:
                 due[key] = after, events
+        for condition in self._services.conditions(now):
+            key = condition.key
+            before, earlier = due.get(key) or (tracks.get(key) or Track(key=key), [])
+            after, events = hear(before, condition, self._patience(key), now)
+            due[key] = after, earlier + events
         return due
 
     def _patience(self, key: str) -> Patience:
@@ -181,6 +197,13 @@ def _out(event: AlertEvent) -> Outgoing:
 def _state_of(key: str, track: Track | None) -> Outgoing:
     value = None if track is None else replace(track, alert=None).to_json()
     return Outgoing(Topics.STATE_ALERTS, value, key)
+
+
+def _beat_of(record: Record) -> HealthReport | None:
+    try:
+        return HealthReport.from_json(record.value or b"")
+    except MessageError:  # the dashboard makes a dead letter of it
+        return None
 
 
 def _tracks_of(state: Sequence[Record]) -> dict[str, Track]:

@@ -67,6 +67,7 @@ class Notices:
 
     def step(self) -> int:
         """Send what is due now, and return how many messages were taken; may block while addresses answer."""
+        self._queue.look()
         waiting = self._queue.waiting()
         known = {address.address_id: address for address in self._addresses}
         taken = 0
@@ -76,6 +77,11 @@ class Notices:
                 for bundle in self._due(address_id, own):
                     taken += self._try(known[address_id], bundle)
         return taken
+
+    @property
+    def why(self) -> str:
+        """Return what keeps notices from being kept on disk; empty while all is well."""
+        return self._queue.why
 
     def test(self) -> list[dict[str, object]]:
         """Send a message to every address at once, whatever the hour, and return what became of it."""

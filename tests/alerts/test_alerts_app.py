@@ -17,7 +17,7 @@ from dt.communication.messaging import MessagingService, Outgoing, Record
 from dt.communication.topics import Topics
 from dt.utils.clock import ManualClock
 from dt.utils.config import Settings
-from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, Origin, Severity
+from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, HealthReport, HealthStatus, Origin, Severity
 from dt.utils.exceptions import ConfigError, MessagingError
 from tests.alerts.servers import Webhook
 
@@ -511,3 +511,43 @@ def test_every_alert_says_what_to_do(clock: ManualClock) -> None:
         (key, state) for key in kinds for state in (AlertState.OPEN, AlertState.RESOLVED)
     }
     assert all(event.advice for event in found)
+
+
+def beat_of(service: str, at: float, status: HealthStatus = HealthStatus.OK) -> Record:
+    """Return what a service says of itself `at` seconds after noon."""
+    report = HealthReport(service=service, status=status, timestamp=NOON + at)
+    return Record(Topics.HEALTH, 0, 0, service, report.to_json(), {}, NOON + at)
+
+
+def test_a_service_that_falls_silent_is_an_alert_until_it_is_heard_again(clock: ManualClock) -> None:
+    """One that says that it stops is not missed; one that the log knew before this one began is."""
+    desk = AlertDesk(list, clock, read_health=lambda: [beat_of("collector", -30), beat_of("gone", -90_000)])
+    desk.restore([])
+    desk.transform([beat_of("database", 0), beat_of("ai", 0), beat_of("mqtt", 0)])
+    found: list[AlertEvent] = []
+    for second in range(0, 150, 5):
+        clock.advance(5)
+        found += desk.tick(lambda _batch: None)
+        desk.transform([beat_of("database", second)] + [beat_of("ai", second, HealthStatus.STOPPED)] * (second < 30))
+        if second == 100:
+            desk.transform([beat_of("collector", second)])
+
+    states = [(event.key, event.state.value, event.severity.value) for event in found]
+    assert states == [
+        ("service_silent:collector", "open", "critical"),
+        ("service_silent:mqtt", "open", "warning"),
+        ("service_silent:collector", "resolved", "critical"),
+    ]
+    assert "has not been heard of for 65 s" in found[0].description
+
+
+def test_a_machine_that_slept_misses_no_service(clock: ManualClock) -> None:
+    """Nobody could be heard while nobody looked."""
+    desk = AlertDesk(list, clock)
+    desk.restore([])
+    desk.transform([beat_of("collector", 0)])
+    desk.tick(lambda _batch: None)
+
+    clock.advance(7 * 3600)
+
+    assert desk.tick(lambda _batch: None) == []

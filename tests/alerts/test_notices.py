@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dt.alerts.addresses import Address, load_addresses
+from dt.alerts.notice import Notice
 from dt.alerts.notice_queue import NoticeQueue
 from dt.alerts.notice_sender import AppriseSender
 from dt.alerts.notices import FIRST_RETRY_S, Notices
@@ -317,3 +318,57 @@ def test_addresses_in_a_file_need_its_mode(settings: Settings) -> None:
     path.write_text("uris = []")
     with pytest.raises(ConfigError, match="uris: is not known"):
         load_addresses(settings)
+
+
+def test_notices_wait_in_memory_while_the_disk_takes_nothing(tmp_path: Path, clock: ManualClock, hook: Webhook) -> None:
+    """People are told of a full disk too; what waits is in the file again once the disk is well."""
+    path = tmp_path / "alerts" / "notices.db"
+    path.parent.mkdir()
+    path.mkdir()  # no file can be made of it
+    queue = NoticeQueue(path)
+    rules = AlertRules()
+    address = Address(name="json, NOTICE_URLS 1", url=f"json://127.0.0.1:{hook.port}/s3cret")
+    notices = Notices([address], queue, AppriseSender().send, lambda: rules, clock)
+    notices.hear([event(1, severity=Severity.CRITICAL)])
+    clock.advance(10)
+    notices.step()
+    assert told(hook) == ["Plant Twin: critical"]
+    assert "a restart would forget them" in notices.why
+
+    path.rmdir()
+    notices.hear([event(2)])
+    notices.step()
+    queue.close()
+    assert notices.why == ""
+    again = NoticeQueue(path)
+    notices = Notices([address], again, AppriseSender().send, lambda: rules, clock)
+    notices.hear([event(1, severity=Severity.CRITICAL)])
+    clock.advance(600)
+    notices.step()
+    again.close()
+
+    assert told(hook)[1:] == ["Plant Twin: warning"]
+
+
+def test_notices_go_on_in_memory_when_the_file_fails_later(tmp_path: Path, clock: ManualClock) -> None:
+    """What the file had is not lost while it can be read."""
+    path = tmp_path / "notices.db"
+    queue = NoticeQueue(path)
+    queue.put([(notice(1), "a", NOON)], NOON)
+    queue._db.execute("PRAGMA query_only = 1")  # as of a file system that became read-only
+    queue.put([(notice(2), "a", NOON)], NOON)
+    assert "a restart would forget them" in queue.why
+    assert [one.notice_id for one in queue.waiting()] == ["n1", "n2"]
+
+    queue.look()
+
+    assert queue.why == ""
+    assert [one.notice_id for one in queue.waiting()] == ["n1", "n2"]
+    queue.close()
+
+
+def notice(number: int) -> Notice:
+    """Return one to keep."""
+    return Notice(
+        notice_id=f"n{number}", alert_id="a", group="g", severity=Severity.WARNING, is_over=False, text="x", at=NOON
+    )

@@ -249,7 +249,11 @@ class Lives(RuleBasedStateMachine):
         """Nothing resolves by itself but what its source has called over for as long as the rule asks."""
         for event in self.events:
             if event.state is AlertState.RESOLVED and event.by == BY:
-                before = [one for one in self.told if one.timestamp <= event.timestamp]
+                before = [
+                    one
+                    for one in self.told
+                    if one.timestamp < event.timestamp + (event.correlation_id == one.correlation_id)
+                ]
                 assert not before[-1].active
                 spell = [one.timestamp for one in before if one.active]
                 first_over = min(one.timestamp for one in before if not one.active and one.timestamp > max(spell))
@@ -257,13 +261,14 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def flapping_is_bounded(self) -> None:
-        """Within the window of the rule an alert opens and ends by itself no more often than it allows."""
-        own = [e.timestamp for e in self.events if e.by == BY and e.state in (AlertState.OPEN, AlertState.RESOLVED)]
-        for at in own:
-            # Openings of new alerts and ends; those that a person made room for are told beyond it.
-            within = [then for then in own if at - FLAPPING.within_s < then <= at]
-            decisions = sum(e.by != BY for e in self.events)
-            assert len(within) <= FLAPPING.changes + 3 + 2 * decisions
+        """Within its window an alert opens and ends no more often than the rule allows, until it has steadied."""
+        pairs = list(zip([None, *self.events], self.events, strict=False))
+        changes = [e.timestamp for last, e in pairs if is_open(last) != is_open(e) and e.by == BY]
+        steadied = sum(1 for last, e in pairs if last is not None and last.flapping and not e.flapping)
+        decisions = sum(e.by != BY for e in self.events)
+        for at in changes:
+            within = [then for then in changes if at - FLAPPING.within_s < then <= at]
+            assert len(within) <= (FLAPPING.changes + 1) * (1 + steadied) + 2 * decisions
 
     @invariant()
     def what_lasts_is_open(self) -> None:
