@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from dt.collector.clock_sync import ClockBook, is_clock_synced, machine_boot
+from dt.collector.clock_sync import ClockBook, machine_boot
 from dt.collector.gap_book import NOTE, TOLD_EVERY_S, GapBook, PastBoot
 from dt.collector.kinds.base_sensor import Stamp
 from dt.collector.lane import Lane

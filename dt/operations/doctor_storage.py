@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dt.collector.clock_sync import is_clock_synced
 from dt.operations.checkup import Check, Machine, Patient, failed, fine, skipped, warned
 
 _LITTLE_DISK_BYTES = 1024**3

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from dt.collector.clock_sync import is_clock_synced
 from dt.collector.hardware import (
     LockedBus,
     PiHardware,

@@ -170,6 +170,12 @@ class Rollups:
             self._forget({hour: waiting[hour] for hour in range(first, last + 1)})
         return len(waiting)
 
+    def recompute(self, since_ms: int, until_ms: int) -> None:
+        """Make the roll-ups of a range of whole hours anew from raw."""
+        for level in LEVELS:
+            self._server.delete(since_ms, until_ms, "", bucket=self.bucket(level))
+            self._server.run(self._script(level, since_ms, until_ms))
+
     def _run(self) -> None:
         while not self._clock.wait(self._stop, _EVERY_S):
             try:
@@ -202,10 +208,7 @@ class Rollups:
         if held:
             log.warning("%d hours are not rolled up anew: raw readings of them were removed", len(held))
         for start, last in runs_of([hour for hour in range(first, end) if hour not in held], _HOURS_AT_ONCE):
-            for level in LEVELS:
-                bounds = (start * HOUR_MS, (last + 1) * HOUR_MS)
-                self._server.delete(*bounds, "", bucket=self.bucket(level))
-                self._server.run(self._script(level, *bounds))
+            self.recompute(start * HOUR_MS, (last + 1) * HOUR_MS)
 
     def hours_with_less(self, since_ms: int, until_ms: int) -> set[int]:
         """Return the hours of which there are fewer raw readings of some sensor than were rolled up."""
