@@ -21,6 +21,7 @@ from dt.utils.clock import Clock
 from dt.utils.dataclasses import HealthReport, HealthStatus, Origin, SensorDescriptor
 from dt.utils.exceptions import DTError, SensorError
 from dt.utils.ids import new_correlation_id
+from dt.utils.kernel_clock import is_clock_synced
 from dt.utils.logger import get_logger
 
 SERVICE = "collector"

@@ -7,9 +7,11 @@ import logging
 import selectors
 import signal
 import socket
+import struct
+import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -119,6 +121,13 @@ class health_app:  # noqa: N801 - a WSGI callable without Flask, for services th
         return "404 Not Found", "application/problem+json", b'{"title":"Not Found","status":404}'
 
 
+def let_go_of_stalled(environ: Mapping[str, Any], after_s: int) -> None:
+    """Close a request's connection when its client takes nothing of the answer for so long; a slow one may go on."""
+    connection = environ.get("gunicorn.socket")
+    if isinstance(connection, socket.socket):  # a test client has none
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", after_s, 0))
+
+
 def readiness(service: Service) -> tuple[dict[str, object], int]:
     """Return the body of `GET /ready` and its status."""
     waits_for = service.ready()
@@ -164,6 +173,12 @@ class _Log(GunicornLogger):  # type: ignore[misc]
         self.error_log = logging.getLogger("dt.http")
         self.access_log = logging.getLogger("dt.http.access")
         self.cfg = cfg
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        if isinstance(sys.exc_info()[1], BlockingIOError):  # what a send gives up with
+            self.error_log.info("a client took nothing of its answer for too long, and was let go")
+        else:
+            super().exception(msg, *args, **kwargs)
 
 
 class _Worker(ThreadWorker):  # type: ignore[misc]

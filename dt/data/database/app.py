@@ -80,7 +80,8 @@ class DatabaseService(Service):
         db = open_records(self._settings, self.clock.wall())
         self.closing("records", db.close)
         registry = RegistryRecords(db)
-        where = str(self._settings.database_file)
+        settings = self._settings
+        where = str(settings.database_file) if file is not None else f"InfluxDB at {settings.influx_url}"
         around = Surroundings(
             zone_of=registry.zone_of,
             archived=registry.archived_plants,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from dt.data.database.influx_lines import tag
+from dt.data.database.influx_lines import LATEST_MS, tag
 from dt.data.database.influx_server import InfluxServer
 from dt.utils.clock import Clock
 from dt.utils.exceptions import StorageError
@@ -102,6 +102,13 @@ class Rollups:
             self._server.make_bucket(self.bucket(level), f"Plant Twin: roll-ups of {level.name}, kept for ever")
             name = f"plant-twin {self._server.bucket} {level.name}"
             self._server.put_task(name, self._task(level, name))
+
+    def empty(self) -> None:
+        """Remove every roll-up, and all that is kept in mind beside the readings."""
+        for name in (DUE, REMOVED):
+            self._server.delete(0, LATEST_MS, f'_measurement="{name}"')
+        for level in LEVELS:
+            self._server.delete(0, LATEST_MS, "", bucket=self.bucket(level))
 
     def start(self) -> None:
         """Roll up what waits, again and again, in a thread."""

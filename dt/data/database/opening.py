@@ -9,6 +9,7 @@ from dt.data.database.retention import Retention
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import Storage, ZoneOf
+from dt.data.database.unfinished import require_finished_bucket
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError
@@ -58,8 +59,9 @@ def _influx(settings: Settings, clock: Clock, around: Surroundings) -> Readings:
 
     url, bucket = settings.influx_url, settings.influx_bucket
     server = InfluxServer(url, settings.influx_token, settings.influx_org, bucket)
-    storage = InfluxDBStorage(server, clock, around.zone_of)
+    storage = InfluxDBStorage(server, clock, around.zone_of, around.told_full)
     try:
+        require_finished_bucket(server)
         storage.set_up()
     except BaseException:
         storage.close()
