@@ -29,11 +29,12 @@ class Readings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a store asks of the records, and whom it tells whether its disk is full."""
+    """What a store asks of the records, and whom it tells whether its disk is full; `give_way` lets requests pass."""
 
     zone_of: ZoneOf
     archived: Callable[[], Collection[str]]
     told_full: Callable[[bool], None]
+    give_way: Callable[[], None] = lambda: None
 
 
 def open_readings(settings: Settings, file: SQLiteFile | None, clock: Clock, around: Surroundings) -> Readings:
@@ -42,7 +43,7 @@ def open_readings(settings: Settings, file: SQLiteFile | None, clock: Clock, aro
 
 
 def _sqlite(settings: Settings, file: SQLiteFile, clock: Clock, around: Surroundings) -> Readings:
-    storage = SQLStorage(file, around.zone_of, around.told_full)
+    storage = SQLStorage(file, around.zone_of, around.told_full, around.give_way)
     retention = Retention(file, clock, settings.retention_raw_days, around.archived)
     log.info("readings are kept in %s (SQLite)", file.path)
     return Readings(storage=storage, where={"storage": "sqlite", "file": str(file.path)}, start=retention.start)

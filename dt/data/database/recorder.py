@@ -20,6 +20,7 @@ READINGS_GROUP = "database"
 RECORDS_GROUP = "database_records"
 PICTURES_GROUP = "database_frames"
 _PICTURES_AT_ONCE = 20
+_PIECE = 100  # records, half a millisecond's work
 _READINGS_AT_ONCE = 5000  # one durable write for a whole backlog's batch; live batches are small anyway
 
 _RECORD_TYPES: Mapping[str, type[Message]] = {
@@ -43,11 +44,13 @@ class Recorder:
         records: Records,
         pictures: FrameFiles,
         count: Callable[[str, int], None] = lambda _kind, _number: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._storage = storage
         self._records = records
         self._pictures = pictures
         self._count = count
+        self._give_way = give_way
 
     def subscribe(self, messaging: MessagingService) -> list[Subscription]:
         """Join the three groups: readings never wait for records or pictures."""
@@ -61,7 +64,9 @@ class Recorder:
 
     def on_processed(self, records: Sequence[Record]) -> None:
         """Keep readings, and the descriptions of pictures."""
-        batch = _decoded(records, lambda record: CameraFrame if record.topic == _CAMERA_PROCESSED else SensorData)
+        batch = _decoded(
+            records, lambda record: CameraFrame if record.topic == _CAMERA_PROCESSED else SensorData, self._give_way
+        )
         readings = [message for message in batch.messages if isinstance(message, SensorData)]
         stored = len(readings)
         try:
@@ -106,10 +111,16 @@ class _Batch(NamedTuple):
             raise UnusableRecordsError(self.unusable)
 
 
-def _decoded(records: Sequence[Record], type_of: Callable[[Record], type[Message]]) -> _Batch:
+def _decoded(
+    records: Sequence[Record],
+    type_of: Callable[[Record], type[Message]],
+    give_way: Callable[[], None] = lambda: None,
+) -> _Batch:
     """Decode each record by itself: one in a hundred must not break a batch into a hundred writes."""
     batch = _Batch([], [], [])
-    for record in records:
+    for place, record in enumerate(records):
+        if place % _PIECE == 0:
+            give_way()
         try:
             message = type_of(record).from_json(_value(record))
         except MessageError as error:
