@@ -78,6 +78,11 @@ class Touched:
         self._rows = _winners(rows)
         self._before = {series_id: _before(db, series_id) for series_id in self._rows}
 
+    @property
+    def changed_ms(self) -> dict[int, int]:
+        """Return by series the first instant that a batch has a reading of."""
+        return {series_id: min(rows) for series_id, rows in self._rows.items()}
+
     def bring_up_to_date(
         self, db: sqlite3.Connection, counted: Counted, give_way: Callable[[], None] = lambda: None
     ) -> None:

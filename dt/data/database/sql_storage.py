@@ -81,6 +81,7 @@ class SQLStorage:
                 causes = (cause_rows(reading.caused_by, reading.correlation_id) for reading in derived)
                 db.executemany(ADD_CAUSES, chain.from_iterable(causes))
                 touched.bring_up_to_date(db, self._contexts.counted_as, self._give_way)
+                self._file.changing(touched.changed_ms)
             self._contexts.make_room()
         except BaseException as error:  # Ctrl-C too undoes the rows whose numbers are remembered
             self._contexts.forget()
@@ -126,8 +127,8 @@ class SQLStorage:
     def series(self, query: SeriesQuery) -> Series:
         """Return at most `points` buckets; a plant without own readings of a quantity has those of its zone."""
         zone_id = None if query.plant_id is None else self._zone_of(query.plant_id)
-        with self._file.read() as db:
-            return read_series(db, query, zone_id)
+        with self._file.charts.reading() as look, self._file.read() as db:
+            return read_series(db, query, zone_id, look)
 
     def has_sensor(self, sensor_id: str) -> bool:
         """Return whether any reading of a sensor is kept."""
