@@ -178,9 +178,7 @@ def _readings(settings: Settings, servers: Servers, restored: Restored, unpacked
         restored.remarks.append("roll-ups whose readings were removed by RETENTION_RAW_DAYS stay in the backup alone")
 
 
-def _into_influx(
-    settings: Settings, servers: Servers, restored: Restored, batches: Iterator[list[SensorData]]
-) -> None:
+def _into_influx(settings: Settings, servers: Servers, restored: Restored, batches: Iterator[list[SensorData]]) -> None:
     with closing(open_influx(settings)) as storage:
         servers.hold_bucket(storage)
         _insert_all(storage, batches, restored)

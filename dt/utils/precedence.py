@@ -17,17 +17,23 @@ _WAITS_PER_WORK = 3.0  # whoever gives way still gets a quarter of the time, how
 class Precedence:
     """Counts requests under way; `give_way` is for the one thread that works in batches."""
 
-    def __init__(self) -> None:
+    def __init__(self, young_s: float = _YOUNG_S) -> None:
+        self._young_s = young_s
         self._young_until_s: dict[Hashable, float] = {}
         self._lock = threading.Lock()
         self._is_free = threading.Event()
         self._is_free.set()
         self._works_since_s = time.monotonic()
 
+    @property
+    def is_asked(self) -> bool:
+        """Return whether someone has begun to wait for an answer, and nobody knows yet that it takes long."""
+        return not self._is_free.is_set()
+
     def begin(self, request: Hashable) -> None:
         """Note that an answer is waited for."""
         with self._lock:
-            self._young_until_s[request] = time.monotonic() + _YOUNG_S
+            self._young_until_s[request] = time.monotonic() + self._young_s
             self._is_free.clear()
 
     def end(self, request: Hashable) -> None:
@@ -40,7 +46,7 @@ class Precedence:
 
     def give_way(self) -> None:
         """Wait for young requests to end, for at most three times as long as was worked since the last wait."""
-        if self._is_free.is_set():
+        if not self.is_asked:
             return
         now = time.monotonic()
         with self._lock:

@@ -91,9 +91,7 @@ def album(db: RecordsDB, tmp_path: Path) -> Album:
     return Album(db, tmp_path / "frames")
 
 
-def keeper(
-    album: Album, clock: ManualClock, policy: FramePolicy = POLICY, *, is_synced: bool = True
-) -> FrameKeeper:
+def keeper(album: Album, clock: ManualClock, policy: FramePolicy = POLICY, *, is_synced: bool = True) -> FrameKeeper:
     """Return what thins it, by a clock that the kernel calls synchronised or not."""
     return FrameKeeper(album.records, album.files, clock, policy, is_synced=lambda: is_synced)
 
