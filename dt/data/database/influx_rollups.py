@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from dt.data.database.influx_lines import tag
+from dt.data.database.influx_lines import LATEST_MS, tag
 from dt.data.database.influx_server import InfluxServer
 from dt.utils.clock import Clock
 from dt.utils.exceptions import StorageError
@@ -105,6 +105,13 @@ class Rollups:
             name = f"plant-twin {self._server.bucket} {level.name}"
             self._server.put_task(name, self._task(level, name))
 
+    def empty(self) -> None:
+        """Remove every roll-up, and all that is kept in mind beside the readings."""
+        for name in (DUE, REMOVED):
+            self._server.delete(0, LATEST_MS, f'_measurement="{name}"')
+        for level in LEVELS:
+            self._server.delete(0, LATEST_MS, "", bucket=self.bucket(level))
+
     def start(self) -> None:
         """Roll up what waits, again and again, in a thread."""
         self._thread = threading.Thread(target=self._run, name="roll-ups", daemon=True)
@@ -190,6 +197,12 @@ class Rollups:
         self._roll_up(quiet)
         return len(quiet)
 
+    def recompute(self, since_ms: int, until_ms: int) -> None:
+        """Make the roll-ups of a range of whole hours anew from raw."""
+        for level in LEVELS:
+            self._server.delete(since_ms, until_ms, "", bucket=self.bucket(level))
+            self._server.run(self._script(level, since_ms, until_ms))
+
     def _run(self) -> None:
         while not self._clock.wait(self._stop, _EVERY_S):
             try:
@@ -227,10 +240,7 @@ class Rollups:
         if held:
             log.warning("%d hours are not rolled up anew: raw readings of them were removed", len(held))
         for start, last in runs_of([hour for hour in range(first, end) if hour not in held], _HOURS_AT_ONCE):
-            for level in LEVELS:
-                bounds = (start * HOUR_MS, (last + 1) * HOUR_MS)
-                self._server.delete(*bounds, "", bucket=self.bucket(level))
-                self._server.run(self._script(level, *bounds))
+            self.recompute(start * HOUR_MS, (last + 1) * HOUR_MS)
 
     def hours_with_less(self, since_ms: int, until_ms: int) -> set[int]:
         """Return the hours of which there are fewer raw readings of some sensor than were rolled up."""

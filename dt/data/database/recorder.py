@@ -20,6 +20,7 @@ READINGS_GROUP = "database"
 RECORDS_GROUP = "database_records"
 PICTURES_GROUP = "database_frames"
 _PICTURES_AT_ONCE = 20
+_STANDS_BACK_EVERY = 100  # records, half a millisecond's work
 _READINGS_AT_ONCE = 10_000  # one durable write for a whole backlog's batch; live batches are small anyway
 _PIECE = 1_250
 
@@ -44,11 +45,13 @@ class Recorder:
         records: Records,
         pictures: FrameFiles,
         count: Callable[[str, int], None] = lambda _kind, _number: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._storage = storage
         self._records = records
         self._pictures = pictures
         self._count = count
+        self._give_way = give_way
 
     def subscribe(self, messaging: MessagingService) -> list[Subscription]:
         """Join the three groups: readings never wait for records or pictures."""
@@ -65,7 +68,7 @@ class Recorder:
         batch = _Batch([], [], [])
         refused = 0
         try:
-            self._storage.insert_all(_readings(records, batch))
+            self._storage.insert_all(_readings(records, batch, self._give_way))
         except PartlyRefusedError as error:
             batch.give_back(error)
             refused = len(error.refused)
@@ -106,11 +109,13 @@ class _Batch(NamedTuple):
             raise UnusableRecordsError(self.unusable)
 
 
-def _readings(records: Sequence[Record], batch: _Batch) -> Iterator[list[SensorData]]:
+def _readings(records: Sequence[Record], batch: _Batch, give_way: Callable[[], None]) -> Iterator[list[SensorData]]:
     """Yield the readings of a batch piece by piece, each decoded when it is asked for."""
     for first in range(0, len(records), _PIECE):
         readings = []
-        for record in records[first : first + _PIECE]:
+        for place, record in enumerate(records[first : first + _PIECE]):
+            if place % _STANDS_BACK_EVERY == 0:
+                give_way()
             try:
                 if record.topic == _CAMERA_PROCESSED:
                     batch.messages.append(CameraFrame.from_json(_value(record)))
