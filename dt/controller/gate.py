@@ -114,7 +114,8 @@ class Gate:
             refusal = first_refusal(situation)
             if refusal is not None:
                 return self._refuse(command, on_s, situation.age_s, refusal)
-            answer = self._guard.run(self._order(command, on_s, situation.age_s))
+            order = self._order(command, on_s, situation.age_s, actuator.level_of(command))
+            answer = self._guard.run(order)
         except GuardUnreachableError as error:
             refusal = Refusal(invariant="S11", why=f"the guard does not answer: {error}")
             return result_of(command, Outcome.FAILED, self._clock.wall(), refusal=refusal)
@@ -134,7 +135,7 @@ class Gate:
             command=command,
             age_s=self._clock.wall() - command.timestamp,
             on_s=on_s,
-            dose_ml=actuator.delivered_ml(on_s),
+            dose_ml=actuator.charged_ml(on_s),
             max_on_s=actuator.output.max_on_s,
             pause_s=actuator.output.pause_s,
             pause_left_s=float(state["pause_left_s"]),
@@ -171,7 +172,7 @@ class Gate:
         outcome = Outcome.EXPIRED if answer.denial.invariant == "S10" else Outcome.REFUSED
         return result_of(command, outcome, self._clock.wall(), refusal=_refusal(answer.denial))
 
-    def _order(self, command: ActionCommand, on_s: float, age_s: float) -> Order:
+    def _order(self, command: ActionCommand, on_s: float, age_s: float, level: float = 1.0) -> Order:
         now = self._clock.monotonic()
         return Order(
             action_id=command.action_id,
@@ -180,6 +181,7 @@ class Gate:
             issued_at_s=now - max(0.0, age_s),
             start_by_s=now + _START_WITHIN_S,
             note=command.to_json().decode(),
+            level=level,
         )
 
     def _close(self, result: ActionResult) -> ActionResult:

@@ -155,8 +155,8 @@ class _Pages:
             return seen | {"desired": None, "reported": None, "action_id": None, "pause_left_s": None}
         state = status["outputs"][actuator_id]
         return seen | {
-            "desired": {"on": state["desired"]},
-            "reported": {"on": status["reported"].get(actuator_id)},
+            "desired": {"on": state["desired"], "level": state["level"]},
+            "reported": _reported(status["reported"].get(actuator_id)),
             "action_id": state["action_id"],
             "on_s": state["on_s"],
             "pause_left_s": state["pause_left_s"],
@@ -202,6 +202,11 @@ def _refused(result: ActionResult) -> Problem:
         refusal=None if refusal is None else refusal.to_dict(),
         result=result.to_dict(),
     )
+
+
+def _reported(level: float | None) -> dict[str, Any]:
+    """Return what the pin itself says; nothing while nobody has read it."""
+    return {"on": None if level is None else level > 0, "level": level}
 
 
 def _optional_object() -> dict[str, Any]:

@@ -38,21 +38,21 @@ reservoir_ml = 1000
 
 @dataclass(slots=True)
 class PinLog:
-    """Levels of outputs, and every change with its monotonic time; `fails` makes the wire break."""
+    """Levels of outputs, 0 to 1, and every change with its monotonic time; `fails` makes the wire break."""
 
     clock: ManualClock
-    levels: dict[str, bool] = field(default_factory=dict)
-    changes: list[tuple[float, str, bool]] = field(default_factory=list)
+    levels: dict[str, float] = field(default_factory=dict)
+    changes: list[tuple[float, str, float]] = field(default_factory=list)
     fails: bool = False
     on_high: Callable[[str], None] | None = None
 
-    def set(self, actuator_id: str, on: bool) -> None:
+    def set(self, actuator_id: str, level: float) -> None:
         """Drive an output."""
         if self.fails:
             raise OSError("the wire is broken")
-        self.changes.append((self.clock.monotonic(), actuator_id, on))
-        self.levels[actuator_id] = on
-        if on and self.on_high is not None:
+        self.changes.append((self.clock.monotonic(), actuator_id, level))
+        self.levels[actuator_id] = level
+        if level > 0 and self.on_high is not None:
             self.on_high(actuator_id)
 
 
