@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ _TOKEN = "bench"  # noqa: S105 - of a stack that lives for some minutes
 
 
 def in_one_process(folder: Path, count: int) -> list[float]:
-    """Return seconds from a command's publishing on the log in memory to its pin, guard in the process, disk and all."""
+    """Return seconds from a command's publishing on the log in memory to its pin, the guard in this process."""
     rig_file = folder / "rig.toml"
     rig_file.write_text(rig_text(), encoding="utf-8")
     url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
