@@ -10,8 +10,8 @@ from itertools import islice
 
 from dt.data.database.influx_charts import Charts
 from dt.data.database.influx_ids import Ids
-from dt.data.database.influx_lines import LATEST_MS
 from dt.data.database.influx_keeping import SOURCES, Keeper
+from dt.data.database.influx_lines import LATEST_MS
 from dt.data.database.influx_rollups import Rollups
 from dt.data.database.influx_rows import readings_in
 from dt.data.database.influx_runs import InfluxRuns
