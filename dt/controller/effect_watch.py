@@ -11,14 +11,15 @@ from typing import Any
 from dt.controller.books import Books
 from dt.controller.condition_desk import ConditionDesk
 from dt.controller.effect import Effect, Measured, expected_rise, judge, measured_rise, slope_of
-from dt.controller.effect_causes import UNASKED_ADVICE, Evidence, likely_causes
+from dt.controller.effect_causes import Evidence, likely_causes
+from dt.controller.effect_file import EffectFile, KeptDose
 from dt.controller.kinds.pump import Pump
 from dt.controller.live_readings import OLDEST_S
 from dt.controller.locks import LockOut, Locks
 from dt.controller.results import ResultBook
-from dt.controller.watch_words import condition
+from dt.controller.watch_words import ExcessWords
 from dt.utils.clock import Clock
-from dt.utils.dataclasses import ActionResult, AlertCondition, Severity
+from dt.utils.dataclasses import ActionResult
 from dt.utils.logger import get_logger
 from dt.utils.quantities import Quantity
 
@@ -71,13 +72,13 @@ class EffectWatch:
         locks: Locks,
         desk: ConditionDesk,
         budget: Budget,
+        file: EffectFile,
         clock: Clock,
     ) -> None:
         self._pumps = pumps
         self._plants, self._moisture, self._air = books.plants, books.moisture, books.air
         self._results = results
         self._locks = locks
-        self._desk = desk
         self._budget = budget
         self._clock = clock
         self._lock = threading.RLock()
@@ -85,6 +86,9 @@ class EffectWatch:
         self._waiting: dict[str, Waiting] = {}
         self._uncertain: dict[str, int] = {}
         self._next_s = float("-inf")
+        self._file = file
+        self._excess = ExcessWords(desk, clock)
+        self._load()
 
     def is_settling(self, actuator_id: str) -> bool:
         """Return whether a dose of this pump is still waited for."""
@@ -98,12 +102,13 @@ class EffectWatch:
         now_s = self._clock.monotonic()
         with self._lock:
             waiting = self._waiting.get(result.actuator_id) or self._begin(pump, now_s, result.on_s)
-            if waiting is None:
-                return
+            if waiting is None or result.action_id in {one.action_id for one in waiting.results}:
+                return  # nothing is known of before, or the guard tells it again after a restart
             waiting.ended_s = now_s
             waiting.delivered_ml += result.delivered_ml
             waiting.results.append(result)
             self._waiting[result.actuator_id] = waiting
+            self._save()
 
     def step(self, status: Mapping[str, Any]) -> None:
         """Look once a second: take samples of quiet pots, judge what has settled."""
@@ -111,6 +116,7 @@ class EffectWatch:
         if now_s < self._next_s:
             return
         self._next_s = now_s + _LOOKS_EVERY_S
+        self._excess.step()
         with self._lock:
             for name, pump in self._pumps.items():
                 state = status["outputs"].get(name)
@@ -159,6 +165,7 @@ class EffectWatch:
         if after is None and now_s - waiting.began_s < _LONGEST_S:
             return
         del self._waiting[pump.actuator_id]
+        self._save()
         self._samples[pump.actuator_id].clear()
         if after is None:
             self._amend(waiting, Effect.UNKNOWN, None, None)
@@ -172,6 +179,30 @@ class EffectWatch:
         effect = self._in_a_row(pump.actuator_id, judge(expected, seen))
         self._amend(waiting, effect, expected, measured_rise(seen))
         self._act(pump, waiting, effect, expected, seen)
+
+    def _save(self) -> None:
+        """Keep what is waited for by the wall clock: the monotonic one begins anew with the machine."""
+        to_wall = self._clock.wall() - self._clock.monotonic()
+        kept = {}
+        for name, one in self._waiting.items():
+            dose = KeptDose(
+                before=one.before.median, spread=one.before.spread, degc=one.before.degc, drift_per_s=one.drift_per_s,
+                before_at=max(0.0, one.before.at_s + to_wall), began_at=max(0.0, one.began_s + to_wall),
+                ended_at=max(0.0, one.ended_s + to_wall), delivered_ml=one.delivered_ml,
+            )  # fmt: skip
+            kept[name] = (dose, one.results)
+        self._file.save(kept)
+
+    def _load(self) -> None:
+        now_s, to_mono = self._clock.monotonic(), self._clock.monotonic() - self._clock.wall()
+        for name, (dose, results) in self._file.load().items():
+            if name not in self._pumps:
+                continue
+            before = Sample(min(now_s, dose.before_at + to_mono), dose.before, dose.spread, dose.degc)
+            self._waiting[name] = Waiting(
+                before=before, drift_per_s=dose.drift_per_s, began_s=min(now_s, dose.began_at + to_mono),
+                ended_s=min(now_s, dose.ended_at + to_mono), delivered_ml=dose.delivered_ml, results=results,
+            )  # fmt: skip
 
     def _in_a_row(self, name: str, effect: Effect) -> Effect:
         """Return the effect; what was uncertain three times in a row is missing."""
@@ -198,9 +229,7 @@ class EffectWatch:
         if effect is Effect.MISSING:
             self._lock_out(pump, waiting, expected, seen)
         elif effect is Effect.EXCESSIVE:
-            self._desk.say(self._excess(pump, waiting, seen, is_on=True))
-        elif effect is Effect.SEEN:
-            self._desk.say(self._excess(pump, waiting, seen, is_on=False))
+            self._excess.begin(pump.descriptor, waiting.delivered_ml, measured_rise(seen))
 
     def _lock_out(self, pump: Pump, waiting: Waiting, expected: float, seen: Measured) -> None:
         causes = likely_causes(self._evidence(pump, waiting, seen))
@@ -233,20 +262,6 @@ class EffectWatch:
             dose_ml=waiting.delivered_ml,
             others_without_effect=len(locked),
         )
-
-    def _excess(self, pump: Pump, waiting: Waiting, seen: Measured, *, is_on: bool) -> AlertCondition:
-        name = pump.actuator_id
-        rose = f"the soil moisture rose by {measured_rise(seen):.3f} m3/m3"
-        return condition(
-            pump.descriptor, f"dose_excess:{name}", self._clock.wall(),
-            severity=Severity.WARNING,
-            is_on=is_on,
-            description=f"{name} gave {waiting.delivered_ml:.0f} ml, and {rose}: more than that explains."
-            if is_on
-            else f"The last dose of {name} did what it should.",
-            advice=UNASKED_ADVICE,
-            caused_by=waiting.results[-1].correlation_id if waiting.results else "",
-        )  # fmt: skip
 
 
 def _measured(waiting: Waiting, after: Sample) -> Measured:
