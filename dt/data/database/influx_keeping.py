@@ -39,6 +39,11 @@ class Keeper:
         self._lock = threading.Lock()
         self._newest_ms: dict[str, dict[str, int]] | None = None  # by quantity and sensor
 
+    @property
+    def beginnings(self) -> int:
+        """Return a number that grows whenever a series may be new."""
+        return self._lines.made
+
     def insert(self, batch: Sequence[SensorData]) -> None:
         """Keep a batch durably; raises PartlyRefusedError for those that cannot be kept, the others are."""
         with self._lock:

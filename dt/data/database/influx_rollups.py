@@ -26,6 +26,7 @@ DUE = "rollup_due"  # a point at the beginning of each hour that waits to be rol
 REMOVED = "raw_removed"  # one point of each sensor, at 1970: until when its raw readings were removed
 
 _EVERY_S = 5.0
+_WAITS_AT_MOST_S = 60.0  # of an hour that readings keep coming for: each look would roll up all of it again
 _HOURS_AT_ONCE = 24
 _SETTLED_AFTER_MS = 600_000  # by then the tasks of the widest bucket have run
 
@@ -88,7 +89,10 @@ class Rollups:
         self._lock = threading.Lock()
         self._due: Counter[int] = Counter()  # by hour; a higher number means that more came since
         self._on_their_way: Counter[int] = Counter()  # readings that the store may not have yet, by hour
+        self._looked_at: dict[int, int] = {}
+        self._since_s: dict[int, float] = {}
         self._is_known = False
+        self._removed_any_ms: int | None = None  # retention alone changes it, and runs in this process
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -152,6 +156,14 @@ class Rollups:
 
     def removed_until_ms(self, sensor_id: str | None = None) -> int:
         """Return until when raw readings of a sensor, or of any, may have been removed; their roll-ups stay."""
+        if sensor_id is None and self._removed_any_ms is not None:
+            return self._removed_any_ms
+        found = self._ask_removed_ms(sensor_id)
+        if sensor_id is None:
+            self._removed_any_ms = found
+        return found
+
+    def _ask_removed_ms(self, sensor_id: str | None) -> int:
         among = "" if sensor_id is None else " WHERE sensor_id = $sensor"
         query = f"SELECT last(until) FROM {REMOVED}{among} GROUP BY sensor_id"  # noqa: S608 - constants
         tables = self._server.select(query, {} if sensor_id is None else {"sensor": sensor_id})
@@ -166,12 +178,15 @@ class Rollups:
         """Keep in mind until when raw readings of a sensor are removed."""
         if until_ms > self.removed_until_ms(sensor_id):
             self._server.write([f"{REMOVED},sensor_id={tag('sensor_id', sensor_id)} until={until_ms}i 0"])
+            self._removed_any_ms = None
 
-    def roll_due(self) -> int:
-        """Roll up the hours that wait, and return how many those were."""
+    def roll_due(self, *, is_quiet_only: bool = False) -> int:
+        """Roll up the hours that wait, or those of them that nothing comes for any more; return how many those were."""
         self._know()
         with self._lock:
             waiting = dict(self._due)
+        if is_quiet_only:
+            waiting = self._quiet(waiting)
         for first, last in runs_of(sorted(waiting), _HOURS_AT_ONCE):
             self._roll(first, last + 1)
             self._forget({hour: waiting[hour] for hour in range(first, last + 1)})
@@ -183,10 +198,24 @@ class Rollups:
             self._server.delete(since_ms, until_ms, "", bucket=self.bucket(level))
             self._server.run(self._script(level, since_ms, until_ms))
 
+    def _quiet(self, waiting: dict[int, int]) -> dict[int, int]:
+        """Return the hours that nothing came for since the last look, or that have waited a minute."""
+        now_s = self._clock.monotonic()
+        self._since_s = {hour: self._since_s.get(hour, now_s) for hour in waiting}
+        before, self._looked_at = self._looked_at, waiting
+        quiet = {
+            hour: number
+            for hour, number in waiting.items()
+            if before.get(hour) == number or now_s - self._since_s[hour] >= _WAITS_AT_MOST_S
+        }
+        for hour in quiet:
+            del self._since_s[hour]
+        return quiet
+
     def _run(self) -> None:
         while not self._clock.wait(self._stop, _EVERY_S):
             try:
-                self.roll_due()
+                self.roll_due(is_quiet_only=True)
             except StorageError as error:
                 log.info("roll-ups wait: %s", error)
 

@@ -10,8 +10,8 @@ from itertools import islice
 
 from dt.data.database.influx_charts import Charts
 from dt.data.database.influx_ids import Ids
-from dt.data.database.influx_lines import LATEST_MS
 from dt.data.database.influx_keeping import SOURCES, Keeper
+from dt.data.database.influx_lines import LATEST_MS
 from dt.data.database.influx_rollups import Rollups
 from dt.data.database.influx_rows import readings_in
 from dt.data.database.influx_runs import InfluxRuns
@@ -60,6 +60,7 @@ class InfluxDBStorage:
         """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last."""
         if not batch:
             return
+        before = self._keeper.beginnings
         try:
             self._keeper.insert(batch)
         except StorageFullError:
@@ -68,6 +69,11 @@ class InfluxDBStorage:
         except PartlyRefusedError:  # the others were written
             self._told_full(False)
             raise
+        finally:
+            if self._keeper.beginnings != before:
+                self._charts.appeared()
+            if self._charts.are_any_known:
+                self._charts.changed(_changed_ms(batch))
         self._told_full(False)
 
     def between(
@@ -133,6 +139,8 @@ class InfluxDBStorage:
         for quantity in Quantity:
             self._server.delete(0, LATEST_MS, f'_measurement="{quantity}"')
         self.rollups.empty()
+        self._charts.appeared()
+        self._charts.changed(None)
 
     def close(self) -> None:
         """Let go of the server."""
@@ -169,6 +177,16 @@ class InfluxDBStorage:
         last = f" LIMIT {limit:d}" if limit else ""
         text = f'SELECT * FROM "{query.data_type}" WHERE {" AND ".join(conditions)}{last}'  # noqa: S608
         return readings_in(self._server.select(text, params))
+
+
+def _changed_ms(batch: Sequence[SensorData]) -> dict[tuple[str, str], int]:
+    """Return the first instant of each quantity and sensor."""
+    first: dict[tuple[str, str], float] = {}
+    for reading in batch:
+        key, at = (reading.data_type._value_, reading.sensor_id), reading.timestamp
+        if first.setdefault(key, at) > at:
+            first[key] = at
+    return {key: round(at * 1000) for key, at in first.items()}
 
 
 def _ns(seconds: float) -> int:
