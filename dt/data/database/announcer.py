@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from dt.communication.messaging import MessagingService
 from dt.communication.topics import Topics
@@ -99,7 +100,7 @@ class Announcer:
         made: Mapping[str, Callable[[], Iterable[RegistryRecord]]] = {
             "zone": lambda: (zone_record(zone, now) for zone in registry.zones()),
             "plant": lambda: (plant_record(plant, now) for plant in registry.plants()),
-            "calibration": lambda: self._calibrations(None),
+            "calibration": partial(self._calibrations, None),
             "sensor": lambda: (sensor_record(sensor, now) for sensor in registry.sensors()),
             "policy": lambda: (policy_record(policy, now) for policy in registry.policies()),
             "grant": lambda: {one.actuator_id: grant_record(one, now) for one in registry.grants()}.values(),
