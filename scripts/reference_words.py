@@ -80,6 +80,9 @@ SETTING_WORDS: Mapping[str, str] = {
     "DT_PASSWORD_HASH": "hash of the dashboard's password; empty: one is made at the first run, under DATA_DIR",
     "DT_SECRETS_DIR": "folder with one file per secret setting",
     "TIMEZONE": "IANA zone; empty: the machine's; a zone's own in the rig file wins",
+    "ALERTS_FILE": "patience, quiet hours, notices and escalation (`notes/alerts.md`); without the file: defaults",
+    "NOTICE_URLS": "whom alerts are told to, as URLs of apprise with spaces between; also in `alerts/notices.toml`",
+    "ESCALATION_URLS": "whom critical alerts are told to that nobody acknowledges, likewise",
 }
 
 # What an endpoint does, where its view does not say it.
@@ -125,6 +128,7 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     ("simulator", "DELETE /faults/<fault_id>"): "ends a fault",
     ("simulator", "POST /refill"): '`{"reservoir": …, "ml": …}`: a person refills a can, up to what it holds',
     ("simulator", "POST /pour"): '`{"plant_id": …, "ml": …}`: a person waters a plant by hand, at most 5000 ml at once',
+    ("simulator", "POST /buttons"): '`{"pressed": …}`: a person presses the emergency-stop button or lets it out',
     ("dashboard", "GET /"): "the page",
     ("dashboard", "GET /login"): "the page that asks for the password",
     ("dashboard", "GET /favicon.ico"): "the icon",

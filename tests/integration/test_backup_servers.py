@@ -191,9 +191,9 @@ def test_restore_that_did_not_come_to_its_end_can_be_begun_again(
                 require_empty(connection, db.where)
     else:
         _killed_at_its_end(start, target, tmp_path)
-        with pytest.raises(ConfigError, match="INFLUX_BUCKET: .* run dt restore again"):
+        with pytest.raises(ConfigError, match=r"INFLUX_BUCKET: .* run dt restore again"):
             open_readings(target, None, SystemClock(), _AROUND)
-        with pytest.raises(ConfigError, match="DATABASE_URL: .* run dt restore again"):
+        with pytest.raises(ConfigError, match=r"DATABASE_URL: .* run dt restore again"):
             open_records(target, NOW)
     moved(start, target, tmp_path / "2.gz")
 

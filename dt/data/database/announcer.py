@@ -103,7 +103,7 @@ class Announcer:
             "calibration": partial(self._calibrations, None),
             "sensor": lambda: (sensor_record(sensor, now) for sensor in registry.sensors()),
             "policy": lambda: (policy_record(policy, now) for policy in registry.policies()),
-            "grant": lambda: {one.actuator_id: grant_record(one, now) for one in registry.grants()}.values(),
+            "grant": lambda: list({one.actuator_id: grant_record(one, now) for one in registry.grants()}.values()),
             "model": lambda: (model_record(model, now) for model in registry.models()),
         }
         return list(made[kind]())

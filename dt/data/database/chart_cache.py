@@ -134,9 +134,9 @@ class ChartCache:
                 self._size = 0
                 return
             for key, (series, span) in list(self._spans.items()):
-                from_ms = min((changed_ms[one] for one in series if one in changed_ms), default=None)
-                if from_ms is not None and from_ms < span.end * key[1]:
-                    self._put(key, series, span.within(span.first, from_ms // key[1]))
+                first_ms = min((changed_ms[one] for one in series if one in changed_ms), default=None)
+                if first_ms is not None and first_ms < span.end * key[1]:
+                    self._put(key, series, span.within(span.first, first_ms // key[1]))
 
     def _put(self, key: Key, series: frozenset[Hashable], span: Span) -> None:
         before = self._spans.pop(key, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -26,7 +26,7 @@ DUE = "rollup_due"  # a point at the beginning of each hour that waits to be rol
 REMOVED = "raw_removed"  # one point of each sensor, at 1970: until when its raw readings were removed
 
 _EVERY_S = 5.0
-_WAITS_AT_MOST_S = 60.0  # of an hour that readings keep coming for: each look would roll up all of it again
+_WAITS_AT_MOST_S = 300.0  # an hour into which readings go on coming is rolled up every so often all the same
 _HOURS_AT_ONCE = 24
 _SETTLED_AFTER_MS = 600_000  # by then the tasks of the widest bucket have run
 
@@ -89,8 +89,7 @@ class Rollups:
         self._lock = threading.Lock()
         self._due: Counter[int] = Counter()  # by hour; a higher number means that more came since
         self._on_their_way: Counter[int] = Counter()  # readings that the store may not have yet, by hour
-        self._looked_at: dict[int, int] = {}
-        self._since_s: dict[int, float] = {}
+        self._looked: dict[int, tuple[int, float]] = {}  # by hour: its number at the last look, and since when it waits
         self._is_known = False
         self._removed_any_ms: int | None = None  # retention alone changes it, and runs in this process
         self._stop = threading.Event()
@@ -156,12 +155,11 @@ class Rollups:
 
     def removed_until_ms(self, sensor_id: str | None = None) -> int:
         """Return until when raw readings of a sensor, or of any, may have been removed; their roll-ups stay."""
-        if sensor_id is None and self._removed_any_ms is not None:
-            return self._removed_any_ms
-        found = self._ask_removed_ms(sensor_id)
-        if sensor_id is None:
-            self._removed_any_ms = found
-        return found
+        if sensor_id is not None:
+            return self._ask_removed_ms(sensor_id)
+        if self._removed_any_ms is None:
+            self._removed_any_ms = self._ask_removed_ms(None)
+        return self._removed_any_ms
 
     def _ask_removed_ms(self, sensor_id: str | None) -> int:
         among = "" if sensor_id is None else " WHERE sensor_id = $sensor"
@@ -180,17 +178,33 @@ class Rollups:
             self._server.write([f"{REMOVED},sensor_id={tag('sensor_id', sensor_id)} until={until_ms}i 0"])
             self._removed_any_ms = None
 
-    def roll_due(self, *, is_quiet_only: bool = False) -> int:
-        """Roll up the hours that wait, or those of them that nothing comes for any more; return how many those were."""
+    def roll_due(self) -> int:
+        """Roll up the hours that wait, and return how many those were."""
         self._know()
         with self._lock:
             waiting = dict(self._due)
-        if is_quiet_only:
-            waiting = self._quiet(waiting)
-        for first, last in runs_of(sorted(waiting), _HOURS_AT_ONCE):
-            self._roll(first, last + 1)
-            self._forget({hour: waiting[hour] for hour in range(first, last + 1)})
+        self._roll_up(waiting)
         return len(waiting)
+
+    def roll_quiet(self) -> int:
+        """Do so with the hours into which nothing came since the last call: a backlog is rolled up once it is over.
+
+        What waits for five minutes is rolled up all the same.
+        """
+        self._know()
+        now_s = self._clock.monotonic()
+        with self._lock:
+            waiting = dict(self._due)
+        before, self._looked = self._looked, {}
+        quiet = {}
+        for hour, number in waiting.items():
+            last_number, since_s = before.get(hour, (-1, now_s))
+            if number == last_number or now_s - since_s >= _WAITS_AT_MOST_S:
+                quiet[hour] = number
+            else:
+                self._looked[hour] = (number, since_s)
+        self._roll_up(quiet)
+        return len(quiet)
 
     def recompute(self, since_ms: int, until_ms: int) -> None:
         """Make the roll-ups of a range of whole hours anew from raw."""
@@ -198,26 +212,17 @@ class Rollups:
             self._server.delete(since_ms, until_ms, "", bucket=self.bucket(level))
             self._server.run(self._script(level, since_ms, until_ms))
 
-    def _quiet(self, waiting: dict[int, int]) -> dict[int, int]:
-        """Return the hours that nothing came for since the last look, or that have waited a minute."""
-        now_s = self._clock.monotonic()
-        self._since_s = {hour: self._since_s.get(hour, now_s) for hour in waiting}
-        before, self._looked_at = self._looked_at, waiting
-        quiet = {
-            hour: number
-            for hour, number in waiting.items()
-            if before.get(hour) == number or now_s - self._since_s[hour] >= _WAITS_AT_MOST_S
-        }
-        for hour in quiet:
-            del self._since_s[hour]
-        return quiet
-
     def _run(self) -> None:
         while not self._clock.wait(self._stop, _EVERY_S):
             try:
-                self.roll_due(is_quiet_only=True)
+                self.roll_quiet()
             except StorageError as error:
                 log.info("roll-ups wait: %s", error)
+
+    def _roll_up(self, waiting: Mapping[int, int]) -> None:
+        for first, last in runs_of(sorted(waiting), _HOURS_AT_ONCE):
+            self._roll(first, last + 1)
+            self._forget({hour: waiting[hour] for hour in range(first, last + 1)})
 
     def _know(self) -> None:
         if not self._is_known:

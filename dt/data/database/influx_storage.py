@@ -5,7 +5,7 @@ Asked by InfluxQL: it reads rows in their order and stops at a limit, where Flux
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from dt.data.database.influx_charts import Charts
@@ -58,11 +58,14 @@ class InfluxDBStorage:
 
     def insert(self, batch: Sequence[SensorData]) -> None:
         """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last."""
-        if not batch:
-            return
-        before = self._keeper.beginnings
+        if batch:
+            self.insert_all([batch])
+
+    def insert_all(self, pieces: Iterable[Sequence[SensorData]]) -> None:
+        """Keep the pieces of a batch; lines of the next are made while the server takes the last."""
+        before, changes = self._keeper.beginnings, _Changes()
         try:
-            self._keeper.insert(batch)
+            self._keeper.insert(changes.noted(pieces, self._charts))
         except StorageFullError:
             self._told_full(True)
             raise
@@ -72,8 +75,7 @@ class InfluxDBStorage:
         finally:
             if self._keeper.beginnings != before:
                 self._charts.appeared()
-            if self._charts.are_any_known:
-                self._charts.changed(_changed_ms(batch))
+            self._charts.changed(changes.first_ms)
         self._told_full(False)
 
     def between(
@@ -144,6 +146,7 @@ class InfluxDBStorage:
 
     def close(self) -> None:
         """Let go of the server."""
+        self._keeper.close()
         self.rollups.close()
         self._server.close()
 
@@ -179,14 +182,26 @@ class InfluxDBStorage:
         return readings_in(self._server.select(text, params))
 
 
-def _changed_ms(batch: Sequence[SensorData]) -> dict[tuple[str, str], int]:
-    """Return the first instant of each quantity and sensor."""
-    first: dict[tuple[str, str], float] = {}
-    for reading in batch:
-        key, at = (reading.data_type._value_, reading.sensor_id), reading.timestamp
-        if first.setdefault(key, at) > at:
-            first[key] = at
-    return {key: round(at * 1000) for key, at in first.items()}
+class _Changes:
+    """From which instant on a batch may change which quantity and sensor; None where nobody looked."""
+
+    def __init__(self) -> None:
+        self.first_ms: dict[tuple[str, str], int] | None = {}
+
+    def noted(self, pieces: Iterable[Sequence[SensorData]], charts: Charts) -> Iterator[Sequence[SensorData]]:
+        """Yield the pieces; while no chart is known, nobody needs to know more than that there were some."""
+        for piece in pieces:
+            if not charts.are_any_known:
+                self.first_ms = None
+            elif self.first_ms is not None:
+                self._note(piece, self.first_ms)
+            yield piece
+
+    def _note(self, piece: Sequence[SensorData], first_ms: dict[tuple[str, str], int]) -> None:
+        for reading in piece:
+            key, at_ms = (reading.data_type._value_, reading.sensor_id), round(reading.timestamp * 1000)
+            if first_ms.setdefault(key, at_ms) > at_ms:
+                first_ms[key] = at_ms
 
 
 def _ns(seconds: float) -> int:

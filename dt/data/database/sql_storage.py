@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
@@ -89,6 +89,10 @@ class SQLStorage:
                 self._told_full(True)
             raise
         self._told_full(False)
+
+    def insert_all(self, pieces: Iterable[Sequence[SensorData]]) -> None:
+        """Keep the pieces of a batch in one transaction."""
+        self.insert(list(chain.from_iterable(pieces)))
 
     def _pieces(self, items: Sequence[_T]) -> Iterator[Sequence[_T]]:
         """Yield a batch in pieces of a millisecond's work, between which requests may be answered."""
