@@ -20,6 +20,7 @@ from stage import Stage
 from dt.ai.app import create_service as create_ai
 from dt.alerts.app import create_service as create_alerts
 from dt.communication.frames import frame_from_headers, is_jpeg
+from dt.communication.kafka_subscription import KafkaSubscription
 from dt.communication.memory import MemoryMessaging
 from dt.communication.messaging import MessagingService, Outgoing, Record
 from dt.communication.opening import kafka_class
@@ -51,6 +52,7 @@ TOKEN = "fuzz"  # noqa: S105 - of a house that stands for some minutes
 _GIVEN: Mapping[str, object] = {"dt_token": TOKEN}
 _KEPT_RECORDS, _KEPT_BYTES = 2_000, 4 * 1024 * 1024  # of a partition, as `dt solo` has it
 _MOST_EXAMPLES = 20
+_ANSWERS_WITHIN_S = 5.0
 _CHATTER = 10  # records that living services add while others read: beats, health
 
 # Whoever cannot read a record of these topics has to make a dead letter of it.
@@ -216,14 +218,21 @@ def house_on_broker(client: str) -> Iterator[House]:
                 found = {"": messaging._sender.pending - _CHATTER}
                 for member in messaging._subscriptions:
                     if member.is_running:
-                        found[member.group] = member.lag() - _CHATTER if member.is_assigned else 1
+                        found[member.group] = _fresh_lag(member) - _CHATTER
                 return {name: max(0, lag) for name, lag in found.items()}
 
             yield from _living(House(stage.settings, messaging, lags, _with_key))
 
 
+def _fresh_lag(member: KafkaSubscription) -> int:
+    """Return how far a member is behind once it has dealt with what it holds; many where that takes long."""
+    question = member._lag
+    lag = question.ask(_ANSWERS_WITHIN_S)
+    return lag if member.is_assigned and question._answered.is_set() else _CHATTER + max(1, lag)
+
+
 def _with_key(record: Outgoing) -> Outgoing:
-    """Return a record with a key where the broker takes none without: each refusal costs the producer a new beginning."""
+    """Return a record with a key where the broker takes none without: a refusal costs the producer a new beginning."""
     spec = TOPIC_TABLE.get(record.topic)
     is_refused = spec is not None and spec.is_compacted and record.key is None
     return msgspec.structs.replace(record, key="fuzz") if is_refused else record
