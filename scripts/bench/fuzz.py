@@ -93,7 +93,7 @@ def publish(built: House, batch: Sequence[Outgoing]) -> None:
 
 
 def settle(built: House) -> None:
-    """Return when every group has read everything at two looks, for one writes what another reads; raises TimeoutError."""
+    """Return when every group has read everything, at two looks: one writes what another reads; raises TimeoutError."""
     began, told_at = time.monotonic(), time.monotonic()
     while lags := built.lags() or built.lags():
         now = time.monotonic()
