@@ -79,7 +79,7 @@ def _sums(storage: InfluxDBStorage, what: str, hour: int, bucket: str) -> Sums:
     query = f"SELECT {what} FROM {SOURCES} WHERE time >= $since AND time < $until GROUP BY sensor_id"  # noqa: S608
     bounds = {"since": hour * HOUR_MS * 1_000_000, "until": (hour + 1) * HOUR_MS * 1_000_000}
     return {
-        (table.name, table.tags["sensor_id"]): tuple(table.values[0][1:])  # type: ignore[misc]
+        (table.name, table.tags["sensor_id"]): tuple(table.values[0][1:])
         for table in storage.server.select(query, bounds, bucket=bucket)
         if table.values[0][1]
     }
