@@ -11,6 +11,7 @@ from dt.controller.books import Books
 from dt.controller.condition_desk import ConditionDesk
 from dt.controller.control_loop import ControlLoop
 from dt.controller.decisions import Decisions
+from dt.controller.effect_file import EffectFile
 from dt.controller.effect_watch import EffectWatch
 from dt.controller.gate import Gate
 from dt.controller.guard_client import GuardLink
@@ -34,6 +35,7 @@ from dt.controller.records import PlantBook
 from dt.controller.results import ResultBook
 from dt.controller.stop_button import StopButton
 from dt.controller.watch_words import LockWords
+from dt.controller.water_watch import WaterWatch
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import AlertCondition, Policy, SensorData
 from dt.utils.rig import Rig
@@ -67,7 +69,7 @@ class ControllerCore:
         self.plants = PlantBook(rig.plants)
         self.moisture = MoistureBook(clock)
         self.air = ReadingBook(clock)
-        books = Books(plants=self.plants, moisture=self.moisture, air=self.air)
+        self._books = books = Books(plants=self.plants, moisture=self.moisture, air=self.air)
         self.decisions = Decisions(folder / "decisions.json", clock, default_policies(self.actuators))
         self.locks = Locks(folder / "locks.json", clock, self.actuators)
         self.results = ResultBook(messaging, clock)
@@ -78,7 +80,7 @@ class ControllerCore:
         )  # fmt: skip
         self.effects = EffectWatch(
             pumps=self._pumps, books=books, results=self.results, locks=self.locks, desk=self.desk,
-            budget=self._budget, clock=clock,
+            budget=self._budget, file=EffectFile(folder / "effects.json"), clock=clock,
         )  # fmt: skip
         self.gate = Gate(
             actuators=self.actuators, guard=guard, results=self.results, observe=self.observer.situation, clock=clock,
@@ -144,6 +146,7 @@ class ControllerCore:
             submit=self.gate.submit,
             recommend=self.gate.recommend,
             clock=self._clock,
+            most_ml=self.observer.most_ml,
         )
 
     def _follows_conditions(self, actuator_id: str) -> bool:
@@ -152,18 +155,22 @@ class ControllerCore:
         return is_chosen and self.decisions.mode_of(actuator_id).mode in (Mode.RECOMMEND, Mode.AUTOMATIC)
 
     def _make_loop(self, ensure_guard: Callable[[], None] | None) -> ControlLoop:
+        water = WaterWatch(
+            pumps=self._pumps, books=self._books, is_settling=self.effects.is_settling, desk=self.desk,
+            clock=self._clock,
+        )  # fmt: skip
         heaters = {name: one for name, one in self.actuators.items() if one.kind == "heater"}
         heat = HeatWatch(
             heaters=heaters, sense=self.observer.heat_of, light_of=self.observer.light_of, switch_off=self.gate.end,
             locks=self.locks, clock=self._clock,
         )  # fmt: skip
-        doer = Doer(self.gate, self._clock, self.observer.longest_s)
+        doer = Doer(self.gate, self._clock, longest_s=self.observer.longest_s, most_ml=self.observer.most_ml)
         policies = PolicyRound(
             actuators=self.actuators, decisions=self.decisions, see=self._view, doer=doer, clock=self._clock
         )
         return ControlLoop(
             guard=self.guard, stop_button=self.stop_button, gate=self.gate, results=self.results, clock=self._clock,
-            policies=(self.recommendation, policies), watches=(_Flows(self.actuators), heat, self.effects),
+            policies=(self.recommendation, policies), watches=(_Flows(self.actuators), heat, self.effects, water),
             ensure_guard=ensure_guard,
         )  # fmt: skip
 
