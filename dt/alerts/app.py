@@ -147,7 +147,7 @@ class AlertService(Service):
             "lag": self._subscription.last_lag if self._subscription is not None else 0,
             "messaging": self._messaging.health(),
             "addresses": len(self._addresses),
-            "why": [why for why in self._whys() if why],
+            "troubles": [why for why in self._whys() if why],
         }
 
     def _whys(self) -> list[str]:
