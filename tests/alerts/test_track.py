@@ -270,7 +270,7 @@ class Lives(RuleBasedStateMachine):
         assert flaps <= 1 + decisions + (self.now - NOON) / FLAPPING.quiet_s  # an episode lasts until it was quiet
         for at in changes:
             within = [then for then in changes if at - FLAPPING.within_s < then <= at]
-            assert len(within) <= FLAPPING.changes * (1 + steadied) + 2 * (flaps + decisions)
+            assert len(within) <= (FLAPPING.changes + 1) * (1 + steadied) + 2 * (flaps + decisions)
 
     @invariant()
     def what_lasts_is_open(self) -> None:
