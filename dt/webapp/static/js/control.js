@@ -71,7 +71,7 @@ export function policyWords(policy) {
 
 /** @param {number} seconds @returns {string} */
 export function duration(seconds) {
-  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 120 && seconds % 60 !== 0) return `${Math.round(seconds)} s`;
   return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${plain(Math.round(seconds / 360) / 10)} h`;
 }
 
@@ -105,5 +105,5 @@ function sinceWords(actuator) {
 }
 
 function marginWords(margin) {
-  return typeof margin === "number" && margin < 0 ? `, ${plain(-margin)} beyond` : "";
+  return typeof margin === "number" && margin < 0 ? `, margin ${plain(margin)}` : "";
 }

@@ -75,7 +75,7 @@ export class PolicyForm {
 }
 
 function field(name, schema, value) {
-  const unit = schema.unit ? ` (${schema.unit})` : "";
+  const unit = schema.unit && !name.endsWith(`_${schema.unit}`) ? ` (${schema.unit})` : "";
   const hint = make("span", { class: "hint" }, schema.description ?? "");
   const attributes = { name, "aria-label": `${label(name)}${unit}` };
   let input;

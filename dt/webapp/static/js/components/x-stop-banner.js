@@ -19,7 +19,7 @@ class StopBanner extends PageElement {
   #show() {
     const stop = this.store.control?.emergency_stop;
     this.hidden = !stop?.active;
-    const text = stop?.active ? `Emergency stop is on, pressed by ${stop.by || "somebody"}. Every output is off and stays off until a person releases it.` : "";
+    const text = stop?.active ? `Emergency stop, pressed by ${stop.by || "somebody"}: everything stays off until a person releases it.` : "";
     if (this.#text.textContent !== text) this.#text.textContent = text;
     if (!stop?.active) this.#said.textContent = "";
   }
