@@ -1,6 +1,7 @@
 /** Keeps the controller's word on its actuators fresh while somebody looks. */
 
 const EVERY_MS = 2000;
+const SELDOM_MS = 30_000; // while nobody answers
 
 export class ControlFeed {
   #store;
@@ -8,6 +9,7 @@ export class ControlFeed {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #isLooking;
+  #pauseMs = EVERY_MS;
 
   /** @param {import("./store.js").Store} store @param {import("./api.js").Api} api @param {() => boolean} isLooking */
   constructor(store, api, isLooking) {
@@ -24,7 +26,9 @@ export class ControlFeed {
   async refresh() {
     try {
       this.#store.acceptControl(await this.#api.control());
+      this.#pauseMs = EVERY_MS;
     } catch (error) {
+      this.#pauseMs = Math.min(2 * this.#pauseMs, SELDOM_MS);
       this.#store.loseControl(/** @type {Error} */ (error).message);
     }
   }
@@ -32,6 +36,6 @@ export class ControlFeed {
   async #round() {
     clearTimeout(this.#timer);
     if (this.#isLooking()) await this.refresh();
-    this.#timer = setTimeout(() => void this.#round(), EVERY_MS);
+    this.#timer = setTimeout(() => void this.#round(), this.#pauseMs);
   }
 }
