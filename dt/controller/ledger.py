@@ -12,44 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dt.controller import guard_ledger_sql as sql
 from dt.controller.guard_clock import LedgerTime, TimeMark, kernel_clock_is_synchronised, machine_boot_id
 from dt.controller.guard_on_time import on_left_s, on_time_s
 from dt.controller.guard_types import BUDGET_WINDOW_S, Denial, Ended, GuardClock, Order, OutputConfig
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    action_id    TEXT PRIMARY KEY,
-    actuator_id  TEXT NOT NULL,
-    plant_id     TEXT,
-    reservoir    TEXT,
-    on_s         REAL NOT NULL,
-    charged_ml   REAL NOT NULL,
-    kept_ml      REAL NOT NULL,
-    began_s      REAL NOT NULL,
-    ended_s      REAL,
-    measured_s   REAL,
-    was_on       INTEGER NOT NULL DEFAULT 1,
-    outcome      TEXT,
-    why          TEXT NOT NULL DEFAULT '',
-    wall         REAL NOT NULL,
-    ended_wall   REAL,
-    note         TEXT NOT NULL DEFAULT '',
-    reported     INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE INDEX IF NOT EXISTS entries_by_end ON entries (ended_s);
-CREATE TABLE IF NOT EXISTS refills (
-    reservoir TEXT NOT NULL, at_s REAL NOT NULL, wall REAL NOT NULL, by TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS flows (
-    actuator_id TEXT PRIMARY KEY, flow_ml_s REAL NOT NULL, by TEXT NOT NULL, wall REAL NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS stops (wall REAL NOT NULL, by TEXT NOT NULL, kind TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS mark (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
-    ledger_s REAL NOT NULL, boot_id TEXT NOT NULL, monotonic_s REAL NOT NULL, wall_s REAL NOT NULL,
-    synced INTEGER NOT NULL
-) STRICT;
-"""
+_STOP, _RELEASE = "stop", "release"
 _KEEP_S = 90 * 86_400.0
 _ROUNDING_ML = 1e-6
 _ROUNDING_S = 1e-3
@@ -71,11 +39,11 @@ class Ledger:
         self._clock = clock
         self._is_synced = is_synced
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db.execute(sql.WRITE_AHEAD)
+        self._db.execute(sql.SYNC_EVERY_COMMIT)
+        self._db.executescript(sql.SCHEMA)
         path.chmod(0o600)
         self._time = LedgerTime(
             clock, boot_id=machine_boot_id() if boot_id is None else boot_id, synced=is_synced(), mark=self._last_mark()
@@ -97,7 +65,7 @@ class Ledger:
     ) -> Denial | None:
         """Write the whole run off the budgets, on disk when this returns; or say which budget lacks how much."""
         with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(sql.BEGIN)
             self._require_file()
             ml = order.on_s * output.flow_ml_s
             denial = self._why_not(output, ml, budget_ml, capacity_ml) or self._why_not_as_long(output, order.on_s)
@@ -109,11 +77,10 @@ class Ledger:
     def settle(self, ended: Ended, output: OutputConfig) -> dict[str, Any]:
         """Close a run: only a measured, clean stop pays back what was not delivered."""
         with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(sql.BEGIN)
             paid_ml = self._paid_ml(ended, output)
             self._db.execute(
-                "UPDATE entries SET kept_ml = coalesce(?, charged_ml), ended_s = ?, measured_s = ?, outcome = ?,"
-                " why = ?, ended_wall = ?, was_on = ? WHERE action_id = ? AND outcome IS NULL",
+                sql.SETTLE,
                 (
                     paid_ml,
                     self._time.now(),
@@ -131,13 +98,11 @@ class Ledger:
     def refuse(self, order: Order, output: OutputConfig | None, outcome: str, why: str) -> dict[str, Any]:
         """Record a command that moved nothing; the same `action_id` will never run."""
         with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(sql.BEGIN)
             now, wall = self._time.now(), self._clock.wall()
             plant_id = output.plant_id if output is not None else None
             self._db.execute(
-                "INSERT OR IGNORE INTO entries (action_id, actuator_id, plant_id, on_s, charged_ml, kept_ml, began_s,"
-                " ended_s, measured_s, outcome, why, wall, ended_wall, note, was_on)"
-                " VALUES (?, ?, ?, ?, 0, 0, ?, ?, 0, ?, ?, ?, ?, ?, 0)",
+                sql.REFUSE,
                 (
                     order.action_id,
                     order.actuator_id,
@@ -157,29 +122,25 @@ class Ledger:
     def mark_reported(self, action_ids: Iterable[str]) -> None:
         """Note that the results of these runs have been published."""
         with self._db:
-            self._db.executemany("UPDATE entries SET reported = 1 WHERE action_id = ?", [(one,) for one in action_ids])
+            self._db.executemany(sql.MARK_REPORTED, [(one,) for one in action_ids])
 
     def refill(self, reservoir: str, by: str) -> None:
         """Count a reservoir as full from now on."""
         with self._db:
-            self._db.execute(
-                "INSERT INTO refills VALUES (?, ?, ?, ?)", (reservoir, self._time.now(), self._clock.wall(), by)
-            )
+            self._db.execute(sql.REFILL, (reservoir, self._time.now(), self._clock.wall(), by))
 
     def set_flow(self, actuator_id: str, flow_ml_s: float, by: str) -> None:
         """Keep the flow that a person measured."""
         with self._db:
-            self._db.execute(
-                "INSERT OR REPLACE INTO flows VALUES (?, ?, ?, ?)", (actuator_id, flow_ml_s, by, self._clock.wall())
-            )
+            self._db.execute(sql.SET_FLOW, (actuator_id, flow_ml_s, by, self._clock.wall()))
 
     def latch_stop(self, by: str) -> None:
         """Keep the emergency stop over restarts."""
-        self._note_stop(by, "stop")
+        self._note_stop(by, _STOP)
 
     def release_stop(self, by: str) -> None:
         """Record that a person released the emergency stop."""
-        self._note_stop(by, "release")
+        self._note_stop(by, _RELEASE)
 
     def distrust(self, plants: Mapping[str, float], reservoirs: Mapping[str, float]) -> None:
         """Charge plants and reservoirs with so many ml, and stop everything: this ledger came out of a backup.
@@ -195,66 +156,47 @@ class Ledger:
             for number, (plant_id, reservoir, ml) in enumerate(charged)
         ]
         with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(
-                "INSERT INTO entries (action_id, actuator_id, plant_id, reservoir, on_s, charged_ml, kept_ml, began_s,"
-                " ended_s, measured_s, outcome, why, wall, ended_wall, was_on, reported)"
-                " VALUES (?, 'backup', ?, ?, 0, ?, ?, ?, ?, 0, 'completed', 'restored from a backup', ?, ?, 0, 1)",
-                rows,
-            )
+            self._db.execute(sql.BEGIN)
+            self._db.executemany(sql.DISTRUST, rows)
             self._write_mark()
         self.latch_stop("dt restore: what was given since the backup is not known")
 
     def checkpoint(self) -> None:
         """Note the time (call about once a minute) and forget what is older than 90 days."""
         with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(sql.BEGIN)
             self._time.note_sync(synced=self._is_synced())
             self._write_mark()
-            self._db.execute(
-                "DELETE FROM entries WHERE ended_s < ? AND reported = 1 AND reservoir IS NULL",
-                (self._time.now() - _KEEP_S,),
-            )
+            self._db.execute(sql.FORGET, (self._time.now() - _KEEP_S,))
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def entry(self, action_id: str) -> dict[str, Any] | None:
         """Return what is known of an action, or None."""
-        row = self._db.execute("SELECT * FROM entries WHERE action_id = ?", (action_id,)).fetchone()
+        row = self._db.execute(sql.ENTRY, (action_id,)).fetchone()
         return None if row is None else dict(row)
 
     def entries(self, limit: int = 200) -> list[dict[str, Any]]:
         """Return the latest entries, newest first."""
-        rows = self._db.execute("SELECT * FROM entries ORDER BY rowid DESC LIMIT ?", (limit,))
-        return [dict(row) for row in rows]
+        return [dict(row) for row in self._db.execute(sql.LATEST, (limit,))]
 
     def unreported(self) -> list[dict[str, Any]]:
         """Return the ended runs whose results nobody has published yet, oldest first."""
-        rows = self._db.execute(
-            "SELECT * FROM entries WHERE reported = 0 AND outcome IS NOT NULL ORDER BY ended_s LIMIT 1000"
-        )
-        return [dict(row) for row in rows]
+        return [dict(row) for row in self._db.execute(sql.UNREPORTED)]
 
     def spent_ml(self, plant_id: str) -> float:
         """Return what a plant was charged in the last 24 h; a running dose counts in full."""
-        row = self._db.execute(
-            "SELECT coalesce(sum(kept_ml), 0) FROM entries WHERE plant_id = ? AND (ended_s IS NULL OR ended_s > ?)",
-            (plant_id, self._time.now() - BUDGET_WINDOW_S),
-        ).fetchone()
+        row = self._db.execute(sql.SPENT, (plant_id, self._time.now() - BUDGET_WINDOW_S)).fetchone()
         return float(row[0])
 
     def drawn_ml(self, reservoir: str) -> float:
         """Return what a reservoir gave since it was last refilled."""
-        row = self._db.execute(
-            "SELECT coalesce(sum(kept_ml), 0) FROM entries WHERE reservoir = ?"
-            " AND coalesce(ended_s, 9e99) >= coalesce((SELECT max(at_s) FROM refills WHERE reservoir = ?), 0)",
-            (reservoir, reservoir),
-        ).fetchone()
+        row = self._db.execute(sql.DRAWN, (reservoir, reservoir)).fetchone()
         return float(row[0])
 
     def flows(self) -> dict[str, float]:
         """Return the measured flow of every pump that a person calibrated."""
-        return {str(row[0]): float(row[1]) for row in self._db.execute("SELECT actuator_id, flow_ml_s FROM flows")}
+        return {str(row[0]): float(row[1]) for row in self._db.execute(sql.FLOWS)}
 
     def on_left_s(self, output: OutputConfig) -> float:
         """Return how long an output may be on from now, so that no 24 h have more of it than it may."""
@@ -265,22 +207,21 @@ class Ledger:
     def ended_ago_s(self) -> dict[str, float]:
         """Return for each actuator how long ago its last run ended."""
         now = self._time.now()
-        rows = self._db.execute("SELECT actuator_id, max(ended_s) FROM entries WHERE was_on = 1 GROUP BY actuator_id")
-        return {str(row[0]): now - float(row[1]) for row in rows if row[1] is not None}
+        return {str(row[0]): now - float(row[1]) for row in self._db.execute(sql.LAST_ENDS)}
 
     def stopped_by(self) -> str | None:
         """Return who pressed the emergency stop that nobody has released, or None."""
-        row = self._db.execute("SELECT by, kind FROM stops ORDER BY rowid DESC LIMIT 1").fetchone()
-        return None if row is None or row["kind"] == "release" else str(row["by"])
+        row = self._db.execute(sql.LAST_STOP).fetchone()
+        return None if row is None or row[1] == _RELEASE else str(row[0])
 
     # -- helpers ------------------------------------------------------------------------------------------------
 
     def _latch_when_lost(self, begun: Path) -> None:
         """Stop everything when there was a ledger before this new one: nobody knows what the plants had."""
-        is_new = self._db.execute("PRAGMA user_version").fetchone()[0] == 0
+        is_new = self._db.execute(sql.VERSION).fetchone()[0] == 0
         if is_new and begun.exists():
             self.latch_stop("the guard: its ledger was lost")
-        self._db.execute("PRAGMA user_version = 1")
+        self._db.execute(sql.SET_VERSION)
         begun.touch(0o600)
 
     def _require_file(self) -> None:
@@ -315,11 +256,7 @@ class Ledger:
     def _on_intervals(self, output: OutputConfig) -> list[tuple[float, float]]:
         """Return when it was on within the last 24 h; a run that nobody measured counts as ordered, and until now."""
         now = self._time.now()
-        rows = self._db.execute(
-            "SELECT coalesce(ended_s, ?), coalesce(measured_s, on_s) FROM entries"
-            " WHERE actuator_id = ? AND (ended_s IS NULL OR ended_s > ?)",
-            (now, output.actuator_id, now - BUDGET_WINDOW_S),
-        )
+        rows = self._db.execute(sql.ON_INTERVALS, (now, output.actuator_id, now - BUDGET_WINDOW_S))
         return [(float(end_s) - float(on_s), float(end_s)) for end_s, on_s in rows]
 
     def _paid_ml(self, ended: Ended, output: OutputConfig) -> float | None:
@@ -333,8 +270,7 @@ class Ledger:
 
     def _insert(self, order: Order, output: OutputConfig, ml: float) -> None:
         self._db.execute(
-            "INSERT INTO entries (action_id, actuator_id, plant_id, reservoir, on_s, charged_ml, kept_ml, began_s,"
-            " wall, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            sql.CHARGE,
             (
                 order.action_id, order.actuator_id, output.plant_id, output.reservoir, order.on_s, ml, ml,
                 self._time.now(), self._clock.wall(), order.note,
@@ -343,27 +279,21 @@ class Ledger:
 
     def _note_stop(self, by: str, kind: str) -> None:
         with self._db:
-            self._db.execute("INSERT INTO stops VALUES (?, ?, ?)", (self._clock.wall(), by, kind))
+            self._db.execute(sql.NOTE_STOP, (self._clock.wall(), by, kind))
 
     def _write_mark(self) -> None:
         mark = self._time.mark(synced=self._is_synced())
-        self._db.execute(
-            "INSERT OR REPLACE INTO mark VALUES (1, :ledger_s, :boot_id, :monotonic_s, :wall_s, :synced)", asdict(mark)
-        )
+        self._db.execute(sql.WRITE_MARK, asdict(mark))
 
     def _last_mark(self) -> TimeMark | None:
-        row = self._db.execute("SELECT ledger_s, boot_id, monotonic_s, wall_s, synced FROM mark").fetchone()
+        row = self._db.execute(sql.MARK).fetchone()
         return None if row is None else TimeMark(**{**dict(row), "synced": bool(row["synced"])})
 
     def _recover(self) -> None:
         """Close the runs that a crash left open: charged in full, ended now."""
         with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(
-                "UPDATE entries SET ended_s = ?, ended_wall = ?, outcome = 'failed',"
-                " why = 'S10: the guard died while it ran' WHERE outcome IS NULL",
-                (self._time.now(), self._clock.wall()),
-            )
+            self._db.execute(sql.BEGIN)
+            self._db.execute(sql.RECOVER, (self._time.now(), self._clock.wall()))
             self._write_mark()
 
 

@@ -338,9 +338,7 @@ def test_s10_a_due_order_whose_patience_is_over_does_not_start(bench: Bench) -> 
     bench.guard.start(order, _ME)
     bench.pass_time(5.001)
 
-    assert bench.guard.tick() == [
-        _ended(order, "expired", "S10: expired before it could start", 0.0, was_on=False)
-    ]
+    assert bench.guard.tick() == [_ended(order, "expired", "S10: expired before it could start", 0.0, was_on=False)]
     assert bench.guard.outputs()["relay"]["off_for_s"] is None
     late = bench.order("relay")
     bench.guard.start(late, _ME)
