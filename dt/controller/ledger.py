@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dt.controller import guard_ledger_sql as sql
+import dt.controller.guard_ledger_sql as sql
 from dt.controller.guard_clock import LedgerTime, TimeMark, kernel_clock_is_synchronised, machine_boot_id
 from dt.controller.guard_on_time import on_left_s, on_time_s
 from dt.controller.guard_types import BUDGET_WINDOW_S, Denial, Ended, GuardClock, Order, OutputConfig
