@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-query outage crash fuzz fuzz-api bench-ingest \
+.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-query outage crash fuzz fuzz-api mutate bench-ingest \
   report-realism report-quality spark-judge box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
@@ -79,6 +79,10 @@ crash: $(call STAMP,dev) ## Kill processing and database under load; writes buil
 
 fuzz: $(call STAMP,dev) ## Throw a million hostile messages at every service; writes build/figures/fuzz.json
 	@$(BIN)/python scripts/bench/fuzz.py $(ARGS)
+
+mutate: $(call STAMP,dev) ## Mutate guard, ledger and interlocks; writes notes/mutation.md, build/figures/mutation.json
+	$(call install,mutation)
+	@$(BIN)/python scripts/mutate.py $(ARGS)
 
 bench-control: $(call STAMP,dev) ## Strike controller, guard and database in mid-dose; writes build/figures/control.json
 	@$(BIN)/python scripts/bench/control.py $(ARGS)

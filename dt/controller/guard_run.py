@@ -60,15 +60,15 @@ def state_of(
     output: OutputConfig, run: Run | None, now: float, off_for_s: float, *, is_unsafe: bool
 ) -> dict[str, object]:
     """Return what is said of an output: on, level, action, seconds on and of pause left."""
-    is_on = run is not None and run.started_at_s is not None
+    started_at_s = None if run is None else run.started_at_s
     return {
         "desired": run is not None,
         "level": run.level if run is not None else 0.0,
-        "on": is_on or is_unsafe,
+        "on": started_at_s is not None or is_unsafe,
         "action_id": run.order.action_id if run is not None else None,
-        "on_s": round(now - (run.started_at_s or now), 3) if run is not None and is_on else 0.0,
+        "on_s": 0.0 if started_at_s is None else round(now - started_at_s, 3),
         "off_for_s": None if math.isinf(off_for_s) else round(off_for_s, 3),
-        "pause_left_s": max(0.0, round(output.pause_s - off_for_s, 3)) if off_for_s < output.pause_s else 0.0,
+        "pause_left_s": max(0.0, round(output.pause_s - off_for_s, 3)),
         "max_on_s": output.max_on_s,
         "pause_s": output.pause_s,
     }
