@@ -6,6 +6,7 @@ every other method just notes a wish and returns at once. All durations are mono
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 
@@ -66,8 +67,8 @@ class Guard:
             now = self._clock.monotonic()
             if self._lease_left_s(now) <= 0:
                 self._end_runs(_NOT_RENEWED)  # a late renewal, or another owner's, revives nothing
-            elif self._lease is not None and self._lease[0] != owner:
-                return self._why_no_lease(owner, now)
+            elif (held := self._why_no_lease(owner, now)) is not None:
+                return held
             self._lease = (owner, now + self._config.lease_s)
             return None
 
@@ -257,7 +258,7 @@ class Guard:
         return 0.0 if self._lease is None else self._lease[1] - now
 
     def _off_for_s(self, output: OutputConfig, now: float) -> float:
-        return now - self._off_at.get(output.actuator_id, float("-inf"))
+        return now - self._off_at.get(output.actuator_id, -math.inf)
 
     def _ends_at_s(self, run: Run) -> float:
         return run.ends_at_s(self._config.output(run.order.actuator_id))
@@ -302,7 +303,7 @@ class Guard:
             self._set_pin(run.order.actuator_id, 0.0)
         except OSError as error:
             return self._fail(run, error)
-        return self._finish(run, outcome, why, self._clock.monotonic() - (run.started_at_s or 0.0))
+        return self._finish(run, outcome, why, run.on_for_s(self._clock.monotonic()))
 
     def _fail(self, run: Run, error: OSError) -> Ended:
         """End a run whose pin could not be set, at a level that nobody knows."""

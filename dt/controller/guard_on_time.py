@@ -28,6 +28,8 @@ def on_left_s(intervals: Sequence[tuple[float, float]], limit_s: float, now: flo
     >>> round(on_left_s([(0.0, 57_600.0)], 64_800.0, 86_400.0))  # 8 h later: it may follow what leaves the window
     64800
     """
+    if limit_s + on_time_s(intervals, now + limit_s - BUDGET_WINDOW_S, now) <= limit_s:
+        return limit_s
     least, most = 0.0, limit_s
     for _ in range(_HALVINGS):
         middle = (least + most) / 2
@@ -35,4 +37,4 @@ def on_left_s(intervals: Sequence[tuple[float, float]], limit_s: float, now: flo
             least = middle
         else:
             most = middle
-    return most if most - least < 1e-3 and most == limit_s else least
+    return least

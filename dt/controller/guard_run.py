@@ -28,6 +28,10 @@ class Run:
         longest_s = 0.0 if output is None else output.max_on_s
         return (self.started_at_s or 0.0) + min(self.order.on_s, longest_s)
 
+    def on_for_s(self, now: float) -> float:
+        """Return for how long it has been on (monotonic); 0 before its start."""
+        return 0.0 if self.started_at_s is None else now - self.started_at_s
+
     def ended(self, outcome: str, why: str, on_s: float | None) -> Ended:
         """Return how it ended; `on_s` is None where nobody could measure it."""
         return Ended(
@@ -60,13 +64,13 @@ def state_of(
     output: OutputConfig, run: Run | None, now: float, off_for_s: float, *, is_unsafe: bool
 ) -> dict[str, object]:
     """Return what is said of an output: on, level, action, seconds on and of pause left."""
-    started_at_s = None if run is None else run.started_at_s
+    is_on = run is not None and run.started_at_s is not None
     return {
         "desired": run is not None,
         "level": run.level if run is not None else 0.0,
-        "on": started_at_s is not None or is_unsafe,
+        "on": is_on or is_unsafe,
         "action_id": run.order.action_id if run is not None else None,
-        "on_s": 0.0 if started_at_s is None else round(now - started_at_s, 3),
+        "on_s": round(run.on_for_s(now), 3) if run is not None else 0.0,
         "off_for_s": None if math.isinf(off_for_s) else round(off_for_s, 3),
         "pause_left_s": max(0.0, round(output.pause_s - off_for_s, 3)),
         "max_on_s": output.max_on_s,

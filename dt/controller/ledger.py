@@ -287,7 +287,10 @@ class Ledger:
 
     def _last_mark(self) -> TimeMark | None:
         row = self._db.execute(sql.MARK).fetchone()
-        return None if row is None else TimeMark(**{**dict(row), "synced": bool(row["synced"])})
+        if row is None:
+            return None
+        mark = dict(row)
+        return TimeMark(**mark | {"synced": bool(mark["synced"])})
 
     def _recover(self) -> None:
         """Close the runs that a crash left open: charged in full, ended now."""

@@ -174,6 +174,13 @@ def test_s01_a_run_is_over_as_ordered_or_at_the_longest(config: GuardConfig) -> 
     assert Run(order=_ORDER, level=1.0).ends_at_s(pump) == 10.0
 
 
+def test_s01_a_run_has_been_on_since_its_start() -> None:
+    """Before that not at all."""
+    assert Run(order=_ORDER, level=1.0, started_at_s=100.0).on_for_s(104.5) == 4.5
+    assert Run(order=_ORDER, level=1.0, started_at_s=0.0).on_for_s(104.5) == 104.5
+    assert Run(order=_ORDER, level=1.0).on_for_s(104.5) == 0.0
+
+
 def test_s06_the_most_of_a_run_is_what_it_is_at_or_will_be() -> None:
     """Whichever is more."""
     assert Run(order=_ORDER, level=0.3, driven=0.7).most == 0.7
@@ -292,3 +299,4 @@ def test_s01_what_is_left_of_a_day_fills_every_24_h_to_the_limit(
 
     assert found == pytest.approx(left_s, abs=1e-6)
     assert found <= left_s
+    assert (found == 64_800.0) is (left_s == 64_800.0)

@@ -324,6 +324,16 @@ def test_s01_a_lamp_may_be_on_for_its_whole_day_and_no_longer(books: Books) -> N
     assert ledger.charge(_order("b", _LAMP, 28_800.0009), _LAMP, None, None) is None
 
 
+@pytest.mark.parametrize(("on_s", "is_denied"), [(10.0, False), (10.001, False), (10.0011, True)])
+def test_s01_rounding_is_no_time(books: Books, on_s: float, is_denied: bool) -> None:
+    """A thousandth of a second, exactly."""
+    short = replace(_LAMP, max_on_s_per_day=10.0)
+
+    denial = books.open().charge(_order("a", short, on_s), short, None, None)
+
+    assert (denial is not None) is is_denied
+
+
 def test_s01_a_lamp_s_day_is_any_24_h(books: Books) -> None:
     """A run may follow what leaves the window while it lasts."""
     ledger = books.open()
@@ -358,8 +368,8 @@ def test_s01_a_run_that_nobody_measured_counts_as_ordered_and_until_now(books: B
 def test_s01_an_output_that_may_be_on_all_day_is_not_counted(books: Books) -> None:
     """Also where its books say more than a day: a crash closes runs at its own time."""
     ledger = books.open()
-    for name in ("a", "b"):
-        assert ledger.charge(_order(name, _FAN, 86_400.0), _FAN, None, None) is None
+    for name in ("a", "b", "c"):
+        assert ledger.charge(_order(name, _FAN, 50_000.0), _FAN, None, None) is None
 
     assert ledger.on_left_s(_FAN) == _DAY_S
 
@@ -410,6 +420,15 @@ def test_s03_only_a_measured_clean_end_pays_back(
     assert (row["kept_ml"], row["charged_ml"]) == (kept_ml, 2 * ordered_s)
     assert (row["was_on"], row["measured_s"]) == (int(ended.get("was_on", True)), ended["on_s"])
     assert ledger.spent_ml("basil") == kept_ml
+
+
+@pytest.mark.parametrize(("on_s", "kept_ml"), [(10.0, 30.0), (9.5, 19.0), (10.5, 21.0)])
+def test_s03_a_dose_that_ended_on_time_costs_what_was_charged(books: Books, on_s: float, kept_ml: float) -> None:
+    """Also where a person has measured another flow meanwhile."""
+    ledger = books.open()
+    ledger.charge(_order(), replace(_PUMP, flow_ml_s=3.0), None, None)
+
+    assert ledger.settle(_end(on_s=on_s), _PUMP)["kept_ml"] == kept_ml
 
 
 def test_s13_a_refusal_is_written_down_and_its_action_never_runs(books: Books) -> None:
