@@ -3,12 +3,15 @@
 
 Works in a temporary copy. Prints a table; writes build/figures/mutation.json and notes/mutation.md, where every mutant
 that no test noticed stands with the reason why it weakens no invariant (scripts/mutation_reasons.toml, by function and
-changed line). Returns 1 when one has no reason, or when less than 95 % were noticed.
+changed line). Returns 1 when one has no reason, or when less than 95 % were noticed. In every file two changes that
+change nothing are made too: where a test fails by these, tests fail for another reason than the change, and nothing is
+told.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import json
 import os
@@ -45,6 +48,8 @@ _PYTEST = (
     "-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception", "-W", "default", "-n", "0",
     "-m", "not slow and not integration",
 )  # fmt: skip
+_CONTROL = "changes_nothing = 1"
+_CONTROLS_EACH = 2  # of an assignment mutmut makes two: its number one higher, and None
 _NOTICED = frozenset({"killed", "timeout", "segfault"})
 _MADE = "<!-- Made by scripts/mutate.py (make mutate) with the reasons of scripts/mutation_reasons.toml. -->"
 
@@ -80,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="plant-twin-mutate-", dir=_memory()) as name:
         _copy(Path(name))
+        print(f"{', '.join(MUTATED)}: some minutes, log in {name}/mutmut.log", file=sys.stderr)
         mutants = _run(Path(name), chosen.children, chosen.only)
     reasons = reasons_of(REASONS.read_text("utf-8"))
     for line in table(mutants):
@@ -109,6 +115,16 @@ def function_of(name: str) -> str:
     path = module.removeprefix("dt.controller.").replace(".", "/")
     function = mangled.removeprefix("xǁ").replace("ǁ", ".") if "ǁ" in mangled else mangled.removeprefix("x_")
     return f"{'interlocks/__init__' if path == 'interlocks' else path}.py:{function}"
+
+
+def with_control(text: str) -> str:
+    """Return a module whose first function begins with an assignment that nothing needs."""
+    functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
+    first = min((one for one in functions if not one.decorator_list), key=lambda one: one.lineno)
+    start = first.body[1 if ast.get_docstring(first) and len(first.body) > 1 else 0]
+    lines = text.splitlines(keepends=True)
+    lines.insert(start.lineno - 1, " " * start.col_offset + _CONTROL + "\n")
+    return "".join(lines)
 
 
 def unexplained(mutants: Sequence[Mutant], reasons: Reasons) -> list[Mutant]:
@@ -190,9 +206,15 @@ def _copy(folder: Path) -> None:
         "timeout_multiplier": 5.0,
         "use_git_change_detection": False,
     }
+    for path in _mutated_in(folder):
+        path.write_text(with_control(path.read_text("utf-8")), encoding="utf-8")
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write("\n[tool.mutmut]\n")
         file.writelines(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+
+
+def _mutated_in(folder: Path) -> Iterator[Path]:
+    return (path for pattern in MUTATED for path in folder.glob(pattern))
 
 
 def _run(folder: Path, children: int, only: Sequence[str]) -> list[Mutant]:
@@ -213,8 +235,12 @@ def _run(folder: Path, children: int, only: Sequence[str]) -> list[Mutant]:
         print(log.read_text("utf-8", "replace")[-5000:], file=sys.stderr)
         raise SystemExit(f"mutmut ended with {done.returncode}")
     with contextlib.chdir(folder):
-        found = list(_mutants())
-    return [one for one in found if one.status != "not checked"] if only else found
+        found = [one for one in _mutants() if one.status != "not checked" or not only]
+    controls = [one for one in found if one.before == _CONTROL]
+    wanted = 0 if only else _CONTROLS_EACH * len(list(_mutated_in(folder)))
+    if len(controls) < wanted:
+        raise SystemExit(f"only {len(controls)} of {wanted} changes that change nothing let the tests pass")
+    return [one for one in found if one.before != _CONTROL]
 
 
 def _mutants() -> Iterator[Mutant]:

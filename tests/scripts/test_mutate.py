@@ -88,6 +88,16 @@ def _source(name: str, function: str) -> str:
     return " ".join(line.strip() for line in (ast.get_source_segment(text, found) or "").splitlines())
 
 
+def test_a_change_that_changes_nothing_is_put_into_the_first_function() -> None:
+    """Below its docstring; the code does what it did."""
+    text = 'class A:\n    def one(self) -> int:\n        """Say one."""\n        # a comment\n        return 1\n'
+
+    made = mutate.with_control(text)
+
+    assert made.splitlines()[-2:] == ["        changes_nothing = 1", "        return 1"]
+    assert mutate.with_control("def two() -> int:\n    return 2\n").splitlines()[1] == "    changes_nothing = 1"
+
+
 def test_what_is_mutated_and_what_tests_it_is_there() -> None:
     """A file that was renamed would no longer be mutated."""
     assert all(list(mutate.ROOT.glob(pattern)) for pattern in mutate.MUTATED)
