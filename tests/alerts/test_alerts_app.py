@@ -12,6 +12,7 @@ import requests
 
 from dt.alerts.app import AlertService, create_service
 from dt.alerts.desk import MOST_OPEN, AlertDesk
+from dt.alerts.log_watch import LogWatch
 from dt.communication.memory import Chaos, MemoryMessaging
 from dt.communication.messaging import MessagingService, Outgoing, Record
 from dt.communication.topics import Topics
@@ -384,11 +385,9 @@ def test_a_timer_that_runs_over_a_restart_runs_out(
     eventually(lambda: dealt_with(second))
     assert events(messaging) == []
     clock.advance(61)
-    eventually(lambda: events(messaging), "the timer opened the alert")
+    eventually(lambda: clock.advance(1) or events(messaging), "the timer opened the alert")
     tell(messaging, 61, active=False)
-    eventually(lambda: dealt_with(second))
-    clock.advance(61)
-    eventually(lambda: len(events(messaging)) == 2, "the timer resolved it")
+    eventually(lambda: clock.advance(1) or len(events(messaging)) == 2, "the timer resolved it")
 
     opened, resolved = events(messaging)
     assert (opened.state, opened.timestamp) == (AlertState.OPEN, NOON + 60)
@@ -434,13 +433,11 @@ def test_people_are_told_by_the_service_and_over_rest(
 
         second = start(messaging, notice_urls=urls)
         eventually(lambda: dealt_with(second))
-        clock.advance(30)
-        eventually(lambda: hook.taken, "the notice was sent")
+        eventually(lambda: clock.advance(1) or hook.taken, "the notice was sent")
         answer = requests.post(
             f"http://127.0.0.1:{second.port}/notices/test", headers={"Authorization": "Bearer test-token"}, timeout=20
         )
-        clock.advance(30)
-        eventually(lambda: waiting(second) == [0])
+        eventually(lambda: clock.advance(1) or waiting(second) == [0])
 
     assert answer.json() == {"addresses": [{"name": "json, NOTICE_URLS 1", "is_taken": True, "why": ""}]}
     assert [message["title"] for message in hook.taken] == ["Plant Twin: warning", "Plant Twin: test"]
@@ -539,6 +536,22 @@ def test_a_service_that_falls_silent_is_an_alert_until_it_is_heard_again(clock: 
         ("service_silent:collector", "resolved", "critical"),
     ]
     assert "has not been heard of for 65 s" in found[0].description
+
+
+def test_a_log_that_is_away_is_told_once_and_recorded_when_it_is_back(clock: ManualClock) -> None:
+    """No alert could be recorded meanwhile; the recorded ends are the ones that people were told."""
+    watch = LogWatch(clock)
+    told = []
+    for second in range(0, 600, 10):
+        told += watch.look(is_connected=second < 20)
+        clock.advance(10)
+
+    begun, ended = watch.look(is_connected=True)
+
+    assert told == [begun]
+    assert (begun.state, begun.timestamp, begun.severity) == (AlertState.OPEN, NOON + 140, Severity.CRITICAL)
+    assert (ended.state, ended.alert_id) == (AlertState.RESOLVED, begun.alert_id)
+    assert watch.look(is_connected=True) == []
 
 
 def test_a_machine_that_slept_misses_no_service(clock: ManualClock) -> None:
