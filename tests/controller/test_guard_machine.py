@@ -403,7 +403,7 @@ class GuardMachine(RuleBasedStateMachine):
 class TestGuardMachine(GuardMachine.TestCase):  # type: ignore[misc,name-defined]  # made by hypothesis
     """Every run of the suite."""
 
-    settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+    settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 
 
 @pytest.mark.slow
