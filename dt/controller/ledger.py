@@ -289,8 +289,9 @@ class Ledger:
         row = self._db.execute(sql.MARK).fetchone()
         if row is None:
             return None
-        mark = dict(row)
-        return TimeMark(**mark | {"synced": bool(mark["synced"])})
+        mark: dict[str, Any] = dict(row)
+        mark["synced"] = bool(mark["synced"])
+        return TimeMark(**mark)
 
     def _recover(self) -> None:
         """Close the runs that a crash left open: charged in full, ended now."""
