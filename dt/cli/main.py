@@ -21,6 +21,7 @@ COMMANDS = (
     "down",
     "status",
     "replay",
+    "simulate",
     "report",
     "timelapse",
     "backup",

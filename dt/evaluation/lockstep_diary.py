@@ -1,0 +1,27 @@
+"""What a lockstep run says on the log: alerts as they step, and the outcome of every command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dt.communication.messaging import Record
+from dt.communication.topics import Topics
+from dt.evaluation.lockstep import Lockstep
+from dt.utils.dataclasses import ActionResult, AlertEvent
+
+
+class Diary:
+    """Hears alerts and results, each with the true time at which it was heard."""
+
+    def __init__(self, run: Lockstep) -> None:
+        self._run = run
+        self.alerts: list[tuple[float, AlertEvent]] = []
+        self.results: list[tuple[float, ActionResult]] = []
+        run.messaging.subscribe([Topics.ALERTS], "diary_alerts", self._hear_alerts)
+        run.messaging.subscribe([Topics.ACTION_RESULTS], "diary_results", self._hear_results)
+
+    def _hear_alerts(self, records: Sequence[Record]) -> None:
+        self.alerts += [(self._run.now_s, AlertEvent.from_json(record.value or b"")) for record in records]
+
+    def _hear_results(self, records: Sequence[Record]) -> None:
+        self.results += [(self._run.now_s, ActionResult.from_json(record.value or b"")) for record in records]
