@@ -16,7 +16,6 @@ from dt.evaluation.judge_outputs import Output, budgets_of, outputs_of
 from dt.evaluation.lockstep import Lockstep
 from dt.plant.calibration import parse_calibration
 from dt.utils.dataclasses import ActionResult, Outcome, SensorData
-from dt.utils.quantities import Quantity
 from dt.utils.rig import pin_number
 
 _TICK_S = 0.3  # a step of the run while something is on, and a bit
@@ -205,11 +204,11 @@ class Judge:
 
     def _blame(self, invariant: str, output: Output, why: str) -> None:
         now_s = self._run.now_s
-        last = next((v for v in reversed(self.violations) if (v.invariant, v.what) == (invariant, output.actuator_id)), None)
+        last = next(
+            (v for v in reversed(self.violations) if (v.invariant, v.what) == (invariant, output.actuator_id)), None
+        )
         if last is None or now_s - last.timestamp > output.max_on_s:  # one run that does wrong is one violation
-            self.violations.append(
-                Violation(timestamp=now_s, invariant=invariant, what=output.actuator_id, why=why)
-            )
+            self.violations.append(Violation(timestamp=now_s, invariant=invariant, what=output.actuator_id, why=why))
 
 
 def _reservoirs_of(run: Lockstep) -> dict[str, float]:

@@ -23,7 +23,6 @@ from dt.evaluation.lockstep_clock import ChipClock, MachineClock
 from dt.evaluation.lockstep_collector import LockstepCollector
 from dt.evaluation.lockstep_control import RENEWS_EVERY_S, LockstepControl
 from dt.evaluation.lockstep_messaging import LockstepMessaging
-from dt.evaluation.lockstep_sensing import quick_sources
 from dt.evaluation.lockstep_services import LockstepServices
 from dt.simulator.board import BoxWire
 from dt.simulator.box import Box
@@ -224,6 +223,8 @@ class Lockstep:
 
     def _sources(self) -> list[SensorSource]:
         if not self.request.drivers:
+            from dt.collector.kinds.quick_chips import quick_sources  # which loads the drivers' modules
+
             return quick_sources(self.rig.sensors, self.wire, self.clock)
         return sensor_sources(self.rig.sensors, SimulatedHardware(self.wire, clock=self.clock))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dt.communication.messaging import MessagingService
+from dt.communication.topics import Topics
 from dt.communication.wire import Wire
 from dt.communication.wire_pins import WireFactory
 from dt.controller.app import ControllerService, create_service
@@ -14,7 +15,6 @@ from dt.controller.guard_pins import Pins
 from dt.controller.intake import Intake
 from dt.controller.output_watch import OutputWatch
 from dt.controller.rig_limits import guard_config
-from dt.communication.topics import Topics
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.rig import Rig

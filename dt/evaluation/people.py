@@ -142,4 +142,6 @@ def ensure_possible(deeds: Sequence[Deed], rig: Rig, spec: BoxSpec, path: object
         for name, names in known.items():
             if name in deed.fields and deed.fields[name] not in names:
                 listed = ", ".join(sorted(names)) or "none"
-                raise ConfigError(f"{path}:{deed.line}: {name}: {deed.fields[name]!r} is not in the rig; there are: {listed}")
+                raise ConfigError(
+                    f"{path}:{deed.line}: {name}: {deed.fields[name]!r} is not in the rig; there are: {listed}"
+                )

@@ -1,10 +1,10 @@
-"""Scenario files of `dt simulate`: what box, since when, what befalls it, and what people do; each row with its line."""
+"""Scenario files of `dt simulate`: what box, since when, what befalls it, what people do; each row with its line."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,10 @@ class LockstepScenario:
     rig: Path | None = None
     seed: int = 1
     start_s: float = DEFAULT_START_S
-    weather: WeatherSpec | Replay = WeatherSpec()
+    weather: WeatherSpec | Replay = field(default_factory=WeatherSpec)
     reads_every_s: float = 300.0
     air_every_s: float = 300.0
-    faults: Scenario = Scenario()
+    faults: Scenario = field(default_factory=Scenario)
     deeds: tuple[Deed, ...] = ()
 
 
@@ -218,7 +218,9 @@ def _instant(name: str, value: object, start_s: float) -> float:
         try:
             at = datetime.fromisoformat(at).timestamp()
         except ValueError:
-            raise MessageError(name, f"must be a span from the start on, such as 2h, or a time, not {value!r}") from None
+            raise MessageError(
+                name, f"must be a span from the start on, such as 2h, or a time, not {value!r}"
+            ) from None
     if isinstance(at, bool) or not isinstance(at, int | float) or at < start_s:
         raise MessageError(name, f"must not be before the start, and is {value!r}")
     return float(at)

@@ -30,7 +30,9 @@ Progress = Callable[[float, float], None]
 class Simulation(AbstractContextManager["Simulation"]):
     """A run with everybody who looks at it; `live` lets it pass."""
 
-    def __init__(self, scenario: LockstepScenario, rig: Rig, *, spec: BoxSpec | None = None, drivers: bool = False) -> None:
+    def __init__(
+        self, scenario: LockstepScenario, rig: Rig, *, spec: BoxSpec | None = None, drivers: bool = False
+    ) -> None:
         self.scenario = scenario
         self.spec = _spec(scenario, rig) if spec is None else spec
         ensure_possible(scenario.deeds, rig, self.spec, scenario.path)

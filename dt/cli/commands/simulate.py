@@ -21,7 +21,9 @@ _SHOWN = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own arguments."""
     parser.add_argument("--days", type=float, required=True, metavar="N", help="how many days pass in the box")
-    parser.add_argument("--scenario", type=Path, required=True, metavar="FILE", help="what box, weather, faults, people")
+    parser.add_argument(
+        "--scenario", type=Path, required=True, metavar="FILE", help="what box, weather, faults, people"
+    )
     parser.add_argument("--drivers", action="store_true", help="read by the genuine drivers, which sleep for real")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -1,12 +1,12 @@
-"""The collector's sensors on chips that answer at once: no driver sleeps, everything else is the collector's own.
+"""The sensors on simulated chips that answer at once, for lockstep runs: no driver sleeps, all else is their own.
 
 What a driver does between the bus and a number is repeated here in a few lines; plausibility, medians, doubts and the
-reading that is made of them are those of `dt/collector/kinds`.
+reading that is made of them are those of the kinds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -129,7 +129,7 @@ class QuickLight(LightSensor):
         return float(counts / counts_per_lux * DEFAULT_TIME / measurement_time)
 
 
-def quick_sources(descriptors: list[SensorDescriptor], wire: Wire, clock: Clock) -> list[SensorSource]:
+def quick_sources(descriptors: Sequence[SensorDescriptor], wire: Wire, clock: Clock) -> list[SensorSource]:
     """Return how each sensor is opened; pictures are left out, for nothing in the loop looks at them."""
     hardware = QuickHardware(wire, clock)
     return [
