@@ -52,6 +52,7 @@ class Judge:
         self.refusals: Counter[str] = Counter()
         self.checks: Counter[str] = Counter()
         self.granted: set[str] = set()
+        self.starts: list[tuple[float, str]] = []  # true time, actuator
         self.stopped_since_s: float | None = None
         self._commanded: dict[str, float] = {}
         self._said: dict[str, tuple[float, float]] = {}  # by plant: when and what the probe said last (m3/m3)
@@ -130,6 +131,7 @@ class Judge:
     def _begin(self, output: Output) -> None:
         now_s = self._run.now_s
         output.on_since_s = now_s
+        self.starts.append((now_s, output.actuator_id))
         rested_s = float("inf") if output.off_since_s is None else now_s - output.off_since_s
         self._require("S2", output, rested_s >= output.pause_s - _ROUNDING_S, f"was off for {rested_s:.1f} s only")
         self._require("S9", output, self.stopped_since_s is None, "starts under an emergency stop")

@@ -222,11 +222,13 @@ class Lockstep:
         self.messaging.drain()
 
     def _sources(self) -> list[SensorSource]:
+        """Return how each sensor is opened; nothing in the loop looks at pictures."""
+        sensors = [sensor for sensor in self.rig.sensors if sensor.data_type is not Quantity.CAMERA_IMAGE]
         if not self.request.drivers:
             from dt.collector.kinds.quick_chips import quick_sources  # which loads the drivers' modules
 
-            return quick_sources(self.rig.sensors, self.wire, self.clock)
-        return sensor_sources(self.rig.sensors, SimulatedHardware(self.wire, clock=self.clock))
+            return quick_sources(sensors, self.wire, self.clock)
+        return sensor_sources(sensors, SimulatedHardware(self.wire, clock=self.clock))
 
     def _announce(self) -> None:
         """Say in the registry what the database would say of the rig."""
@@ -240,16 +242,11 @@ class Lockstep:
 
 
 def _at_cadence(request: LockstepRequest) -> tuple[SensorDescriptor, ...]:
-    """Return the rig's sensors at the run's cadence, without cameras: nothing in the loop looks at pictures."""
+    """Return the rig's sensors at the run's cadence."""
+    air_s = max(request.reads_every_s, request.air_every_s)
     return tuple(
-        replace(
-            sensor,
-            read_interval=request.reads_every_s
-            if sensor.data_type is Quantity.SOIL_MOISTURE
-            else max(request.reads_every_s, request.air_every_s),
-        )
+        replace(sensor, read_interval=request.reads_every_s if sensor.data_type is Quantity.SOIL_MOISTURE else air_s)
         for sensor in request.rig.sensors
-        if sensor.data_type is not Quantity.CAMERA_IMAGE
     )
 
 

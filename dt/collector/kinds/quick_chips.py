@@ -20,7 +20,6 @@ from dt.collector.sensor_turn import SensorSource
 from dt.communication.wire import Wire
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import SensorDescriptor
-from dt.utils.quantities import Quantity
 
 _MOISTURE, _TEMPERATURE = b"\x0f\x10", b"\x00\x04"  # module and register of the seesaw's soil firmware
 _GARBAGE_COUNTS, _MOST_COUNTS, _TRIES = 0xFFFF, 4095, 5  # adafruit_seesaw reads up to five times what is above 4095
@@ -130,13 +129,9 @@ class QuickLight(LightSensor):
 
 
 def quick_sources(descriptors: Sequence[SensorDescriptor], wire: Wire, clock: Clock) -> list[SensorSource]:
-    """Return how each sensor is opened; pictures are left out, for nothing in the loop looks at them."""
+    """Return how each sensor is opened."""
     hardware = QuickHardware(wire, clock)
-    return [
-        SensorSource(descriptor=one, open=_opener(one, hardware, wire), lane=one.sensor_id)
-        for one in descriptors
-        if one.data_type is not Quantity.CAMERA_IMAGE
-    ]
+    return [SensorSource(descriptor=one, open=_opener(one, hardware, wire), lane=one.sensor_id) for one in descriptors]
 
 
 def _opener(descriptor: SensorDescriptor, hardware: Hardware, wire: Wire) -> Callable[[], Sensor]:
