@@ -13,21 +13,14 @@ from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.process import run_process
 from dt.communication.topics import Topics
-from dt.controller.control_loop import ControlLoop
-from dt.controller.gate import Gate
+from dt.controller.condition_desk import ConditionRounds
+from dt.controller.core import ControllerCore
 from dt.controller.guard_client import GuardLink
 from dt.controller.intake import Intake
-from dt.controller.kinds import make_actuators
-from dt.controller.kinds.pump import Pump
-from dt.controller.moisture import MoistureBook
 from dt.controller.opening import open_guard_process
-from dt.controller.output_watch import OutputRounds, OutputWatch
-from dt.controller.policies.recommendation import RecommendationPolicy
-from dt.controller.records import Decisions, PlantBook, see_registry
+from dt.controller.records import see_registry
 from dt.controller.rest import add_pages
-from dt.controller.results import ResultBook
 from dt.controller.rig_limits import guard_config, guard_folder, write_guard_config
-from dt.controller.stop_button import StopButton
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.exceptions import DTError
@@ -67,33 +60,18 @@ class ControllerService(Service):
         self._prepare_guard = prepare_guard
         self._close_guard = close_guard
         self.guard = guard
-        self.actuators = make_actuators(rig)
-        self.plants = PlantBook(rig.plants)
-        self.moisture = MoistureBook(clock)
-        self.decisions = Decisions(settings.data_dir / "controller" / "decisions.json", clock)
-        self.results = ResultBook(messaging, clock)
-        self.gate = Gate(
-            actuators=self.actuators, guard=guard, moisture=self.moisture, plants=self.plants,
-            decisions=self.decisions, results=self.results, clock=clock,
-        )  # fmt: skip
-        self.policy = RecommendationPolicy(
-            pumps={name: one for name, one in self.actuators.items() if isinstance(one, Pump)},
-            is_granted=lambda actuator_id: self.decisions.grant_of(actuator_id) is not None,
-            is_enabled=lambda plant_id: bool(self.decisions.policy_of(plant_id)["enabled"]),
-            submit=self.gate.submit,
-            recommend=self.gate.recommend,
-            clock=clock,
-        )
-        self.stop_button = StopButton(guard)
-        self.loop = ControlLoop(
-            guard=guard,
-            stop_button=self.stop_button,
-            gate=self.gate,
-            policy=self.policy,
-            results=self.results,
-            clock=clock,
+        config = guard_config(rig, guard_folder(settings))
+        self.core = ControllerCore(
+            rig=rig, config=config, data_dir=settings.data_dir, messaging=messaging, clock=clock, guard=guard,
             ensure_guard=ensure_guard,
-        )
+        )  # fmt: skip
+        self.actuators = self.core.actuators
+        self.plants = self.core.plants
+        self.decisions = self.core.decisions
+        self.results = self.core.results
+        self.gate = self.core.gate
+        self.stop_button = self.core.stop_button
+        self.loop = self.core.loop
         self._stop_event = threading.Event()
         self._subscriptions: list[Subscription] = []
         self._results_waiting = Gauge(
@@ -117,9 +95,7 @@ class ControllerService(Service):
         server = server_for(app, self._settings, self._settings.flask_controller_url)
         server.start()
         self.port = server.port
-        watch = OutputWatch(self.actuators, self.clock)
-        rounds = OutputRounds(watch, lambda: self.loop.status, self._messaging, self.clock)
-        self.closing("output watch", rounds.start())
+        self.closing("conditions", ConditionRounds(self.core.tell, self.clock).start())
         self.closing("health", HealthBeat(self, self._messaging, self.clock).start())
         self.closing("REST", server.stop)
 
@@ -149,10 +125,7 @@ class ControllerService(Service):
         self.closing("control loop", end)
 
     def _start_intake(self, token: str) -> None:
-        intake = Intake(
-            messaging=self._messaging, gate=self.gate, moisture=self.moisture, policy=self.policy, plants=self.plants,
-            token=token,
-        )  # fmt: skip
+        intake = Intake(messaging=self._messaging, core=self.core, token=token)
         self._subscriptions = intake.subscribe(NAME)
         threading.Thread(target=self._read_registry, name="registry", daemon=True).start()
 
@@ -183,13 +156,13 @@ def create_service(
 ) -> ControllerService:
     """Assemble the controller; without a guard of the caller's own it finds or starts a guard process."""
     rig = load_rig(settings.rig_file)
-    if guard is not None:
-        return ControllerService(
-            settings=settings, messaging=messaging, clock=clock, rig=rig, guard=guard, prepare_guard=None,
-            ensure_guard=None, close_guard=guard.close,
-        )  # fmt: skip
     folder = guard_folder(settings)
     config = guard_config(rig, folder)
+    if guard is not None:
+        return ControllerService(
+            settings=settings, messaging=messaging, clock=clock, rig=rig, guard=guard,
+            prepare_guard=None, ensure_guard=None, close_guard=guard.close,
+        )  # fmt: skip
     client, spawned = open_guard_process(settings, folder)
 
     def close_guard() -> None:

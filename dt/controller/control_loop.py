@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from dt.controller.gate import Gate
 from dt.controller.guard_client import GuardLink
 from dt.controller.guard_types import GuardUnreachableError
-from dt.controller.policies.recommendation import RecommendationPolicy
 from dt.controller.results import ResultBook
 from dt.controller.stop_button import StopButton
 from dt.utils.clock import Clock
@@ -23,6 +22,14 @@ _OFF_WITHIN_S = 1.0
 log = get_logger(__name__)
 
 
+class Stepping(Protocol):
+    """What the loop steps: a policy by the states of the outputs, a watch by the guard's whole status."""
+
+    def step(self, status: Mapping[str, Any], /) -> None:
+        """Do what is due; never wait."""
+        ...
+
+
 class ControlLoop:
     """`step` once every 100 ms; a loop that hangs loses the lease, and with it every output."""
 
@@ -32,15 +39,17 @@ class ControlLoop:
         guard: GuardLink,
         stop_button: StopButton,
         gate: Gate,
-        policy: RecommendationPolicy,
+        policies: Sequence[Stepping],
         results: ResultBook,
         clock: Clock,
+        watches: Sequence[Stepping] = (),
         ensure_guard: Callable[[], None] | None = None,
     ) -> None:
         self._guard = guard
         self._stop_button = stop_button
         self._gate = gate
-        self._policy = policy
+        self._policies = policies
+        self._watches = watches
         self._results = results
         self._clock = clock
         self._ensure_guard = ensure_guard
@@ -60,11 +69,16 @@ class ControlLoop:
             self._clock.wait(stop, STEP_S)
 
     def step(self) -> None:
-        """Renew, publish, decide."""
+        """Renew, publish, watch, decide."""
         self.renew()
-        if self.status is not None and self.status["denial"] is None:  # else another controller holds the lease
-            with self._guard.while_waiting(self.renew):
-                self._policy.step(self.status["outputs"])
+        if self.status is None or self.status["denial"] is not None:  # away, or another controller holds the lease
+            return
+        with self._guard.while_waiting(self.renew):
+            for watch in self._watches:
+                watch.step(self.status)
+            for policy in self._policies:
+                if self.status is not None:
+                    policy.step(self.status["outputs"])
 
     def renew(self) -> None:
         """Prolong the lease and take what ended since; also called while an order waits for the disk."""

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dt.controller.guard_client import GuardLink
 from dt.controller.guard_types import MAX_NOTE_CHARS, Answer, Denial, GuardUnreachableError, Order
-from dt.controller.interlocks import first_refusal
+from dt.controller.interlocks import first_refusal, refusal_of_level, refusals
 from dt.controller.kinds.base_actuator import BaseActuator
-from dt.controller.moisture import MoistureBook
-from dt.controller.records import Decisions, PlantBook
 from dt.controller.results import ResultBook, result_of, result_of_entry
 from dt.controller.situation import Situation
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import ActionCommand, ActionResult, Command, Outcome, Refusal
 from dt.utils.exceptions import MessageError
+from dt.utils.ids import new_correlation_id
 from dt.utils.logger import get_logger
 
 _START_WITHIN_S = 3.0
+_REFUSED_LEVEL_EVERY_S = 600.0
+
+Observe = Callable[[ActionCommand, BaseActuator, float], Situation]
+"""Return everything that the interlocks look at; raises GuardUnreachableError."""
 
 log = get_logger(__name__)
 
@@ -34,21 +36,20 @@ class Gate:
         *,
         actuators: Mapping[str, BaseActuator],
         guard: GuardLink,
-        moisture: MoistureBook,
-        plants: PlantBook,
-        decisions: Decisions,
         results: ResultBook,
+        observe: Observe,
         clock: Clock,
+        ended: Callable[[ActionResult], None] = lambda _result: None,
     ) -> None:
         self._actuators = actuators
         self._guard = guard
-        self._moisture = moisture
-        self._plants = plants
-        self._decisions = decisions
         self._results = results
         self._clock = clock
+        self._observe = observe
+        self._ended = ended
         self._lock = threading.Lock()
         self._running: set[str] = set()
+        self._trim_again_s: dict[str, float] = {}
 
     def submit(self, command: ActionCommand) -> ActionResult | None:
         """Return a command's outcome, or None when it was accepted and runs; the same `action_id` runs once.
@@ -81,6 +82,37 @@ class Gate:
             log.warning("a recommendation is not in the ledger: %s", error)
         return self._results.add(result)
 
+    def trim(self, actuator_id: str, level: float, by: str) -> None:
+        """Give a run another level; what the guard refuses is recorded, at most once in ten minutes."""
+        try:
+            answer = self._guard.adjust(actuator_id, level)
+        except GuardUnreachableError as error:
+            log.warning("%s keeps its level: %s", actuator_id, error)
+            return
+        now_s = self._clock.monotonic()
+        if answer.denial is None or now_s < self._trim_again_s.get(actuator_id, 0.0):
+            return
+        self._trim_again_s[actuator_id] = now_s + _REFUSED_LEVEL_EVERY_S
+        now = self._clock.wall()
+        plant_id = self._actuators[actuator_id].descriptor.plant_id
+        command = ActionCommand(
+            action_id=new_correlation_id(now), actuator_id=actuator_id, plant_id=plant_id, command=Command.LEVEL,
+            level=level, issuer=by, timestamp=now, correlation_id=new_correlation_id(now),
+        )  # fmt: skip
+        self._close(self._refuse(command, 0.0, 0.0, _refusal(answer.denial)))
+
+    def end(self, actuator_id: str, why: str) -> None:
+        """End a run; while the guard is away its parent has done so."""
+        try:
+            self._guard.off(actuator_id, why)
+        except GuardUnreachableError as error:
+            log.warning("%s could not be switched off; the guard's parent does it: %s", actuator_id, error)
+
+    def refusals_of(self, command: ActionCommand) -> list[Refusal]:
+        """Return everything that would be refused of a command now, unrecorded. Raises GuardUnreachableError."""
+        actuator = self.actuator_of(command)
+        return refusals(self._observe(command, actuator, actuator.on_seconds(command)))
+
     def take_ended(self, entries: list[dict[str, Any]]) -> None:
         """Publish the runs that the guard says ended."""
         for entry in entries:
@@ -88,7 +120,7 @@ class Gate:
             if self._results.get(action_id) is not None:
                 continue
             try:
-                self._close(result_of_entry(entry))
+                self._ended(self._close(result_of_entry(entry)))
             except (MessageError, ValueError) as error:
                 log.warning("the ledger's entry %s is no action: %s", action_id, error)
                 self._results.skip(action_id)
@@ -110,46 +142,29 @@ class Gate:
         try:
             if command.command is Command.OFF:
                 return self._switch_off(command)
-            situation = self.situation(command, actuator, on_s)
+            situation = self._observe(command, actuator, on_s)
+            if command.command is Command.LEVEL and situation.is_on:
+                return self._change_level(command, situation)
             refusal = first_refusal(situation)
             if refusal is not None:
                 return self._refuse(command, on_s, situation.age_s, refusal)
-            answer = self._guard.run(self._order(command, on_s, situation.age_s))
+            order = self._order(command, on_s, situation.age_s, actuator.level_of(command))
+            answer = self._guard.run(order)
         except GuardUnreachableError as error:
             refusal = Refusal(invariant="S11", why=f"the guard does not answer: {error}")
             return result_of(command, Outcome.FAILED, self._clock.wall(), refusal=refusal)
         return self._outcome(command, answer)
 
-    def situation(self, command: ActionCommand, actuator: BaseActuator, on_s: float) -> Situation:
-        """Return everything that the interlocks look at; raises GuardUnreachableError."""
-        status = self._guard.status()
-        state = status["outputs"].get(actuator.actuator_id)
-        if state is None:
-            msg = f"it was started with another rig and does not know {actuator.actuator_id}; restart it"
-            raise GuardUnreachableError(msg)
-        budget = self._guard.budget(actuator.actuator_id)
-        plant_id = actuator.descriptor.plant_id
-        plant = self._plants.get(plant_id)
-        return Situation(
-            command=command,
-            age_s=self._clock.wall() - command.timestamp,
-            on_s=on_s,
-            dose_ml=actuator.delivered_ml(on_s),
-            max_on_s=actuator.output.max_on_s,
-            pause_s=actuator.output.pause_s,
-            pause_left_s=float(state["pause_left_s"]),
-            is_on=bool(state["on"] or state["desired"]),
-            stopped_by=status["stopped_by"],
-            is_granted=self._is_granted(actuator),
-            spent_ml=budget["spent_ml"] or 0.0,
-            budget_ml=budget["budget_ml"],
-            reservoir_left_ml=budget["reservoir_left_ml"],
-            moisture=self._moisture.estimate(plant_id or "", _since_s(state)),
-            moisture_high=plant.limits.soil_moisture_high if plant is not None else None,
-        )
-
-    def _is_granted(self, actuator: BaseActuator) -> bool:
-        return self._decisions.grant_of(actuator.actuator_id) is not None
+    def _change_level(self, command: ActionCommand, situation: Situation) -> ActionResult:
+        """Dim what is on: its run goes on as long as it was ordered."""
+        refusal = refusal_of_level(situation)
+        if refusal is None:
+            answer = self._guard.adjust(command.actuator_id, command.level or 0.0)
+            refusal = None if answer.denial is None else _refusal(answer.denial)
+        if refusal is not None:
+            return self._refuse(command, 0.0, situation.age_s, refusal)
+        self._guard.record(self._order(command, 0.0, 0.0), Outcome.DONE, f"level {command.level or 0.0:g}")
+        return result_of(command, Outcome.DONE, self._clock.wall())
 
     def _switch_off(self, command: ActionCommand) -> ActionResult:
         self._guard.off(command.actuator_id, f"switched off by {command.issuer}")
@@ -171,7 +186,7 @@ class Gate:
         outcome = Outcome.EXPIRED if answer.denial.invariant == "S10" else Outcome.REFUSED
         return result_of(command, outcome, self._clock.wall(), refusal=_refusal(answer.denial))
 
-    def _order(self, command: ActionCommand, on_s: float, age_s: float) -> Order:
+    def _order(self, command: ActionCommand, on_s: float, age_s: float, level: float = 1.0) -> Order:
         now = self._clock.monotonic()
         return Order(
             action_id=command.action_id,
@@ -180,6 +195,7 @@ class Gate:
             issued_at_s=now - max(0.0, age_s),
             start_by_s=now + _START_WITHIN_S,
             note=command.to_json().decode(),
+            level=level,
         )
 
     def _close(self, result: ActionResult) -> ActionResult:
@@ -196,11 +212,6 @@ def _require_short(command: ActionCommand) -> None:
     length = len(command.to_json().decode())
     if length > MAX_NOTE_CHARS:
         raise MessageError("$", f"a command has at most {MAX_NOTE_CHARS} characters, not {length}")
-
-
-def _since_s(state: Mapping[str, Any]) -> float:
-    """Return how long ago an output was on, in seconds."""
-    return math.inf if state["off_for_s"] is None else float(state["off_for_s"])
 
 
 def _refusal(denial: Denial) -> Refusal:

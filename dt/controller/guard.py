@@ -6,25 +6,27 @@ every other method just notes a wish and returns at once. All durations are mono
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-from dt.controller.guard_types import COMMAND_LIFE_S, Denial, Ended, GuardClock, GuardConfig, Order, OutputConfig
+from dt.controller.guard_load import why_not_at
+from dt.controller.guard_run import Run, state_of, why_on_time, why_pause
+from dt.controller.guard_types import (
+    COMMAND_LIFE_S,
+    Denial,
+    Ended,
+    GuardClock,
+    GuardConfig,
+    Order,
+    OutputConfig,
+    denial,
+)
 
-SetPin = Callable[[str, bool], None]
-"""Drive the output of an actuator on (True) or to its safe state (False); raises OSError when it cannot."""
+SetPin = Callable[[str, float], None]
+"""Drive the output of an actuator to a level, 0 (its safe state) to 1; raises OSError when it cannot."""
 
 TICK_S = 0.05
 _NOT_RENEWED = "S11: the lease was not renewed"
-
-
-@dataclass(slots=True, kw_only=True)
-class _Run:
-    order: Order
-    started_at_s: float | None = None
-    stop_why: str | None = None
 
 
 class Guard:
@@ -45,7 +47,7 @@ class Guard:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._quiet = threading.Event()
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Run] = {}
         self._unsafe: set[str] = set()
         self._lease: tuple[str, float] | None = None
         self._stopped_by = stopped_by
@@ -54,7 +56,7 @@ class Guard:
         now = clock.monotonic()
         self._off_at = {actuator_id: now - ago_s for actuator_id, ago_s in (ended_ago_s or {}).items()}
         for output in config.outputs:
-            set_pin(output.actuator_id, False)
+            set_pin(output.actuator_id, 0.0)
 
     # -- wishes: from any thread, never blocking on disk or pin -------------------------------------------------
 
@@ -65,7 +67,7 @@ class Guard:
             if self._lease_left_s(now) <= 0:
                 self._end_runs(_NOT_RENEWED)  # a late renewal, or another owner's, revives nothing
             elif self._lease is not None and self._lease[0] != owner:
-                return _denial("S11", f"the lease is held by {self._lease[0]}", self._lease_left_s(now), 0.0)
+                return self._why_no_lease(owner, now)
             self._lease = (owner, now + self._config.lease_s)
             return None
 
@@ -84,12 +86,21 @@ class Guard:
     def start(self, order: Order, owner: str) -> Denial | None:
         """Make a charged order due at the next tick, if it still may start."""
         with self._lock:
-            denial = self._why_not(order, owner, self._clock.monotonic())
-            if denial is None:
-                self._runs[order.actuator_id] = _Run(order=order)
+            why_not = self._why_not(order, owner, self._clock.monotonic())
+            if why_not is None:
+                self._runs[order.actuator_id] = Run(order=order, level=order.level)
                 self._quiet.clear()
         self._wake.set()
-        return denial
+        return why_not
+
+    def adjust(self, actuator_id: str, level: float, owner: str) -> Denial | None:
+        """Give the run of an output another level at the next tick; at 0 the run goes on with its pin at 0."""
+        with self._lock:
+            why_not = self._why_not_adjust(actuator_id, level, owner, self._clock.monotonic())
+            if why_not is None:
+                self._runs[actuator_id].level = level
+        self._wake.set()
+        return why_not
 
     def off(self, actuator_id: str, why: str) -> bool:
         """End the run of an output at the next tick; False when none was running."""
@@ -137,7 +148,7 @@ class Guard:
         """Block until the next instant at which `tick` has something to do, at most `longest_s`."""
         with self._lock:
             now = self._clock.monotonic()
-            ends = [self._ends_at(run) - now for run in self._runs.values() if run.started_at_s is not None]
+            ends = [self._ends_at_s(run) - now for run in self._runs.values() if run.started_at_s is not None]
         self._wake.wait(max(0.0, min([longest_s, *ends])))
 
     # -- what it is like ----------------------------------------------------------------------------------------
@@ -162,10 +173,16 @@ class Guard:
         return self._quiet.wait(timeout_s) and self.is_quiet()
 
     def outputs(self) -> dict[str, dict[str, object]]:
-        """Return every output's state: on, action, seconds on and of pause left."""
+        """Return every output's state: on, level, action, seconds on and of pause left."""
         with self._lock:
             now = self._clock.monotonic()
-            return {output.actuator_id: self._output_state(output, now) for output in self._config.outputs}
+            return {output.actuator_id: self._state(output, now) for output in self._config.outputs}
+
+    def driven(self) -> dict[str, float]:
+        """Return the level that every output was driven to; full for one that could not be driven."""
+        with self._lock:
+            now = {name: run.driven for name, run in self._runs.items()} | dict.fromkeys(self._unsafe, 1.0)
+            return {output.actuator_id: now.get(output.actuator_id, 0.0) for output in self._config.outputs}
 
     def has_unsafe(self) -> bool:
         """True while an output could not be driven to its safe state."""
@@ -182,41 +199,52 @@ class Guard:
     def _why_not(self, order: Order, owner: str, now: float) -> Denial | None:
         output = self._config.output(order.actuator_id)
         if output is None:
-            return _denial("S1", f"there is no output {order.actuator_id}")
-        return self._why_nothing(order, owner, now) or self._why_not_this(order, output, now)
+            return denial("S1", f"there is no output {order.actuator_id}")
+        return (
+            self._why_stopped()
+            or _why_expired(order, now)
+            or self._why_no_lease(owner, now)
+            or why_on_time(order, output)
+            or self._why_busy(output)
+            or why_pause(output, self._off_for_s(output, now))
+            or why_not_at(self._config, output, order.level, self._levels())
+        )
 
-    def _why_nothing(self, order: Order, owner: str, now: float) -> Denial | None:
-        """Return what keeps every output off."""
+    def _why_not_adjust(self, actuator_id: str, level: float, owner: str, now: float) -> Denial | None:
+        output, run = self._config.output(actuator_id), self._runs.get(actuator_id)
+        why_nothing = self._why_stopped() or self._why_no_lease(owner, now)
+        if why_nothing is not None:
+            return why_nothing
+        if output is None or run is None or run.stop_why is not None:
+            return denial("S1", f"{actuator_id} does not run: its level begins with an order")
+        others = {} if level <= run.level else self._levels()  # less breaks nothing
+        return why_not_at(self._config, output, level, others)
+
+    def _why_stopped(self) -> Denial | None:
         if self._closing:
-            return _denial("S10", "the guard is stopping")
+            return denial("S10", "the guard is stopping")
         if self._stopped_by is not None:
-            return _denial("S9", f"emergency stop by {self._stopped_by}")
-        age_s = now - order.issued_at_s
-        if age_s > COMMAND_LIFE_S or now > order.start_by_s:
-            return _denial("S10", "the command has expired", age_s, COMMAND_LIFE_S)
-        if self._lease_left_s(now) <= 0:
-            left_s = round(self._lease_left_s(now), 3)
-            return Denial(invariant="S11", why="nobody holds the lease", value=left_s, limit=0.0, margin=left_s)
-        if self._lease is not None and self._lease[0] != owner:
-            return _denial("S11", f"the lease is held by {self._lease[0]}", self._lease_left_s(now), 0.0)
+            return denial("S9", f"emergency stop by {self._stopped_by}")
         return None
 
-    def _why_not_this(self, order: Order, output: OutputConfig, now: float) -> Denial | None:
-        """Return what keeps this output off."""
-        if not 0 < order.on_s <= output.max_on_s:
-            return _denial("S1", "longer than the output may be on", order.on_s, output.max_on_s)
-        if order.actuator_id in self._runs or order.actuator_id in self._unsafe:
-            return Denial(
-                invariant="S2", why="the output is on", value=0.0, limit=output.pause_s, margin=-output.pause_s
-            )
-        return self._why_pause(output, now)
+    def _why_no_lease(self, owner: str, now: float) -> Denial | None:
+        left_s = self._lease_left_s(now)
+        if left_s <= 0:
+            left_s = round(left_s, 3)
+            return Denial(invariant="S11", why="nobody holds the lease", value=left_s, limit=0.0, margin=left_s)
+        if self._lease is not None and self._lease[0] != owner:
+            return denial("S11", f"the lease is held by {self._lease[0]}", left_s, 0.0)
+        return None
 
-    def _why_pause(self, output: OutputConfig, now: float) -> Denial | None:
-        off_for_s = now - self._off_at.get(output.actuator_id, float("-inf"))
-        if off_for_s >= output.pause_s:
-            return None
-        margin = off_for_s - output.pause_s
-        return Denial(invariant="S2", why="the pause is not over", value=off_for_s, limit=output.pause_s, margin=margin)
+    def _why_busy(self, output: OutputConfig) -> Denial | None:
+        if output.actuator_id in self._runs or output.actuator_id in self._unsafe:
+            pause_s = output.pause_s
+            return Denial(invariant="S2", why="the output is on", value=0.0, limit=pause_s, margin=-pause_s)
+        return None
+
+    def _levels(self) -> dict[str, float]:
+        """Return the most that every output may be at until the next tick; nothing for one that is safe."""
+        return {name: run.most for name, run in self._runs.items()} | dict.fromkeys(self._unsafe, 1.0)
 
     def _end_runs(self, why: str) -> None:
         for run in self._runs.values():
@@ -225,12 +253,13 @@ class Guard:
     def _lease_left_s(self, now: float) -> float:
         return 0.0 if self._lease is None else self._lease[1] - now
 
-    def _ends_at(self, run: _Run) -> float:
-        output = self._config.output(run.order.actuator_id)
-        longest_s = 0.0 if output is None else output.max_on_s
-        return (run.started_at_s or 0.0) + min(run.order.on_s, longest_s)
+    def _off_for_s(self, output: OutputConfig, now: float) -> float:
+        return now - self._off_at.get(output.actuator_id, float("-inf"))
 
-    def _step(self, run: _Run) -> Ended | None:
+    def _ends_at_s(self, run: Run) -> float:
+        return run.ends_at_s(self._config.output(run.order.actuator_id))
+
+    def _step(self, run: Run) -> Ended | None:
         now = self._clock.monotonic()
         stop_why = self._stop_why(run, now)
         if run.started_at_s is None:
@@ -238,14 +267,15 @@ class Guard:
                 return self._finish(run, "expired", "S10: expired before it could start", 0.0)
             if stop_why is not None:
                 return self._finish(run, "stopped", stop_why, 0.0)
-            return self._raise(run)
+            run.started_at_s = now
+            return self._drive(run)
         if stop_why is not None:
             return self._lower(run, "stopped", stop_why)
-        if now >= self._ends_at(run):
+        if now >= self._ends_at_s(run):
             return self._lower(run, "done", "its time is over")
-        return None
+        return self._drive(run) if run.level != run.driven else None
 
-    def _stop_why(self, run: _Run, now: float) -> str | None:
+    def _stop_why(self, run: Run, now: float) -> str | None:
         if self._closing:
             return "S10: the guard is stopping"
         if self._stopped_by is not None:
@@ -254,65 +284,51 @@ class Guard:
             return _NOT_RENEWED
         return run.stop_why
 
-    def _raise(self, run: _Run) -> Ended | None:
-        run.started_at_s = self._clock.monotonic()
+    def _drive(self, run: Run) -> Ended | None:
         try:
-            self._set_pin(run.order.actuator_id, True)
+            self._set_pin(run.order.actuator_id, run.level)
         except OSError as error:
-            self._unsafe.add(run.order.actuator_id)
-            self._retry_unsafe()
-            return self._finish(run, "failed", f"the pin could not be set: {error}", None)
+            return self._fail(run, error)
+        run.driven = run.level
         return None
 
-    def _lower(self, run: _Run, outcome: str, why: str) -> Ended:
+    def _lower(self, run: Run, outcome: str, why: str) -> Ended:
         try:
-            self._set_pin(run.order.actuator_id, False)
+            self._set_pin(run.order.actuator_id, 0.0)
         except OSError as error:
-            self._unsafe.add(run.order.actuator_id)
-            return self._finish(run, "failed", f"the pin could not be set: {error}", None)
+            return self._fail(run, error)
         return self._finish(run, outcome, why, self._clock.monotonic() - (run.started_at_s or 0.0))
 
-    def _finish(self, run: _Run, outcome: str, why: str, on_s: float | None) -> Ended:
+    def _fail(self, run: Run, error: OSError) -> Ended:
+        """End a run whose pin could not be set, at a level that nobody knows."""
+        self._unsafe.add(run.order.actuator_id)
+        self._retry_unsafe()
+        return self._finish(run, "failed", f"the pin could not be set: {error}", None)
+
+    def _finish(self, run: Run, outcome: str, why: str, on_s: float | None) -> Ended:
         actuator_id = run.order.actuator_id
-        was_on = run.started_at_s is not None
         del self._runs[actuator_id]
-        if was_on:
+        if run.started_at_s is not None:
             self._off_at[actuator_id] = self._clock.monotonic()
-        return Ended(
-            action_id=run.order.action_id,
-            actuator_id=actuator_id,
-            outcome=outcome,
-            why=why,
-            on_s=on_s,
-            clean=on_s is not None,
-            was_on=was_on,
-        )
+        return run.ended(outcome, why, on_s)
 
     def _retry_unsafe(self) -> None:
         for actuator_id in list(self._unsafe):
             try:
-                self._set_pin(actuator_id, False)
+                self._set_pin(actuator_id, 0.0)
             except OSError:
-                continue  # stays unsafe: refused in _why_not, and the process's parent watches the heartbeat
+                continue  # stays unsafe: refused in _why_busy, and the process's parent watches the heartbeat
             self._unsafe.discard(actuator_id)
             self._off_at[actuator_id] = self._clock.monotonic()
 
-    def _output_state(self, output: OutputConfig, now: float) -> dict[str, object]:
+    def _state(self, output: OutputConfig, now: float) -> dict[str, object]:
+        is_unsafe = output.actuator_id in self._unsafe
         run = self._runs.get(output.actuator_id)
-        is_on = run is not None and run.started_at_s is not None
-        off_for_s = now - self._off_at.get(output.actuator_id, float("-inf"))
-        return {
-            "desired": run is not None,
-            "on": is_on or output.actuator_id in self._unsafe,
-            "action_id": run.order.action_id if run is not None else None,
-            "on_s": round(now - (run.started_at_s or now), 3) if run is not None and is_on else 0.0,
-            "off_for_s": None if math.isinf(off_for_s) else round(off_for_s, 3),
-            "pause_left_s": max(0.0, round(output.pause_s - off_for_s, 3)) if off_for_s < output.pause_s else 0.0,
-            "max_on_s": output.max_on_s,
-            "pause_s": output.pause_s,
-        }
+        return state_of(output, run, now, self._off_for_s(output, now), is_unsafe=is_unsafe)
 
 
-def _denial(invariant: str, why: str, value: float | None = None, limit: float | None = None) -> Denial:
-    margin = None if value is None or limit is None else limit - value
-    return Denial(invariant=invariant, why=why, value=value, limit=limit, margin=margin)
+def _why_expired(order: Order, now: float) -> Denial | None:
+    age_s = now - order.issued_at_s
+    if age_s > COMMAND_LIFE_S or now > order.start_by_s:
+        return denial("S10", "the command has expired", age_s, COMMAND_LIFE_S)
+    return None

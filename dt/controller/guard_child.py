@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dt.controller.guard import Guard
+from dt.controller.guard_button import StopWatch
 from dt.controller.guard_clock import SystemGuardClock
 from dt.controller.guard_desk import GuardDesk
 from dt.controller.guard_pins import PinError, Pins
@@ -38,7 +39,7 @@ class _Pulse:
 
     beat_fd: int
     is_ending: bool = False  # a plain flag: a signal handler must take no lock
-    reported: dict[str, bool] = field(default_factory=dict)
+    reported: dict[str, float] = field(default_factory=dict)
     _begun: int = 0  # heartbeats that the pin thread began to make
     _sent: int = 0  # the newest that the parent's pipe has
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -73,7 +74,7 @@ def run_child(config: GuardConfig, folder: Path, beat_fd: int, orders_fd: int) -
     if go not in (GO, GO_STOPPED):
         return 0
     try:
-        pins = Pins(config.outputs)
+        pins = Pins(config.outputs, stop_input=config.stop_input)
     except PinError as error:
         _log.error("%s", error)
         return EXIT_PINS
@@ -89,7 +90,7 @@ def run_child(config: GuardConfig, folder: Path, beat_fd: int, orders_fd: int) -
     keeper.start()
     doors = GuardDoors(desk, folder, lambda: pulse.reported, pulse.wait_until_told)
     try:
-        return _own_pins(desk, pins, pulse)
+        return _own_pins(desk, pins, StopWatch(desk, clock, pins.is_button_pressed), pulse)
     finally:
         doors.close()
         pins.close()
@@ -98,22 +99,23 @@ def run_child(config: GuardConfig, folder: Path, beat_fd: int, orders_fd: int) -
         desk.close()
 
 
-def _own_pins(desk: GuardDesk, pins: Pins, pulse: _Pulse) -> int:
+def _own_pins(desk: GuardDesk, pins: Pins, button: StopWatch, pulse: _Pulse) -> int:
     """The pin thread: never touches the disk."""
     guard = desk.guard
     next_readback_s = 0.0
     while not pulse.is_ending:
-        desk.note_ended(guard.tick())
-        pulse.beat(lambda: guard.stopped_by is not None)
+        try:
+            button.look()
+            desk.note_ended(guard.tick())
+            pulse.beat(lambda: guard.stopped_by is not None)
+            if time.monotonic() >= next_readback_s:
+                next_readback_s = time.monotonic() + _READBACK_EVERY_S
+                pulse.reported = pins.read()
+        except PinError as error:
+            _log.error("%s", error)
+            return EXIT_PINS
         if guard.has_unsafe():
             return EXIT_PINS
-        if time.monotonic() >= next_readback_s:
-            next_readback_s = time.monotonic() + _READBACK_EVERY_S
-            try:
-                pulse.reported = pins.read()
-            except PinError as error:
-                _log.error("%s", error)
-                return EXIT_PINS
         guard.wait()
     guard.shut()
     desk.note_ended(guard.tick())

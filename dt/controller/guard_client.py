@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 from dt.controller.guard import TICK_S, Guard, SetPin
+from dt.controller.guard_button import StopWatch
 from dt.controller.guard_clock import kernel_clock_is_synchronised
 from dt.controller.guard_desk import GuardDesk
 from dt.controller.guard_line import SLICE_S, Idle, Line, Waiting
@@ -49,6 +50,14 @@ class GuardLink(Protocol):
         """Switch an output off; False when it was off."""
         ...
 
+    def adjust(self, actuator_id: str, level: float) -> Answer:
+        """Give the run of an output another level, 0 to 1; accepted, or denied."""
+        ...
+
+    def set_flow(self, actuator_id: str, flow_ml_s: float, by: str) -> Answer:
+        """Keep a pump's flow that a person measured; accepted, or denied."""
+        ...
+
     def emergency_stop(self, by: str) -> bool:
         """Stop everything; True when every output is safe."""
         ...
@@ -58,7 +67,7 @@ class GuardLink(Protocol):
         ...
 
     def budget(self, actuator_id: str) -> dict[str, float | None]:
-        """Return spent_ml, budget_ml and reservoir_left_ml of an actuator's plant and reservoir."""
+        """Return spent_ml, budget_ml and reservoir_left_ml of its plant and reservoir, and on_left_s of its day."""
         ...
 
     def refill(self, reservoir: str, by: str) -> None:
@@ -94,6 +103,7 @@ class InProcessGuard:
         threaded: bool = True,
         is_synced: Callable[[], bool] = kernel_clock_is_synchronised,
         on_close: Callable[[], None] | None = None,
+        read_button: Callable[[], bool] | None = None,
     ) -> None:
         ledger = Ledger(Path(config.ledger_path), clock, is_synced=is_synced)
         self.guard = Guard(
@@ -104,6 +114,7 @@ class InProcessGuard:
             ended_ago_s=ledger.ended_ago_s(),
         )
         self._desk = GuardDesk(config=config, guard=self.guard, ledger=ledger)
+        self._button = StopWatch(self._desk, clock, read_button)
         self._owner = owner
         self._ending = threading.Event()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._tick_on, self._settle_on)]
@@ -116,18 +127,19 @@ class InProcessGuard:
                 thread.start()
 
     def tick(self) -> None:
-        """Switch what is due and settle what ended."""
+        """Look at the button, switch what is due and settle what ended."""
+        self._button.look()
         self._desk.note_ended(self.guard.tick())
         while self._desk.settle_next(block=False):
             pass
 
     def renew(self, published: Sequence[str] = ()) -> dict[str, Any]:
         """Prolong the lease and return the status."""
-        return self._desk.renew(self._owner, published) | {"reported": self._reported()}
+        return self._desk.renew(self._owner, published) | {"reported": self.guard.driven()}
 
     def status(self) -> dict[str, Any]:
         """Return the guard's status."""
-        return self._desk.status() | {"reported": self._reported()}
+        return self._desk.status() | {"reported": self.guard.driven()}
 
     def while_waiting(self, idle: Idle) -> AbstractContextManager[None]:
         """Have `idle` called while calls of this thread wait for the disk."""
@@ -145,6 +157,14 @@ class InProcessGuard:
         """Switch an output off at the next tick."""
         return self.guard.off(actuator_id, why)
 
+    def adjust(self, actuator_id: str, level: float) -> Answer:
+        """Give the run of an output another level at the next tick."""
+        return self._desk.adjust(actuator_id, level, self._owner)
+
+    def set_flow(self, actuator_id: str, flow_ml_s: float, by: str) -> Answer:
+        """Keep a pump's flow that a person measured."""
+        return self._patiently(lambda: self._desk.set_flow(actuator_id, flow_ml_s, by))
+
     def emergency_stop(self, by: str) -> bool:
         """Stop everything; without a thread of its own at the next tick."""
         self._desk.emergency_stop(by)
@@ -155,7 +175,7 @@ class InProcessGuard:
         self._desk.release_stop(by)
 
     def budget(self, actuator_id: str) -> dict[str, float | None]:
-        """Return spent_ml, budget_ml and reservoir_left_ml."""
+        """Return spent_ml, budget_ml, reservoir_left_ml and on_left_s."""
         return self._patiently(lambda: self._desk.budget(actuator_id))
 
     def refill(self, reservoir: str, by: str) -> None:
@@ -196,11 +216,9 @@ class InProcessGuard:
             idle()
         return future.result()
 
-    def _reported(self) -> dict[str, bool]:
-        return {actuator_id: bool(state["on"]) for actuator_id, state in self.guard.outputs().items()}
-
     def _tick_on(self) -> None:
         while not self._ending.is_set():
+            self._button.look()
             self._desk.note_ended(self.guard.tick())
             self.guard.wait(TICK_S)
 
@@ -243,6 +261,17 @@ class GuardClient:
         """Switch an output off."""
         return bool(self._lease.ask({"op": "off", "actuator_id": actuator_id, "why": why})["was_on"])
 
+    def adjust(self, actuator_id: str, level: float) -> Answer:
+        """Give the run of an output another level."""
+        question = {"op": "adjust", "actuator_id": actuator_id, "level": level, "owner": self._owner}
+        return _answer(self._lease.ask(question, timeout_s=1.0))
+
+    def set_flow(self, actuator_id: str, flow_ml_s: float, by: str) -> Answer:
+        """Keep a pump's flow that a person measured."""
+        return _answer(
+            self._orders.ask({"op": "set_flow", "actuator_id": actuator_id, "flow_ml_s": flow_ml_s, "by": by})
+        )
+
     def emergency_stop(self, by: str) -> bool:
         """Stop everything, by the socket of its own."""
         return bool(self._stop.ask({"by": by})["quiet"])
@@ -252,7 +281,7 @@ class GuardClient:
         self._orders.ask({"op": "release_stop", "by": by})
 
     def budget(self, actuator_id: str) -> dict[str, float | None]:
-        """Return spent_ml, budget_ml and reservoir_left_ml."""
+        """Return spent_ml, budget_ml, reservoir_left_ml and on_left_s."""
         return self._orders.ask({"op": "budget", "actuator_id": actuator_id})
 
     def refill(self, reservoir: str, by: str) -> None:

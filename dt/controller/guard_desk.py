@@ -12,17 +12,19 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from dt.controller.guard import Guard
 from dt.controller.guard_types import (
+    FLOW_FACTOR,
     Answer,
     Denial,
     Ended,
     GuardConfig,
     GuardUnreachableError,
     Order,
+    OutputConfig,
     why_malformed,
 )
 from dt.controller.ledger import Ledger
@@ -46,6 +48,8 @@ class GuardDesk:
         self.ledger_error: str | None = None
         self._next_checkpoint_s = time.monotonic() + CHECKPOINT_EVERY_S
         self._unreported = {str(entry["action_id"]): entry for entry in ledger.unreported()}
+        self._flows = ledger.flows()
+        self.is_button_pressed = False  # noted by the pin thread
 
     # -- slow: these wait for the disk --------------------------------------------------------------------------
 
@@ -79,6 +83,9 @@ class GuardDesk:
 
     def release_stop(self, by: str) -> None:
         """Release the emergency stop in a person's name: on disk first, then in effect."""
+        if self.is_button_pressed:
+            msg = "the emergency-stop button is pressed, or its wire is broken: let it out, then release the stop"
+            raise GuardUnreachableError(msg)
         with self._disk():
             with self._pressing:
                 stops = self.guard.stops
@@ -91,6 +98,26 @@ class GuardDesk:
         with self._disk():
             self._ledger.refill(reservoir, by)
 
+    def set_flow(self, actuator_id: str, flow_ml_s: float, by: str) -> Answer:
+        """Keep the flow that a person measured, from now on; doses are charged by it or the rig's, whichever is more.
+
+        A flow beyond a third or three times the rig's is denied.
+        """
+        output = self.config.output(actuator_id)
+        if output is None or output.flow_ml_s <= 0:
+            return Answer(accepted=False, denial=Denial(invariant="S3", why=f"{actuator_id} is no pump with a flow"))
+        low, high = output.flow_ml_s / FLOW_FACTOR, output.flow_ml_s * FLOW_FACTOR
+        if not low <= flow_ml_s <= high:
+            why = f"a flow is from {low:g} to {high:g} ml/s, {FLOW_FACTOR:g} times around the rig's"
+            limit = high if flow_ml_s > high else low
+            missing = -abs(limit - flow_ml_s)
+            refused = Denial(invariant="S3", why=why, value=flow_ml_s, limit=limit, margin=missing)
+            return Answer(accepted=False, denial=refused)
+        with self._disk():
+            self._ledger.set_flow(actuator_id, flow_ml_s, by)
+            self._flows[actuator_id] = flow_ml_s
+        return Answer(accepted=True)
+
     def entries(self, limit: int) -> list[dict[str, Any]]:
         """Return the ledger's latest entries, newest first."""
         with self._disk():
@@ -102,10 +129,13 @@ class GuardDesk:
             return self._ledger.entry(action_id)
 
     def budget(self, actuator_id: str) -> dict[str, float | None]:
-        """Return what the plant of an actuator has had and may have, and what its reservoir holds, in ml."""
+        """Return what the plant of an actuator has had and may have, and what its reservoir holds, in ml.
+
+        `on_left_s` is how long it may be on from now, by its seconds of a day.
+        """
         output = self.config.output(actuator_id)
         if output is None:
-            return {"spent_ml": 0.0, "budget_ml": None, "reservoir_left_ml": None}
+            return {"spent_ml": 0.0, "budget_ml": None, "reservoir_left_ml": None, "on_left_s": 0.0}
         budget = self.config.budgets.get(output.plant_id or "")
         capacity_ml = self.config.reservoirs.get(output.reservoir or "")
         with self._disk():
@@ -115,6 +145,7 @@ class GuardDesk:
                 "reservoir_left_ml": None
                 if capacity_ml is None
                 else max(0.0, capacity_ml - self._ledger.drawn_ml(output.reservoir or "")),
+                "on_left_s": self._ledger.on_left_s(output),
             }
 
     def settle_next(self, *, block: bool = True, timeout_s: float | None = None) -> bool:
@@ -169,10 +200,15 @@ class GuardDesk:
         return {
             "stopped_by": self.guard.stopped_by,
             "has_lease": self.guard.has_lease(),
-            "outputs": self.guard.outputs(),
+            "outputs": {name: state | self._flow_of(name) for name, state in self.guard.outputs().items()},
             "ledger_error": self.ledger_error,
             "ended": list(self._unreported.copy().values())[:100],
         }
+
+    def adjust(self, actuator_id: str, level: float, owner: str) -> Answer:
+        """Give the run of an output another level; nothing is charged, for pumps know full alone."""
+        why_not = self.guard.adjust(actuator_id, level, owner)
+        return Answer(accepted=why_not is None, denial=why_not)
 
     def wake(self) -> None:
         """End a blocking `settle_next`."""
@@ -208,7 +244,7 @@ class GuardDesk:
             return Denial(invariant="S1", why="there is no such output")
         budget = self.config.budgets.get(output.plant_id or "")
         capacity_ml = self.config.reservoirs.get(output.reservoir or "")
-        return self._ledger.charge(order, output, budget.ml_per_day if budget else None, capacity_ml)
+        return self._ledger.charge(order, self._charged(output), budget.ml_per_day if budget else None, capacity_ml)
 
     def _start(self, order: Order, owner: str) -> Answer:
         denial = self.guard.start(order, owner)
@@ -250,4 +286,15 @@ class GuardDesk:
     def _settle(self, ended: Ended) -> None:
         output = self.config.output(ended.actuator_id)
         if output is not None:
-            self._unreported[ended.action_id] = self._ledger.settle(ended, output)
+            self._unreported[ended.action_id] = self._ledger.settle(ended, self._charged(output))
+
+    def _charged(self, output: OutputConfig) -> OutputConfig:
+        """Return an output with the flow that charges its doses: the larger of the rig's and the measured one."""
+        flow_ml_s = max(output.flow_ml_s, self._flows.get(output.actuator_id, 0.0))
+        return output if flow_ml_s == output.flow_ml_s else replace(output, flow_ml_s=flow_ml_s)
+
+    def _flow_of(self, actuator_id: str) -> dict[str, object]:
+        """Return the flow of a pump, as measured or else as the rig has it."""
+        output = self.config.output(actuator_id)
+        rig_ml_s = 0.0 if output is None else output.flow_ml_s
+        return {"flow_ml_s": self._flows.get(actuator_id, rig_ml_s)} if rig_ml_s > 0 else {}

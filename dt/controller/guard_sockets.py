@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dt.controller.guard_desk import GuardDesk
-from dt.controller.guard_types import GuardUnreachableError, Order
+from dt.controller.guard_types import GuardUnreachableError, Order, is_number
 
 ORDERS_SOCKET = "guard.sock"
 STOP_SOCKET = "stop.sock"
@@ -117,7 +117,7 @@ class GuardDoors:
         self,
         desk: GuardDesk,
         folder: Path,
-        reported: Callable[[], Mapping[str, bool]],
+        reported: Callable[[], Mapping[str, float]],
         told: Callable[[float], bool] = lambda _within_s: True,
     ) -> None:
         self._desk = desk
@@ -170,6 +170,22 @@ def _off(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"was_on": desk.guard.off(str(request["actuator_id"]), str(request.get("why") or "switched off"))}
 
 
+def _adjust(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
+    return asdict(desk.adjust(str(request["actuator_id"]), _number(request, "level"), str(request["owner"])))
+
+
+def _set_flow(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
+    return asdict(desk.set_flow(str(request["actuator_id"]), _number(request, "flow_ml_s"), str(request["by"])))
+
+
+def _number(request: Mapping[str, Any], name: str) -> float:
+    value = request[name]
+    if not is_number(value):
+        msg = f"{name}: must be a finite number, not {str(value)[:40]!r}"
+        raise ValueError(msg)
+    return float(value)
+
+
 def _release_stop(desk: GuardDesk, request: Mapping[str, Any]) -> dict[str, Any]:
     desk.release_stop(str(request["by"]))
     return {"stopped": False}
@@ -186,6 +202,8 @@ _OPERATIONS: Mapping[str, Callable[[GuardDesk, Mapping[str, Any]], dict[str, Any
     "renew": _renew,
     "release": _release,
     "off": _off,
+    "adjust": _adjust,
+    "set_flow": _set_flow,
     "release_stop": _release_stop,
     "refill": _refill,
     "status": lambda desk, _request: desk.status(),

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 from dt.communication.messaging import MessagingService, Record, Start, Subscription, UnusableRecordsError
 from dt.communication.topics import Topics
-from dt.controller.gate import Gate
-from dt.controller.moisture import MoistureBook
-from dt.controller.policies.recommendation import RecommendationPolicy
-from dt.controller.records import PlantBook, see_registry
+from dt.controller.core import ControllerCore
+from dt.controller.live_readings import AIR_QUANTITIES
+from dt.controller.records import see_registry
 from dt.utils.dataclasses import ActionCommand, AlertCondition, SensorData
 from dt.utils.exceptions import MessageError
 from dt.utils.logger import get_logger
+from dt.utils.quantities import Quantity
 from dt.utils.secrets import verify
 
 SIGNATURE_HEADER = "hmac"
@@ -31,30 +31,25 @@ class Intake:
         self,
         *,
         messaging: MessagingService,
-        gate: Gate,
-        moisture: MoistureBook,
-        policy: RecommendationPolicy,
-        plants: PlantBook,
+        core: ControllerCore,
         token: str,
     ) -> None:
         self._messaging = messaging
-        self._gate = gate
-        self._moisture = moisture
-        self._policy = policy
-        self._plants = plants
+        self._core = core
         self._token = token
 
     def subscribe(self, group: str) -> list[Subscription]:
         """Join the groups; a broker that is away is waited for in the background."""
-        rows: list[tuple[str, str, Callable[[Record], None], Start]] = [
-            (Topics.ACTIONS, "actions", self.take_command, Start.EARLIEST),
-            (Topics.SOIL_MOISTURE.processed, "moisture", self.take_reading, Start.LATEST),
-            (Topics.ALERT_CONDITIONS, "conditions", self.take_condition, Start.LATEST),
-            (Topics.REGISTRY, "registry", self.take_registry, Start.EARLIEST),
+        readings = [Topics.of(quantity).processed for quantity in (Quantity.SOIL_MOISTURE, *sorted(AIR_QUANTITIES))]
+        rows: list[tuple[list[str], str, Callable[[Record], None], Start]] = [
+            ([Topics.ACTIONS], "actions", self.take_command, Start.EARLIEST),
+            (readings, "moisture", self.take_reading, Start.LATEST),
+            ([Topics.ALERT_CONDITIONS], "conditions", self.take_condition, Start.LATEST),
+            ([Topics.REGISTRY], "registry", self.take_registry, Start.EARLIEST),
         ]
         return [
-            self._messaging.subscribe([topic], f"{group}_{name}", self._each(take), start=start)
-            for topic, name, take, start in rows
+            self._messaging.subscribe(topics, f"{group}_{name}", self._each(take), start=start)
+            for topics, name, take, start in rows
         ]
 
     def take_command(self, record: Record) -> None:
@@ -62,21 +57,21 @@ class Intake:
         value = record.value or b""
         if not verify(value, record.headers.get(SIGNATURE_HEADER), self._token):
             raise UnsignedError(SIGNATURE_HEADER, "the command's signature is missing or wrong; it is not run")
-        self._gate.submit(ActionCommand.from_json(value))
+        self._core.gate.submit(ActionCommand.from_json(value))
 
     def take_reading(self, record: Record) -> None:
-        """Let a processed reading count towards its plant's moisture."""
+        """Let a processed reading count: of soil, air or light."""
         if record.value is not None:
-            self._moisture.see(SensorData.from_json(record.value))
+            self._core.see_reading(SensorData.from_json(record.value))
 
     def take_condition(self, record: Record) -> None:
         """Let a policy see a condition."""
         if record.value is not None:
-            self._policy.see(AlertCondition.from_json(record.value))
+            self._core.see_condition(AlertCondition.from_json(record.value))
 
     def take_registry(self, record: Record) -> None:
         """Follow what the registry says of our plants."""
-        see_registry(self._plants, record)
+        see_registry(self._core.plants, record)
 
     def _each(self, take: Callable[[Record], None]) -> Callable[[Sequence[Record]], None]:
         def handle(records: Sequence[Record]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dt.controller.guard_clock import LedgerTime, TimeMark, kernel_clock_is_synchronised, machine_boot_id
+from dt.controller.guard_on_time import on_left_s, on_time_s
 from dt.controller.guard_types import BUDGET_WINDOW_S, Denial, Ended, GuardClock, Order, OutputConfig
 
 _SCHEMA = """
@@ -38,6 +39,9 @@ CREATE INDEX IF NOT EXISTS entries_by_end ON entries (ended_s);
 CREATE TABLE IF NOT EXISTS refills (
     reservoir TEXT NOT NULL, at_s REAL NOT NULL, wall REAL NOT NULL, by TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS flows (
+    actuator_id TEXT PRIMARY KEY, flow_ml_s REAL NOT NULL, by TEXT NOT NULL, wall REAL NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS stops (wall REAL NOT NULL, by TEXT NOT NULL, kind TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS mark (
     only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -47,6 +51,7 @@ CREATE TABLE IF NOT EXISTS mark (
 """
 _KEEP_S = 90 * 86_400.0
 _ROUNDING_ML = 1e-6
+_ROUNDING_S = 1e-3
 _ON_TIME_S = 0.1  # two ticks of the pin thread
 _ON_TIME_SHARE = 0.05  # no pump's calibration is as exact; more than that is charged as measured
 
@@ -93,7 +98,7 @@ class Ledger:
             self._db.execute("BEGIN IMMEDIATE")
             self._require_file()
             ml = order.on_s * output.flow_ml_s
-            denial = self._why_not(output, ml, budget_ml, capacity_ml)
+            denial = self._why_not(output, ml, budget_ml, capacity_ml) or self._why_not_as_long(output, order.on_s)
             if denial is None:
                 self._insert(order, output, ml)
                 self._write_mark()
@@ -157,6 +162,13 @@ class Ledger:
         with self._db:
             self._db.execute(
                 "INSERT INTO refills VALUES (?, ?, ?, ?)", (reservoir, self._time.now(), self._clock.wall(), by)
+            )
+
+    def set_flow(self, actuator_id: str, flow_ml_s: float, by: str) -> None:
+        """Keep the flow that a person measured."""
+        with self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO flows VALUES (?, ?, ?, ?)", (actuator_id, flow_ml_s, by, self._clock.wall())
             )
 
     def latch_stop(self, by: str) -> None:
@@ -238,6 +250,16 @@ class Ledger:
         ).fetchone()
         return float(row[0])
 
+    def flows(self) -> dict[str, float]:
+        """Return the measured flow of every pump that a person calibrated."""
+        return {str(row[0]): float(row[1]) for row in self._db.execute("SELECT actuator_id, flow_ml_s FROM flows")}
+
+    def on_left_s(self, output: OutputConfig) -> float:
+        """Return how long an output may be on from now, so that no 24 h have more of it than it may."""
+        if output.on_s_per_day >= BUDGET_WINDOW_S:
+            return BUDGET_WINDOW_S
+        return on_left_s(self._on_intervals(output), output.on_s_per_day, self._time.now())
+
     def ended_ago_s(self) -> dict[str, float]:
         """Return for each actuator how long ago its last run ended."""
         now = self._time.now()
@@ -277,6 +299,26 @@ class Ledger:
             if value > capacity_ml + _ROUNDING_ML:
                 return _short(f"reservoir {output.reservoir} does not hold as much", value, capacity_ml)
         return None
+
+    def _why_not_as_long(self, output: OutputConfig, on_s: float) -> Denial | None:
+        if output.on_s_per_day >= BUDGET_WINDOW_S:
+            return None
+        now = self._time.now()
+        value = on_s + on_time_s(self._on_intervals(output), now + on_s - BUDGET_WINDOW_S, now)
+        if value <= output.on_s_per_day + _ROUNDING_S:
+            return None
+        why = f"{output.actuator_id} would be on for longer than it may in 24 h (s)"
+        return _short(why, value, output.on_s_per_day, invariant="S1")
+
+    def _on_intervals(self, output: OutputConfig) -> list[tuple[float, float]]:
+        """Return when it was on within the last 24 h; a run that nobody measured counts as ordered, and until now."""
+        now = self._time.now()
+        rows = self._db.execute(
+            "SELECT coalesce(ended_s, ?), coalesce(measured_s, on_s) FROM entries"
+            " WHERE actuator_id = ? AND (ended_s IS NULL OR ended_s > ?)",
+            (now, output.actuator_id, now - BUDGET_WINDOW_S),
+        )
+        return [(float(end_s) - float(on_s), float(end_s)) for end_s, on_s in rows]
 
     def _paid_ml(self, ended: Ended, output: OutputConfig) -> float | None:
         """Return what a clean run costs; None, all of its charge, for any other and for one that ended on time."""
@@ -331,5 +373,5 @@ def _file_id(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _short(why: str, value: float, limit: float) -> Denial:
-    return Denial(invariant="S3", why=why, value=round(value, 3), limit=limit, margin=round(limit - value, 3))
+def _short(why: str, value: float, limit: float, invariant: str = "S3") -> Denial:
+    return Denial(invariant=invariant, why=why, value=round(value, 3), limit=limit, margin=round(limit - value, 3))

@@ -27,5 +27,8 @@ def open_guard_here(
 ) -> InProcessGuard:
     """Return a guard in this process, its pins through a gpiozero factory such as `WireFactory(wire)`."""
     config = guard_config(rig, guard_folder(settings))
-    pins = Pins(config.outputs, pin_factory)
-    return InProcessGuard(config=config, set_pin=pins.set, clock=clock, threaded=threaded, on_close=pins.close)
+    pins = Pins(config.outputs, pin_factory, config.stop_input)
+    return InProcessGuard(
+        config=config, set_pin=pins.set, clock=clock, threaded=threaded, on_close=pins.close,
+        read_button=pins.is_button_pressed,
+    )  # fmt: skip

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dt.communication.messaging import MessagingService
-from dt.communication.topics import Topics
 from dt.controller.kinds.base_actuator import BaseActuator
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import AlertCondition, Severity
-from dt.utils.exceptions import DTError
 from dt.utils.ids import derived_id
-from dt.utils.logger import get_logger
 
 LASTS_S = 2.0  # the guard reads its pins twice a second: a switch just made is no contradiction
 _AGAIN_AFTER_S = 60.0  # what lasts is said again, should a word have been lost
-_LOOKS_EVERY_S = 0.5
-
-log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -53,10 +45,6 @@ class OutputWatch:
                 due[name] = told
         return [self._condition(name, is_on) for name, is_on in sorted(due.items())]
 
-    def unsaid(self, condition: AlertCondition) -> None:
-        """The log did not take it: it is due again."""
-        self._seen[condition.key.partition(":")[2]].told = None
-
     def _judge(self, seen: _Seen, now_s: float, *, is_wrong: bool) -> bool | None:
         """Return what is to be said, or None."""
         if not is_wrong:
@@ -88,45 +76,3 @@ class OutputWatch:
             timestamp=now,
             correlation_id=derived_id(key, now, at=now),
         )
-
-
-class OutputRounds:
-    """Looks in a thread of its own, so that a log that is away holds up no control loop."""
-
-    def __init__(
-        self,
-        watch: OutputWatch,
-        status: Callable[[], Mapping[str, Any] | None],
-        messaging: MessagingService,
-        clock: Clock,
-    ) -> None:
-        self._watch = watch
-        self._status = status
-        self._messaging = messaging
-        self._clock = clock
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="output watch", daemon=True)
-
-    def start(self) -> Callable[[], None]:
-        """Begin, and return what ends it."""
-        self._thread.start()
-        return self.stop
-
-    def stop(self) -> None:
-        """End."""
-        self._stop.set()
-        self._thread.join(2.0)
-
-    def _run(self) -> None:
-        while not self._clock.wait(self._stop, _LOOKS_EVERY_S):
-            for condition in self._watch.look(self._status()):
-                self._say(condition)
-
-    def _say(self, condition: AlertCondition) -> None:
-        if condition.active:
-            log.error("%s", condition.description)
-        try:
-            self._messaging.publish(Topics.ALERT_CONDITIONS, condition, key=condition.plant_id or condition.zone_id)
-        except DTError as error:
-            log.warning("the state of an output was not published: %s", error)
-            self._watch.unsaid(condition)

@@ -1,4 +1,4 @@
-"""REST of the controller (5003): actuators, commands, emergency stop, policies, grants, ledger."""
+"""REST of the controller (5003): actuators, commands, emergency stop, ledger; decisions in `rest_decisions`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, request
 
 from dt.controller.guard_types import GuardUnreachableError
-from dt.controller.policies.recommendation import NAME as RECOMMENDATION
-from dt.utils.dataclasses import ActionCommand, ActionResult, Grant, Outcome
+from dt.controller.kinds.base_actuator import BaseActuator
+from dt.controller.kinds.pump import Pump, calibrate_command, measured_flow, prime_command
+from dt.controller.rest_answers import optional_object, person, read_number, require_actuator, require_done
+from dt.controller.rest_decisions import add_decision_pages
+from dt.utils.dataclasses import ActionCommand, Command, Refusal
 from dt.utils.exceptions import MessageError
 from dt.utils.http import Problem, acts, json_response, request_object, writes_or_acts
 from dt.utils.ids import new_correlation_id
@@ -17,7 +20,6 @@ from dt.utils.ids import new_correlation_id
 if TYPE_CHECKING:
     from dt.controller.app import ControllerService
 
-_REFUSED = frozenset({Outcome.REFUSED, Outcome.EXPIRED})
 _MOST_ENTRIES = 5000
 
 
@@ -26,14 +28,14 @@ def add_pages(app: Flask, service: ControllerService) -> None:
     pages = _Pages(service)
     app.add_url_rule("/actuators", "actuators", pages.actuators)
     app.add_url_rule("/actuators/<actuator_id>/commands", "command", pages.command, methods=["POST"])
+    app.add_url_rule("/actuators/<actuator_id>/prime", "prime", pages.prime, methods=["POST"])
+    app.add_url_rule("/actuators/<actuator_id>/calibrate", "calibrate", pages.calibrate, methods=["POST"])
+    app.add_url_rule("/actuators/<actuator_id>/flow", "set_flow", pages.set_flow, methods=["PUT"])
     app.add_url_rule("/emergency_stop", "stop", pages.stop, methods=["POST"])
     app.add_url_rule("/emergency_stop", "release", pages.release, methods=["DELETE"])
-    app.add_url_rule("/policies/<plant_id>", "policy", pages.policy)
-    app.add_url_rule("/policies/<plant_id>", "set_policy", pages.set_policy, methods=["PUT"])
-    app.add_url_rule("/grants/<actuator_id>", "grant", pages.grant, methods=["POST"])
-    app.add_url_rule("/grants/<actuator_id>", "withdraw", pages.withdraw, methods=["DELETE"])
     app.add_url_rule("/ledger", "ledger", pages.ledger)
     app.add_url_rule("/reservoirs/<reservoir>/refill", "refill", pages.refill, methods=["POST"])
+    add_decision_pages(app, service)
 
     @app.errorhandler(GuardUnreachableError)
     def _away(error: GuardUnreachableError) -> Response:
@@ -61,15 +63,31 @@ class _Pages:
     @acts
     def command(self, actuator_id: str) -> Response:
         """`POST /actuators/<id>/commands`: 202 with what became of it, or 409 with the refusal."""
-        command = self._read_command(actuator_id)
-        result = self._service.gate.submit(command)
-        if result is None:
-            return json_response({"action_id": command.action_id, "outcome": "accepted", "command": command}, 202)
-        if result.outcome in _REFUSED:
-            raise _refused(result)
-        if result.outcome is Outcome.FAILED and result.on_s is None:
-            raise Problem(503, "Failed", "the action failed", result=result.to_dict())
-        return json_response(result, 202)
+        return self._submit(self._read_command(actuator_id))
+
+    @acts
+    def prime(self, actuator_id: str) -> Response:
+        """`POST /actuators/<id>/prime`: {"by"}: run a pump for some seconds, to fill its hose; charged like a dose."""
+        pump = self._pump(actuator_id)
+        return self._submit(prime_command(pump, person(optional_object()), self._service.clock.wall()))
+
+    @acts
+    def calibrate(self, actuator_id: str) -> Response:
+        """`POST /actuators/<id>/calibrate`: {"by"}: run a pump for ten seconds, to be caught in a jug."""
+        pump = self._pump(actuator_id)
+        return self._submit(calibrate_command(pump, person(optional_object()), self._service.clock.wall()))
+
+    @acts
+    def set_flow(self, actuator_id: str) -> Response:
+        """`PUT /actuators/<id>/flow`: {"ml", "on_s", "by"}: what the jug held after so many seconds."""
+        pump = self._pump(actuator_id)
+        body = request_object()
+        ml, on_s = read_number(body, "ml", 0.1, 10_000.0), read_number(body, "on_s", 0.1, 120.0)
+        flow_ml_s, by = measured_flow(pump, ml, on_s), person(body)
+        answer = self._service.guard.set_flow(actuator_id, flow_ml_s, by)
+        if answer.denial is not None:
+            raise MessageError("ml", answer.denial.why)
+        return json_response({"actuator_id": actuator_id, "flow_ml_s": round(flow_ml_s, 4), "by": by})
 
     @writes_or_acts
     def stop(self) -> Response:
@@ -85,46 +103,9 @@ class _Pages:
     @acts
     def release(self) -> Response:
         """`DELETE /emergency_stop`: a person lets outputs start again."""
-        by = _person(_optional_object())
+        by = person(optional_object())
         self._service.stop_button.release(by)
         return json_response({"active": False, "by": by})
-
-    def policy(self, plant_id: str) -> Response:
-        """`GET /policies/<plant_id>`."""
-        self._require_plant(plant_id)
-        return json_response(self._service.decisions.policy_of(plant_id))
-
-    def set_policy(self, plant_id: str) -> Response:
-        """`PUT /policies/<plant_id>`: {"policy": "recommendation", "enabled": true}."""
-        self._require_plant(plant_id)
-        body = request_object()
-        policy = body.get("policy", RECOMMENDATION)
-        enabled = body.get("enabled", True)
-        if policy != RECOMMENDATION:
-            raise MessageError("policy", f"must be {RECOMMENDATION}, not {policy!r}")
-        if not isinstance(enabled, bool):
-            raise MessageError("enabled", f"must be true or false, not {enabled!r}")
-        self._service.decisions.set_policy(plant_id, policy=policy, enabled=enabled)
-        return self.policy(plant_id)
-
-    @acts
-    def grant(self, actuator_id: str) -> Response:
-        """`POST /grants/<actuator_id>`: {"by": who, "until": when or null}."""
-        self._require_actuator(actuator_id)
-        body = request_object()
-        now = self._service.clock.wall()
-        grant = Grant.from_dict({**body, "actuator_id": actuator_id, "since": body.get("since", now)})
-        if grant.until is not None and grant.until <= now:
-            raise MessageError("until", "lies in the past")
-        self._service.decisions.grant(grant)
-        return json_response(grant, 201)
-
-    @acts
-    def withdraw(self, actuator_id: str) -> Response:
-        """`DELETE /grants/<actuator_id>`: policies only recommend again."""
-        self._require_actuator(actuator_id)
-        was_granted = self._service.decisions.withdraw(actuator_id)
-        return json_response({"actuator_id": actuator_id, "was_granted": was_granted})
 
     def ledger(self) -> Response:
         """`GET /ledger?limit`: what was charged, kept and refused, newest first."""
@@ -142,28 +123,59 @@ class _Pages:
         known = {actuator.output.reservoir for actuator in self._service.actuators.values()} - {None}
         if reservoir not in known:
             raise Problem(404, "No such reservoir", f"there is no {reservoir!r}", field="reservoir")
-        self._service.guard.refill(reservoir, _person(_optional_object()))
+        self._service.guard.refill(reservoir, person(optional_object()))
         return json_response({"reservoir": reservoir, "refilled": True})
 
     # -- helpers ------------------------------------------------------------------------------------------------
 
     def _actuator(self, actuator_id: str, status: Mapping[str, Any] | None) -> dict[str, Any]:
-        grant = self._service.decisions.grant_of(actuator_id)
+        core = self._service.core
+        grant = core.decisions.grant_of(actuator_id)
         seen = self._service.actuators[actuator_id].describe()
-        seen["grant"] = None if grant is None else grant.to_dict()
+        policy, lock = core.decisions.policy_of(actuator_id), core.locks.of(actuator_id)
+        seen |= {
+            "grant": None if grant is None else grant.to_dict(),
+            "mode": core.decisions.mode_of(actuator_id).to_dict(),
+            "policy": None if policy is None else policy.to_dict(),
+            "lock": None if lock is None else lock.to_dict(),
+            "why_not": self._why_not(core.actuators[actuator_id]),
+            "settling": core.effects.is_settling(actuator_id),
+        }
         if status is None or actuator_id not in status["outputs"]:
             return seen | {"desired": None, "reported": None, "action_id": None, "pause_left_s": None}
         state = status["outputs"][actuator_id]
         return seen | {
-            "desired": {"on": state["desired"]},
-            "reported": {"on": status["reported"].get(actuator_id)},
+            "desired": {"on": state["desired"], "level": state["level"]},
+            "reported": _reported(status["reported"].get(actuator_id)),
             "action_id": state["action_id"],
             "on_s": state["on_s"],
             "pause_left_s": state["pause_left_s"],
         }
 
+    def _submit(self, command: ActionCommand) -> Response:
+        result = self._service.gate.submit(command)
+        if result is None:
+            return json_response({"action_id": command.action_id, "outcome": "accepted", "command": command}, 202)
+        require_done(result)
+        return json_response(result, 202)
+
+    def _why_not(self, actuator: BaseActuator) -> list[dict[str, Any]]:
+        """Return what a person's smallest command would meet now, each refusal with its margin."""
+        try:
+            refusals = self._service.gate.refusals_of(smallest_command(actuator, self._service.clock.wall()))
+        except GuardUnreachableError as error:
+            refusals = [Refusal(invariant="S11", why=f"the guard does not answer: {error}")]
+        return [refusal.to_dict() for refusal in refusals]
+
+    def _pump(self, actuator_id: str) -> Pump:
+        require_actuator(self._service, actuator_id)
+        pump = self._service.actuators[actuator_id]
+        if not isinstance(pump, Pump):
+            raise MessageError("actuator_id", f"{actuator_id} is a {pump.kind}; this is for pumps")
+        return pump
+
     def _read_command(self, actuator_id: str) -> ActionCommand:
-        self._require_actuator(actuator_id)
+        require_actuator(self._service, actuator_id)
         body = request_object()
         if body.get("actuator_id", actuator_id) != actuator_id:
             raise MessageError("actuator_id", f"the path says {actuator_id}, the body {body['actuator_id']!r}")
@@ -178,49 +190,35 @@ class _Pages:
         }
         return ActionCommand.from_dict({**defaults, **body, "actuator_id": actuator_id})
 
-    def _require_actuator(self, actuator_id: str) -> None:
-        if actuator_id not in self._service.actuators:
-            known = ", ".join(sorted(self._service.actuators)) or "none"
-            raise Problem(
-                404, "No such actuator", f"there is no {actuator_id!r}; there are: {known}", field="actuator_id"
-            )
 
-    def _require_plant(self, plant_id: str) -> None:
-        if self._service.plants.get(plant_id) is None:
-            raise Problem(404, "No such plant", f"the rig has no plant {plant_id!r}", field="plant_id")
-
-
-def _refused(result: ActionResult) -> Problem:
-    refusal = result.refusal
-    detail = f"{refusal.invariant}: {refusal.why}" if refusal is not None else str(result.outcome)
-    return Problem(
-        409,
-        "Refused",
-        detail,
-        action_id=result.action_id,
-        outcome=str(result.outcome),
-        refusal=None if refusal is None else refusal.to_dict(),
-        result=result.to_dict(),
+def smallest_command(actuator: BaseActuator, now: float) -> ActionCommand:
+    """Return a person's smallest command, by which `why_not` is found."""
+    amount: dict[str, Any] = {"command": Command.DOSE, "dose_ml": 1.0} if actuator.waters else {"command": Command.ON}
+    return ActionCommand.from_dict(
+        {
+            "duration_s": 1.0,
+            **amount,
+            "action_id": "why-not",
+            "actuator_id": actuator.actuator_id,
+            "plant_id": actuator.descriptor.plant_id,
+            "issuer": "person",
+            "timestamp": now,
+            "correlation_id": "why-not",
+        }
     )
 
 
-def _optional_object() -> dict[str, Any]:
-    return request_object() if request.get_data() else {}
+def _reported(level: float | None) -> dict[str, Any]:
+    """Return what the pin itself says; nothing while nobody has read it."""
+    return {"on": None if level is None else level > 0, "level": level}
 
 
 def _whoever() -> str:
     """Return who presses the emergency stop; nothing in its body is a reason to refuse it."""
     try:
-        return _person(_optional_object())
+        return person(optional_object())
     except (MessageError, Problem):
         return "person"
-
-
-def _person(body: Mapping[str, Any]) -> str:
-    by = body.get("by", "person")
-    if not isinstance(by, str) or not by or len(by) > 200:
-        raise MessageError("by", "must be a name of 1 to 200 characters")
-    return by
 
 
 def _limit(text: str) -> int:

@@ -75,6 +75,20 @@ class ResultBook:
         log.info("%s %s: %s%s", result.actuator_id, result.action_id, result.outcome, _refused(result.refusal))
         return result
 
+    def amend(self, result: ActionResult) -> None:
+        """Publish an outcome again with what became known since: of an action's results, the last one stands."""
+        with self._lock:
+            self._known[result.action_id] = result
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+            self._waiting.append(result)
+        self._more.set()
+        log.info("%s %s: effect %s", result.actuator_id, result.action_id, result.effect)
+
+    def publish_now(self) -> bool:
+        """Publish what waits, where no thread was started; False when the log must be waited for."""
+        return self._publish_waiting()
+
     def skip(self, action_id: str) -> None:
         """Count an action as published whose outcome nobody can read."""
         with self._lock:

@@ -6,12 +6,19 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dt.controller.guard_types import DEFAULT_DOSE_ML_PER_LITRE, Budget, GuardConfig, GuardConfigError
+from dt.controller.guard_types import (
+    DEFAULT_DOSE_ML_PER_LITRE,
+    Budget,
+    Exclusion,
+    GuardConfig,
+    GuardConfigError,
+    StopInput,
+)
 from dt.controller.kinds import make_actuators
 from dt.controller.kinds.base_actuator import BaseActuator
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError
-from dt.utils.rig import Rig
+from dt.utils.rig import Rig, pin_number
 
 GUARD_FOLDER = "guard"
 CONFIG_FILE = "guard.json"
@@ -32,6 +39,9 @@ def guard_config(rig: Rig, folder: Path, actuators: Mapping[str, BaseActuator] |
             budgets=_budgets(rig, actuators),
             reservoirs=_reservoirs(actuators),
             ledger_path=str(folder / LEDGER_FILE),
+            supplies={supply.name: supply.limit_w for supply in rig.supplies.values()},
+            exclusions=tuple(Exclusion(heater=one.heater, fan=one.fan, above=one.above) for one in rig.exclusions),
+            stop_input=_stop_input(rig),
         )
     except GuardConfigError as error:
         raise ConfigError(f"{rig.path}: {error}") from error
@@ -52,6 +62,13 @@ def guard_environment(settings: Settings) -> dict[str, str]:
     if settings.hardware == "pi":
         return dict(os.environ)
     return os.environ | {"GPIOZERO_PIN_FACTORY": "wire", "WIRE_SOCKET": str(settings.wire_path.absolute())}
+
+
+def _stop_input(rig: Rig) -> StopInput | None:
+    button = rig.emergency_stop
+    if button is None:
+        return None
+    return StopInput(pin=pin_number(button.pin), normally_closed=button.normally_closed)
 
 
 def _budgets(rig: Rig, actuators: Mapping[str, BaseActuator]) -> dict[str, Budget]:

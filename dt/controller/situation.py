@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from dt.controller.guard_types import GuardConfig
+from dt.controller.locks import LockOut
+from dt.controller.modes import Mode, ModeNow
 from dt.utils.dataclasses import ActionCommand, Refusal
 
 POLICY_ISSUER = "policy:"
@@ -23,8 +27,30 @@ class MoistureEstimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeatSense:
+    """What a heater is held by: its air in degC (None: no good reading), the age in seconds, and its cut-off."""
+
+    temperature: float | None
+    age_s: float
+    is_faulty: bool
+    cut_off_degc: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What the guard's rules of supplies look at (S6): its configuration, the level that is wished, those of all."""
+
+    config: GuardConfig
+    level: float
+    levels: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """A command and the world that it meets; amounts in ml, times in seconds, moisture in m3/m3."""
+    """A command and the world that it meets; amounts in ml, times in seconds, moisture in m3/m3.
+
+    `share_ml` is what the plant may get in 24 h while a vacation lasts, `on_left_s` what is left of an output's day.
+    """
 
     command: ActionCommand
     age_s: float
@@ -41,6 +67,12 @@ class Situation:
     reservoir_left_ml: float | None
     moisture: MoistureEstimate
     moisture_high: float | None
+    mode: ModeNow = field(default_factory=lambda: ModeNow(mode=Mode.RECOMMEND))
+    lock: LockOut | None = None
+    heat: HeatSense | None = None
+    share_ml: float | None = None
+    on_left_s: float | None = None
+    load: Load | None = None
 
     @property
     def is_automatic(self) -> bool:

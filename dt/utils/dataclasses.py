@@ -213,7 +213,10 @@ class Refusal(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionResult(Message):
-    """What became of a command; `command` is the command itself, so that the trail is whole."""
+    """What became of a command; `command` is the command itself, so that the trail is whole.
+
+    A dose is published again once its effect is known: rises of soil moisture in m3/m3, and what that means.
+    """
 
     action_id: str
     actuator_id: str
@@ -225,6 +228,9 @@ class ActionResult(Message):
     refusal: Refusal | None = None
     command: ActionCommand | None = None
     plant_id: str | None = None
+    expected_rise: float | None = None
+    measured_rise: float | None = None
+    effect: str | None = None
     caused_by: tuple[str, ...] = ()
     schema: int = 1
     origin: Origin = Origin.LIVE

@@ -92,21 +92,34 @@ class SensorCalibration(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy(Message):
-    """What acts for a plant, and by which parameters; the records count its versions."""
+    """What acts for a plant (or a zone), by which actuator and parameters; the records count its versions.
 
-    plant_id: str
+    Without an `actuator_id` it is meant for all actuators of the plant that can follow it; `mode` is the actuator's.
+    """
+
+    plant_id: str = ""
     policy: str = "recommendation"
     enabled: bool = True
     parameters: dict[str, Any] = field(default_factory=dict)
     version: int = 0
     since: Timestamp = 0.0
     by: str = ""
+    actuator_id: str | None = None
+    zone_id: str | None = None
+    mode: str | None = None
     schema: int = 1
     origin: Origin = Origin.LIVE
 
     def ensure_consistent(self) -> None:
-        """Refuse a policy of no plant or of no name."""
-        require_text(self, "plant_id", "policy")
+        """Refuse a policy of no place or of no name."""
+        require_text(self, "policy")
+        if not self.place:
+            raise MessageError("plant_id", "must not be empty; an actuator without a plant has a zone_id")
+
+    @property
+    def place(self) -> str:
+        """Return the plant, or else the zone, that it is for."""
+        return self.plant_id or self.zone_id or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

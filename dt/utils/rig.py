@@ -14,6 +14,15 @@ from dt.utils.dataclasses import Plant, SensorDescriptor
 from dt.utils.exceptions import ConfigError, MessageError
 from dt.utils.ids import require_name
 from dt.utils.pins import PinUse, bus_pins, option_pins, pin_number, refuse_second_use, sensor_pins
+from dt.utils.rig_safety import (
+    EmergencyStop,
+    Exclusion,
+    Supply,
+    emergency_stop_of,
+    exclusion_of,
+    require_supply,
+    supply_of,
+)
 from dt.utils.text_file import text_of
 
 __all__ = ["ActuatorDescriptor", "Rig", "Zone", "actuator_pins", "load_rig", "parse_rig", "pin_number"]
@@ -77,6 +86,9 @@ class Rig:
     sensors: tuple[SensorDescriptor, ...]
     actuators: tuple[ActuatorDescriptor, ...]
     sensor_lines: Mapping[str, int] = field(default_factory=dict)
+    supplies: Mapping[str, Supply] = field(default_factory=dict)
+    exclusions: tuple[Exclusion, ...] = ()
+    emergency_stop: EmergencyStop | None = None
 
     def place_of(self, sensor_id: str) -> str:
         """Return file and line of a sensor's entry, for messages."""
@@ -113,14 +125,19 @@ def parse_rig(text: str, path: Path = Path("rig.toml")) -> Rig:
         for plant in reader.tables(data, "plants", lambda name, entry: Plant.from_dict(_plant(name, entry, zones)))
     }
     sensors = reader.rows(data, "sensors", lambda entry: SensorDescriptor.from_dict(_sensor(entry, zones, plants)))
+    supplies = {supply.name: supply for supply in reader.tables(data, "supplies", supply_of)}
     actuators = reader.rows(
-        data, "actuators", lambda entry: ActuatorDescriptor.from_dict(_actuator(entry, zones, plants))
+        data, "actuators", lambda entry: ActuatorDescriptor.from_dict(_actuator(entry, zones, plants, supplies))
     )
+    kinds = {actuator.actuator_id: actuator.kind for actuator in actuators}
+    exclusions = reader.rows(data, "exclusions", lambda entry: exclusion_of(entry, kinds), is_named=False)
+    button = reader.table(data, "emergency_stop", emergency_stop_of)
     reader.refuse_doubles("sensors", [sensor.sensor_id for sensor in sensors])
     reader.refuse_doubles("actuators", [actuator.actuator_id for actuator in actuators])
     known = {use.pin: use for use in bus_pins(sensors)}
     reader.refuse_shared_pins("actuators", known, actuators, actuator_pins)
     reader.refuse_shared_pins("sensors", known, sensors, sensor_pins)
+    reader.refuse_shared_pin("emergency_stop", known, [] if button is None else button.pins())
     return Rig(
         path=path,
         zones=zones,
@@ -128,6 +145,9 @@ def parse_rig(text: str, path: Path = Path("rig.toml")) -> Rig:
         sensors=tuple(sensors),
         actuators=tuple(actuators),
         sensor_lines=reader.lines_of("sensors", [sensor.sensor_id for sensor in sensors]),
+        supplies=supplies,
+        exclusions=tuple(exclusions),
+        emergency_stop=button,
     )
 
 
@@ -150,13 +170,28 @@ class _Reader:
             for name, entry in entries.items()
         ]
 
-    def rows(self, data: Mapping[str, Any], section: str, make: Callable[[dict[str, Any]], _Entry]) -> list[_Entry]:
-        """Return the entries of `[[section]]` rows."""
+    def table(self, data: Mapping[str, Any], section: str, make: Callable[[dict[str, Any]], _Entry]) -> _Entry | None:
+        """Return what the one table `[section]` makes, or None where the rig has none."""
+        if section not in data:
+            return None
+        line = self._first(lambda text: text == f"[{section}]")
+        return self._made(lambda: make(_unnamed(data[section])), line)
+
+    def rows(
+        self,
+        data: Mapping[str, Any],
+        section: str,
+        make: Callable[[dict[str, Any]], _Entry],
+        *,
+        is_named: bool = True,
+    ) -> list[_Entry]:
+        """Return the entries of `[[section]]` rows, each with an id unless `is_named` is False."""
         entries = data.get(section, [])
         if not isinstance(entries, list):
             raise ConfigError(f"{self._path}: {section} must be rows, each under [[{section}]]")
+        checked = _table if is_named else _unnamed
         return [
-            self._made(lambda entry=entry: make(_table(entry)), self._row_line(section, index))  # type: ignore[misc]
+            self._made(lambda entry=entry: make(checked(entry)), self._row_line(section, index))  # type: ignore[misc]
             for index, entry in enumerate(entries)
         ]
 
@@ -181,6 +216,11 @@ class _Reader:
                 self._row_line(section, index),
             )
 
+    def refuse_shared_pin(self, section: str, known: dict[int, PinUse], uses: list[PinUse]) -> None:
+        """Refuse the pins of a table `[section]` that others have."""
+        line = self._first(lambda text: text == f"[{section}]")
+        self._made(lambda: refuse_second_use(known, uses), line)
+
     def lines_of(self, section: str, names: list[str]) -> dict[str, int]:
         """Return on which line each named row begins."""
         return {name: self._row_line(section, index) for index, name in enumerate(names)}
@@ -204,9 +244,14 @@ class _Reader:
 
 
 def _table(entry: object) -> dict[str, Any]:
+    table = _unnamed(entry)
+    require_name(table.get("id"))
+    return table
+
+
+def _unnamed(entry: object) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise MessageError("$", "must be a table")
-    require_name(entry.get("id"))
     return entry
 
 
@@ -231,7 +276,10 @@ def _sensor(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[st
     return {**made, **_place(entry, zones, plants), "options": options}
 
 
-def _actuator(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[str, Plant]) -> dict[str, Any]:
+def _actuator(
+    entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[str, Plant], supplies: Mapping[str, Supply]
+) -> dict[str, Any]:
+    require_supply(entry, supplies)
     own = {"id", "kind", "zone", "plant", "pin", "name", "active_high"}
     made = _renamed({k: v for k, v in entry.items() if k in own}, id="actuator_id", zone="zone_id", plant="plant_id")
     return {**made, **_place(entry, zones, plants), "options": {k: v for k, v in entry.items() if k not in own}}

@@ -29,21 +29,23 @@ class PinBoard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.levels: dict[int, bool] = {}
+        self.duties: dict[int, float] = {}
+        self.pulled_low: set[int] = set()
         self.changes: list[tuple[float, int, bool]] = []
 
     def pin_setup(self, pin: int, direction: Direction, pull: Pull) -> None:
         if direction == Direction.IN:
-            self._set(pin, level=False)
+            self._set(pin, 1.0 if pull is Pull.UP else 0.0)
 
     def pin_write(self, pin: int, level: bool) -> None:
-        self._set(pin, level=level)
+        self._set(pin, float(level))
 
     def pin_read(self, pin: int) -> bool:
         with self._lock:
-            return self.levels.get(pin, False)
+            return self.levels.get(pin, False) and pin not in self.pulled_low
 
     def pwm(self, pin: int, duty: float, frequency_hz: float) -> None:
-        self._set(pin, level=duty > 0)
+        self._set(pin, duty)
 
     def pin_edges(self, pin: int, callback: Callable[[bool], None]) -> Callable[[], None]:
         return lambda: None
@@ -57,11 +59,12 @@ class PinBoard:
     def capture(self, camera: int) -> bytes:
         return b""
 
-    def _set(self, pin: int, *, level: bool) -> None:
+    def _set(self, pin: int, duty: float) -> None:
+        level = duty > 0
         with self._lock:
             if self.levels.get(pin, False) != level:
                 self.changes.append((time.monotonic(), pin, level))
-            self.levels[pin] = level
+            self.levels[pin], self.duties[pin] = level, duty
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,9 +106,11 @@ class GuardBox:
 
 
 def guard_config(folder: Path, *, pins: int = 3, ml_per_day: float = 200.0) -> GuardConfig:
-    """Pumps pump-0, pump-1, … on BCM pins 17, 18, … of 2 ml/s, all for the plant basil."""
+    """Pumps pump-0, pump-1, … on BCM pins 17, 18, … of 2 ml/s, all for the plant basil, each on a supply of its own."""
     outputs = tuple(
-        OutputConfig(actuator_id=f"pump-{n}", pin=17 + n, plant_id="basil", flow_ml_s=2.0, reservoir="can")
+        OutputConfig(
+            actuator_id=f"pump-{n}", pin=17 + n, plant_id="basil", flow_ml_s=2.0, reservoir="can", supply=f"supply-{n}"
+        )
         for n in range(pins)
     )
     return GuardConfig(
@@ -113,6 +118,7 @@ def guard_config(folder: Path, *, pins: int = 3, ml_per_day: float = 200.0) -> G
         budgets={"basil": Budget(ml_per_day=ml_per_day, pot_volume_l=1.0)},
         reservoirs={"can": 1000.0},
         ledger_path=str(folder / "ledger.sqlite"),
+        supplies={f"supply-{n}": 60.0 for n in range(pins)},
     )
 
 

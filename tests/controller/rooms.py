@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from dt.communication.memory import MemoryMessaging
+from dt.controller.core import ControllerCore
+from dt.controller.decisions import Decisions
 from dt.controller.gate import Gate
 from dt.controller.guard_client import InProcessGuard
 from dt.controller.guard_types import GuardConfig
-from dt.controller.kinds import make_actuators
 from dt.controller.moisture import MoistureBook
-from dt.controller.records import Decisions, PlantBook
+from dt.controller.records import PlantBook
 from dt.controller.results import ResultBook
 from dt.controller.rig_limits import guard_config
 from dt.utils.clock import ManualClock
@@ -38,21 +39,21 @@ reservoir_ml = 1000
 
 @dataclass(slots=True)
 class PinLog:
-    """Levels of outputs, and every change with its monotonic time; `fails` makes the wire break."""
+    """Levels of outputs, 0 to 1, and every change with its monotonic time; `fails` makes the wire break."""
 
     clock: ManualClock
-    levels: dict[str, bool] = field(default_factory=dict)
-    changes: list[tuple[float, str, bool]] = field(default_factory=list)
+    levels: dict[str, float] = field(default_factory=dict)
+    changes: list[tuple[float, str, float]] = field(default_factory=list)
     fails: bool = False
     on_high: Callable[[str], None] | None = None
 
-    def set(self, actuator_id: str, on: bool) -> None:
+    def set(self, actuator_id: str, level: float) -> None:
         """Drive an output."""
         if self.fails:
             raise OSError("the wire is broken")
-        self.changes.append((self.clock.monotonic(), actuator_id, on))
-        self.levels[actuator_id] = on
-        if on and self.on_high is not None:
+        self.changes.append((self.clock.monotonic(), actuator_id, level))
+        self.levels[actuator_id] = level
+        if level > 0 and self.on_high is not None:
             self.on_high(actuator_id)
 
 
@@ -68,6 +69,8 @@ class Room:
     plants: PlantBook
     decisions: Decisions
     results: ResultBook
+    core: ControllerCore
+    log: MemoryMessaging
     rig: Rig
     folder: Path
 
@@ -102,30 +105,28 @@ def make_room(folder: Path, text: str = RIG) -> Room:
     """A room for the rig above, with soil that is known to be dry."""
     clock = ManualClock()
     rig = parse_rig(text)
-    actuators = make_actuators(rig)
     pins = PinLog(clock)
-    guard = make_guard(guard_config(rig, folder, actuators), pins, clock)
-    moisture, plants = MoistureBook(clock), PlantBook(rig.plants)
-    decisions = Decisions(folder / "decisions.json", clock)
-    results = ResultBook(MemoryMessaging(clock), clock)
-    gate = Gate(
-        actuators=actuators,
-        guard=guard,
-        moisture=moisture,
-        plants=plants,
-        decisions=decisions,
-        results=results,
-        clock=clock,
-    )
+    config = guard_config(rig, folder)
+    return room_of(folder, rig, clock, pins, make_guard(config, pins, clock), config)
+
+
+def room_of(
+    folder: Path, rig: Rig, clock: ManualClock, pins: PinLog, guard: InProcessGuard, config: GuardConfig
+) -> Room:
+    """A room around a guard that is there already, as after a restart of the controller."""
+    log = MemoryMessaging(clock)
+    core = ControllerCore(rig=rig, config=config, data_dir=folder, messaging=log, clock=clock, guard=guard)
     room = Room(
         clock=clock,
         pins=pins,
         guard=guard,
-        gate=gate,
-        moisture=moisture,
-        plants=plants,
-        decisions=decisions,
-        results=results,
+        gate=core.gate,
+        moisture=core.moisture,
+        plants=core.plants,
+        decisions=core.decisions,
+        results=core.results,
+        core=core,
+        log=log,
         rig=rig,
         folder=folder,
     )

@@ -37,7 +37,7 @@ def test_s11_policies_act_only_for_the_controller_that_holds_the_lease(tmp_path:
         room.guard.guard.release("controller")
         assert room.guard.guard.renew("another") is None
     loop = ControlLoop(
-        guard=room.guard, stop_button=StopButton(room.guard), gate=room.gate, policy=policy, results=room.results,
+        guard=room.guard, stop_button=StopButton(room.guard), gate=room.gate, policies=(policy,), results=room.results,
         clock=room.clock,
     )  # fmt: skip
 

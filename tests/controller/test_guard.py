@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -85,9 +86,9 @@ class GuardMachine(RuleBasedStateMachine):
     def restart(self, crashes: bool) -> None:
         if crashes:  # the dead guard's pins are driven safe by its parent; its ledger stays as it lies on disk
             self.guard._desk._ledger._db.close()
-            for actuator_id, is_on in self.pins.levels.items():
-                if is_on:
-                    self.pins.set(actuator_id, False)
+            for actuator_id, level in self.pins.levels.items():
+                if level > 0:
+                    self.pins.set(actuator_id, 0.0)
         else:
             self.guard.close()
         self.note()
@@ -100,9 +101,9 @@ class GuardMachine(RuleBasedStateMachine):
         self.note()
 
     def note(self) -> None:
-        for at_s, actuator_id, on in self.pins.changes:
+        for at_s, actuator_id, level in self.pins.changes:
             runs = self.runs[actuator_id]
-            if on:
+            if level > 0:
                 runs.append([at_s, float("inf")])
             elif runs and runs[-1][1] == float("inf"):
                 runs[-1][1] = at_s
@@ -240,9 +241,7 @@ def test_s03_a_pin_that_fails_refunds_nothing(tmp_path: Path, clock: ManualClock
 def test_s03_a_reservoir_gives_no_more_than_it_holds(tmp_path: Path, clock: ManualClock, pins: PinLog) -> None:
     """An empty can stays empty until a person refills it."""
     config = guard_config(tmp_path)
-    config = GuardConfig(
-        outputs=config.outputs, budgets=config.budgets, reservoirs={"can": 15.0}, ledger_path=config.ledger_path
-    )
+    config = replace(config, reservoirs={"can": 15.0})
     guard = make_guard(config, pins, clock)
 
     denied = guard.run(_now("a", clock)).denial

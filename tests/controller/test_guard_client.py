@@ -24,8 +24,8 @@ class _Levels:
         self.on: set[str] = set()
         self.went_off = threading.Event()
 
-    def set(self, actuator_id: str, on: bool) -> None:
-        if on:
+    def set(self, actuator_id: str, level: float) -> None:
+        if level > 0:
             self.on.add(actuator_id)
         elif actuator_id in self.on:
             self.on.discard(actuator_id)

@@ -61,15 +61,3 @@ def test_while_the_guard_is_away_nothing_is_said(clock: ManualClock) -> None:
     assert watch.look(None) == []
     clock.advance(LASTS_S)
     assert watch.look(status(desired=False, reported=True)) == []
-
-
-def test_what_the_log_did_not_take_is_due_again(clock: ManualClock) -> None:
-    """Else an alert would stay open, or never open."""
-    watch, on = watch_of(clock), status(desired=False, reported=True)
-    watch.look(on)
-    clock.advance(LASTS_S)
-    [condition] = watch.look(on)
-
-    watch.unsaid(condition)
-
-    assert [again.active for again in watch.look(on)] == [True]

@@ -13,8 +13,10 @@ from dt.controller.kinds import make_actuators
 from dt.controller.kinds.pump import Pump
 from dt.controller.policies.recommendation import RecommendationPolicy
 from dt.utils.clock import ManualClock
-from dt.utils.dataclasses import ActionCommand, ActionResult, AlertCondition, Grant, Origin, Outcome, Severity
+from dt.utils.dataclasses import ActionCommand, ActionResult, AlertCondition, Grant, Origin, Outcome, Policy, Severity
 from tests.controller.rooms import Room, make_room
+
+_POLICY_OFF = Policy(plant_id="basil", actuator_id="basil-pump", enabled=False, by="anna")
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ class Steps:
         self.policy = RecommendationPolicy(
             pumps={name: one for name, one in make_actuators(room.rig).items() if isinstance(one, Pump)},
             is_granted=lambda name: room.decisions.grant_of(name) is not None,
-            is_enabled=lambda plant_id: bool(room.decisions.policy_of(plant_id)["enabled"]),
+            is_enabled=lambda name: (policy := room.decisions.policy_of(name)) is not None and policy.enabled,
             submit=self._submit,
             recommend=self._recommend,
             clock=room.clock,
@@ -151,7 +153,7 @@ def test_s04_conditions_that_are_not_live_fresh_and_ours_cause_nothing(room: Roo
 def test_a_disabled_policy_does_nothing(room: Room) -> None:
     """A person may switch a plant's policy off."""
     steps = _granted(room)
-    room.decisions.set_policy("basil", policy="recommendation", enabled=False)
+    room.decisions.set_policy(_POLICY_OFF)
     steps.policy.see(_dry(room.clock))
 
     steps.step()
@@ -162,12 +164,12 @@ def test_a_disabled_policy_does_nothing(room: Room) -> None:
 def test_grants_and_policies_survive_a_restart(room: Room) -> None:
     """They are on disk, replaced whole."""
     _granted(room)
-    room.decisions.set_policy("basil", policy="recommendation", enabled=False)
+    room.decisions.set_policy(_POLICY_OFF)
 
     again = make_room(room.folder).decisions
 
     assert again.grant_of("basil-pump") is not None
-    assert again.policy_of("basil")["enabled"] is False
+    assert again.policy_of("basil-pump") == replace(_POLICY_OFF, version=1, since=room.clock.wall())
 
 
 def test_s04_a_redelivered_condition_does_not_undo_its_end(room: Room) -> None:

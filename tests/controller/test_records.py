@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from dt.communication.messaging import Record
-from dt.controller.records import Decisions, PlantBook, see_registry
+from dt.controller.decisions import Decisions
+from dt.controller.records import PlantBook, see_registry
 from dt.utils.clock import ManualClock
-from dt.utils.dataclasses import Grant, Plant, PlantLimits, RegistryRecord
+from dt.utils.dataclasses import Grant, Plant, PlantLimits, Policy, RegistryRecord
 from dt.utils.exceptions import StorageError
 
 
@@ -30,6 +31,10 @@ def stuck(path: Path) -> Path:
 def _grant(clock: ManualClock, until_s: float | None = None) -> Grant:
     until = None if until_s is None else clock.wall() + until_s
     return Grant(actuator_id="pump", by="anna", since=clock.wall(), until=until)
+
+
+def _policy(*, enabled: bool) -> Policy:
+    return Policy(plant_id="basil", actuator_id="pump", enabled=enabled, by="anna")
 
 
 def test_s14_a_clock_set_back_prolongs_no_grant(path: Path, clock: ManualClock) -> None:
@@ -91,7 +96,7 @@ def test_s14_a_damaged_file_grants_nothing_and_is_kept_aside(path: Path, clock: 
     decisions = Decisions(path, clock)
 
     assert decisions.grant_of("pump") is None
-    assert decisions.policy_of("basil")["enabled"] is True
+    assert decisions.policy_of("pump") is None
     assert [kept.read_text() for kept in path.parent.glob("*.unreadable")] == [text]
 
 
@@ -123,13 +128,14 @@ def test_a_policy_that_is_switched_off_is_off_at_once(stuck: Path, clock: Manual
     """Switching off needs no disk, switching on does."""
     decisions = Decisions(stuck, clock)
     with pytest.raises(StorageError):
-        decisions.set_policy("basil", policy="recommendation", enabled=False)
-    assert decisions.policy_of("basil")["enabled"] is False
+        decisions.set_policy(_policy(enabled=False))
+    assert (off := decisions.policy_of("pump")) is not None
+    assert off.enabled is False
 
     with pytest.raises(StorageError):
-        decisions.set_policy("basil", policy="recommendation", enabled=True)
+        decisions.set_policy(_policy(enabled=True))
 
-    assert decisions.policy_of("basil")["enabled"] is False
+    assert decisions.policy_of("pump") == off
 
 
 def test_the_file_names_each_grant_by_its_actuator(path: Path, clock: ManualClock) -> None:

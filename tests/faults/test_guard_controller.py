@@ -123,7 +123,7 @@ def test_s11_a_killed_controller_leaves_outputs_off_and_no_process() -> None:
         again = _start(folder, controller.board)
         try:
             [item] = again.ask("GET", "/actuators").json()["items"]
-            assert item["reported"] == {"on": False}
+            assert item["reported"] == {"on": False, "level": 0.0}
             assert not controller.board.pin_read(_PUMP_PIN)
             [entry] = again.ask("GET", "/ledger").json()["items"]
             assert entry["outcome"] in {"stopped", "failed"}

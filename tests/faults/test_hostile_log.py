@@ -79,10 +79,7 @@ def test_s10_on_a_log_that_repeats_and_reorders_each_command_runs_at_most_once(t
     """Signed ones once, unsigned ones never, however often the log hands them over."""
     room = make_room(tmp_path)
     log = MemoryMessaging(chaos=Chaos(seed))
-    intake = Intake(
-        messaging=log, gate=room.gate, moisture=room.moisture, policy=_policy(room), plants=room.plants,
-        token="token",
-    )  # fmt: skip
+    intake = Intake(messaging=log, core=room.core, token="token")
     for number in range(6):
         command = dose(room.clock, f"a-{number}", 5.0)
         token = "token" if number % 2 == 0 else "forged"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dt.controller.live_readings import OLDEST_S
 from dt.controller.situation import Situation, at_least, at_most
 from dt.utils.dataclasses import Refusal
 
-OLDEST_S = 15 * 60.0
 FEWEST_GOOD = 3
 WIDEST_SPREAD = 0.05  # m3/m3, half the range of the readings that the median is made of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dt.controller.interlocks.moisture_estimate import OLDEST_S
+from dt.controller.live_readings import OLDEST_S
 from dt.controller.situation import Situation, at_most
 from dt.utils.dataclasses import Refusal
 

@@ -10,7 +10,13 @@ from dt.controller.kinds.base_actuator import BaseActuator
 from dt.utils.exceptions import ConfigError
 from dt.utils.rig import ActuatorDescriptor, Rig
 
-KINDS: Mapping[str, str] = {"pump": "dt.controller.kinds.pump:Pump"}
+KINDS: Mapping[str, str] = {
+    "pump": "dt.controller.kinds.pump:Pump",
+    "relay": "dt.controller.kinds.relay:Relay",
+    "fan": "dt.controller.kinds.fan:Fan",
+    "light": "dt.controller.kinds.light:Light",
+    "heater": "dt.controller.kinds.heater:Heater",
+}
 ENTRY_POINTS = "dt.actuators"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from dt.controller.kinds.pump import Pump
+from dt.controller.policies.base_policy import BasePolicy, PolicyView, Wish
 from dt.controller.situation import POLICY_ISSUER
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import ActionCommand, ActionResult, AlertCondition, Command, Origin, Outcome
@@ -22,8 +23,30 @@ _MOST_WISHES = 1000  # of more, the one that was heard of longest ago is forgott
 _SETTLES_S = 2.0  # until the guard's status shows what was just submitted
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecommendationParameters:
+    """None: the condition says how much."""
+
+
+class Recommendation(BasePolicy):
+    """The row of the table; conditions come by the bus, so `RecommendationPolicy` follows them by itself."""
+
+    name: ClassVar[str] = NAME
+    words: ClassVar[str] = "Follows the dose that an alert condition recommends."
+    kinds: ClassVar[frozenset[str]] = frozenset({"pump"})
+    parameters_type = RecommendationParameters
+
+    def __init__(self, parameters: RecommendationParameters) -> None:
+        del parameters
+
+    def decide(self, view: PolicyView) -> Wish | None:
+        """Return None: it wishes nothing by readings alone."""
+        del view
+        return None
+
+
 @dataclass(slots=True, kw_only=True)
-class _Wish:
+class _Heard:
     condition: AlertCondition
     seen_at_s: float
     done_with: str = ""
@@ -32,7 +55,7 @@ class _Wish:
 
 
 class RecommendationPolicy:
-    """One step at a time, from the control loop."""
+    """One step at a time, from the control loop; `is_enabled` is asked by the pump's actuator_id."""
 
     def __init__(
         self,
@@ -44,14 +67,16 @@ class RecommendationPolicy:
         recommend: Callable[[ActionCommand], object],
         clock: Clock,
     ) -> None:
-        self._pumps = {pump.descriptor.plant_id: pump for pump in pumps.values()}
+        self._pumps: dict[str | None, list[Pump]] = {}  # of each plant, the last one of the rig first
+        for pump in pumps.values():
+            self._pumps.setdefault(pump.descriptor.plant_id, []).insert(0, pump)
         self._is_granted = is_granted
         self._is_enabled = is_enabled
         self._submit = submit
         self._recommend = recommend
         self._clock = clock
         self._lock = threading.Lock()
-        self._wishes: dict[str, _Wish] = {}
+        self._wishes: dict[str, _Heard] = {}
         self._not_before_s: dict[str, float] = {}
 
     def see(self, condition: AlertCondition) -> None:
@@ -64,7 +89,7 @@ class RecommendationPolicy:
             if wish is None:
                 if len(self._wishes) >= _MOST_WISHES:
                     del self._wishes[min(self._wishes, key=lambda key: self._wishes[key].seen_at_s)]
-                self._wishes[condition.key] = _Wish(condition=condition, seen_at_s=now)
+                self._wishes[condition.key] = _Heard(condition=condition, seen_at_s=now)
             elif not self._is_old_news(condition, wish.condition):
                 wish.condition, wish.seen_at_s = condition, now
 
@@ -73,11 +98,12 @@ class RecommendationPolicy:
         with self._lock:
             wishes = [wish for wish in self._wishes.values() if _asks_for_water(wish.condition)]
         for wish in wishes:
-            pump = self._pumps.get(wish.condition.plant_id)
-            if pump is not None and self._is_fresh(wish) and self._is_enabled(wish.condition.plant_id or ""):
+            pumps = self._pumps.get(wish.condition.plant_id, [])
+            pump = next((one for one in pumps if self._is_enabled(one.actuator_id)), None)
+            if pump is not None and self._is_fresh(wish):
                 self._follow(wish, pump, outputs.get(pump.actuator_id))
 
-    def _follow(self, wish: _Wish, pump: Pump, state: Mapping[str, Any] | None) -> None:
+    def _follow(self, wish: _Heard, pump: Pump, state: Mapping[str, Any] | None) -> None:
         now = self._clock.monotonic()
         if wish.done_with == wish.condition.correlation_id or now < self._not_before_s.get(pump.actuator_id, 0.0):
             return
@@ -89,14 +115,14 @@ class RecommendationPolicy:
         if state is not None and self._came_after_the_pause(wish, pump, state) and wish.seen_at_s > wish.acted_at_s:
             self._act(wish, pump, now)
 
-    def _act(self, wish: _Wish, pump: Pump, now: float) -> None:
+    def _act(self, wish: _Heard, pump: Pump, now: float) -> None:
         wish.done_with = wish.condition.correlation_id
         result = self._submit(self._command(wish.condition, pump))
         if result is None or result.outcome is Outcome.DONE:
             wish.acted_at_s = now
         self._not_before_s[pump.actuator_id] = now + _rests_s(result, pump)
 
-    def _came_after_the_pause(self, wish: _Wish, pump: Pump, state: Mapping[str, Any]) -> bool:
+    def _came_after_the_pause(self, wish: _Heard, pump: Pump, state: Mapping[str, Any]) -> bool:
         """Return whether the pump is free, and the wish knows what the last dose did: it came after the pause."""
         if state["desired"] or state["on"] or state["pause_left_s"]:
             return False
@@ -114,7 +140,7 @@ class RecommendationPolicy:
             return condition.active and not held.active
         return condition.timestamp < held.timestamp
 
-    def _is_fresh(self, wish: _Wish) -> bool:
+    def _is_fresh(self, wish: _Heard) -> bool:
         age_s = self._clock.wall() - wish.condition.timestamp
         return -_FUTURE_S <= age_s <= FRESH_S and self._clock.monotonic() - wish.seen_at_s <= FRESH_S
 

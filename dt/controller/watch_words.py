@@ -1,0 +1,73 @@
+"""Conditions of the watches, in one form; and those of lock-outs, said again while they last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dt.controller.condition_desk import ConditionDesk
+from dt.controller.kinds.base_actuator import BaseActuator
+from dt.controller.locks import LockOut, Locks
+from dt.utils.clock import Clock
+from dt.utils.dataclasses import AlertCondition, Severity
+from dt.utils.ids import derived_id
+from dt.utils.rig import ActuatorDescriptor
+
+_AGAIN_AFTER_S = 300.0  # what lasts is said again, should a word have been lost
+
+
+def condition(
+    descriptor: ActuatorDescriptor,
+    key: str,
+    now: float,
+    *,
+    severity: Severity,
+    is_on: bool,
+    description: str,
+    advice: str,
+    caused_by: str = "",
+) -> AlertCondition:
+    """Return a condition about an actuator's plant, or else its zone."""
+    return AlertCondition(
+        key=key,
+        plant_id=descriptor.plant_id,
+        zone_id=descriptor.zone_id,
+        severity=severity,
+        description=description,
+        advice=advice if is_on else "",
+        active=is_on,
+        timestamp=now,
+        correlation_id=derived_id(key, now, at=now),
+        caused_by=(caused_by,) if caused_by else (),
+    )
+
+
+class LockWords:
+    """Says every lock-out, again every five minutes while it lasts, and that it is over."""
+
+    def __init__(self, actuators: Mapping[str, BaseActuator], locks: Locks, desk: ConditionDesk, clock: Clock) -> None:
+        self._actuators = actuators
+        self._locks = locks
+        self._desk = desk
+        self._clock = clock
+        self._said_s: dict[str, float] = {}
+
+    def step(self) -> None:
+        """Say what is due."""
+        now_s = self._clock.monotonic()
+        held = {one.actuator_id: one for one in self._locks.all() if one.actuator_id in self._actuators}
+        for name, lock in held.items():
+            if now_s - self._said_s.get(name, float("-inf")) >= _AGAIN_AFTER_S:
+                self._said_s[name] = now_s
+                self._desk.say(self._words(name, lock))
+        for name in self._said_s.keys() - held.keys():
+            del self._said_s[name]
+            self._desk.say(self._words(name, None))
+
+    def _words(self, name: str, lock: LockOut | None) -> AlertCondition:
+        return condition(
+            self._actuators[name].descriptor, f"locked_out:{name}", self._clock.wall(),
+            severity=Severity.CRITICAL,
+            is_on=lock is not None,
+            description=f"{name} is no longer locked out." if lock is None else f"{name} is locked out: {lock.why}.",
+            advice="" if lock is None else lock.advice,
+        )  # fmt: skip
