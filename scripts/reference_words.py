@@ -125,6 +125,7 @@ REST_WORDS: Mapping[tuple[str, str], str] = {
     ("simulator", "DELETE /faults/<fault_id>"): "ends a fault",
     ("simulator", "POST /refill"): '`{"reservoir": …, "ml": …}`: a person refills a can, up to what it holds',
     ("simulator", "POST /pour"): '`{"plant_id": …, "ml": …}`: a person waters a plant by hand, at most 5000 ml at once',
+    ("simulator", "POST /buttons"): '`{"pressed": …}`: a person presses the emergency-stop button or lets it out',
     ("dashboard", "GET /"): "the page",
     ("dashboard", "GET /login"): "the page that asks for the password",
     ("dashboard", "GET /favicon.ico"): "the icon",

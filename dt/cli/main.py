@@ -20,6 +20,7 @@ COMMANDS = (
     "up",
     "down",
     "status",
+    "stop-all",
     "replay",
     "simulate",
     "report",

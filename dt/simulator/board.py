@@ -81,6 +81,8 @@ class BoxWire:
         self._defects = Defects(box, self.desk)
         self._chips = ChipRack(box, self.desk, self._chip_clock, self._wiring)
         self._pins: dict[int, _Pin] = {}
+        self._is_pressed = False
+        self._connect_button()
 
     def i2c(self, address: int, out: bytes, count: int) -> bytes:
         """One transaction with the chip at an address; nobody there means no acknowledge."""
@@ -213,7 +215,9 @@ class BoxWire:
             for pin, output in self._wiring.outputs.items():
                 if wires.outputs.get(pin) != output and output.name in self.box.devices:
                     self.box.drive(output.name, 0.0)
+            self._disconnect_button(wires)
             self._wiring = wires
+            self._connect_button()
             for pin, state in self._pins.items():
                 self._actuate(pin, state)
 
@@ -253,6 +257,24 @@ class BoxWire:
             state.driven = level
 
         self._change(pin, change)
+
+    def press(self, *, is_pressed: bool) -> None:
+        """Let a person press the emergency-stop button or let it out; raises MessageError when the rig has none."""
+        button = self._wiring.button
+        if button is None:
+            raise MessageError("button", "the rig has no [emergency_stop]")
+        self._is_pressed = is_pressed
+        self.push(button.pin, button.drives(is_pressed=is_pressed))
+
+    def _connect_button(self) -> None:
+        button = self._wiring.button
+        if button is not None:
+            self._pin(button.pin).driven = button.drives(is_pressed=self._is_pressed)
+
+    def _disconnect_button(self, wires: Wiring) -> None:
+        button = self._wiring.button
+        if button is not None and button != wires.button:
+            self._pin(button.pin).driven, self._is_pressed = None, False
 
     def _caught_up(self) -> _CaughtUp:
         return _CaughtUp(self._lock, self._catch_up)

@@ -1,4 +1,7 @@
-"""What a person does at the box: `POST /refill` a can, `POST /pour` a glass of water; both need the token."""
+"""What a person does at the box: `POST /refill` a can, `POST /pour` a glass of water, `POST /buttons` press the stop.
+
+All need the token.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from dt.simulator.board import BoxWire
 from dt.utils.exceptions import MessageError
 from dt.utils.http import json_response, request_object
 
+_STOP = "emergency_stop"
+
 
 def add_hand_pages(app: Flask, wire: BoxWire) -> None:
-    """Add the two pages to the simulator's."""
+    """Add the pages to the simulator's."""
 
     @app.post("/refill")
     def refill() -> Response:
@@ -21,6 +26,17 @@ def add_hand_pages(app: Flask, wire: BoxWire) -> None:
     def pour() -> Response:
         name, amount_ml = _asked("plant_id")
         return json_response({"plant_id": name, "ml": amount_ml, "timestamp": wire.pour(name, amount_ml)})
+
+    @app.post("/buttons")
+    def buttons() -> Response:
+        body = request_object()
+        if body.get("button", _STOP) != _STOP:
+            raise MessageError("button", f"must be {_STOP}, not {body['button']!r}")
+        is_pressed = body.get("pressed")
+        if not isinstance(is_pressed, bool):
+            raise MessageError("pressed", "must be true or false")
+        wire.press(is_pressed=is_pressed)
+        return json_response({"button": _STOP, "pressed": is_pressed})
 
 
 def _asked(where: str) -> tuple[str, float]:

@@ -41,6 +41,19 @@ class Output:
     active_high: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """The emergency-stop button, from a pin to ground; a normally closed one opens when it is pressed."""
+
+    pin: int
+    normally_closed: bool = True
+
+    def drives(self, *, is_pressed: bool) -> bool | None:
+        """Return what it does to its pin: low (False) while it is closed, nothing (None) while it is open."""
+        is_closed = is_pressed is not self.normally_closed
+        return False if is_closed else None
+
+
 def _usual_i2c() -> dict[int, Place]:
     soil = {Quantity.SOIL_MOISTURE: "seesaw-soil"}
     return {
@@ -66,6 +79,7 @@ class Wiring:
     outputs: Mapping[int, Output] = field(
         default_factory=lambda: {17: Output(name=PUMP), 27: Output(name=LAMP, kind="lamp")}
     )
+    button: Button | None = None
 
     @property
     def sites(self) -> tuple[Place, ...]:
@@ -98,7 +112,13 @@ def wiring(rig: Rig) -> Wiring:
             for actuator in rig.actuators
             if actuator.kind in OUTPUT_KINDS
         },
+        button=_button(rig),
     )
+
+
+def _button(rig: Rig) -> Button | None:
+    stop = rig.emergency_stop
+    return None if stop is None else Button(pin=pin_number(stop.pin), normally_closed=stop.normally_closed)
 
 
 def chip_name(address: int | None = None, pin: int | None = None) -> str:

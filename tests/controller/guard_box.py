@@ -11,14 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 
 from dt.communication.wire import Direction, NoAcknowledgeError, Pull, WireServer
 from dt.controller.guard_client import GuardClient
-from dt.controller.guard_types import Budget, GuardConfig, GuardUnreachableError, Order, OutputConfig
+from dt.controller.guard_types import Budget, GuardConfig, GuardUnreachableError, Order, OutputConfig, StopInput
 
 ROOT = Path(__file__).parents[2]
 
@@ -138,14 +138,15 @@ def wait_until(condition: Callable[[], object], within_s: float = 15.0) -> float
 
 
 @contextmanager
-def guard_box(*, ends_with_stdin: bool = False) -> Iterator[GuardBox]:
-    """Run a guard process with its parent on a fresh board of pins."""
+def guard_box(*, ends_with_stdin: bool = False, stop_input: StopInput | None = None) -> Iterator[GuardBox]:
+    """Run a guard process with its parent on a fresh board of pins, a normally closed button let out."""
     with tempfile.TemporaryDirectory(prefix="guard") as name:
         folder = Path(name)
         board = PinBoard()
         wire = WireServer(board, folder / "wire.sock")
         wire.start()
-        config = guard_config(folder)
+        config = replace(guard_config(folder), stop_input=stop_input)
+        board.pulled_low |= set() if stop_input is None else {stop_input.pin}
         (folder / "guard.json").write_text(config.to_json())
         process = start_guard(folder, ends_with_stdin=ends_with_stdin)
         client = GuardClient(folder, owner="test")

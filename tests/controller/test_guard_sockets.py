@@ -53,6 +53,12 @@ def _ask(path: Path, line: bytes) -> list[Any]:
         b'{"op": "run"}\n',
         b'{"op": "run", "order": {"action_id": "a"}}\n',
         b'{"op": "entries", "limit": 1e999}\n',
+        b'{"op": "adjust", "actuator_id": "pump-0", "owner": "a"}\n',
+        b'{"op": "adjust", "actuator_id": "pump-0", "owner": "a", "level": "half"}\n',
+        b'{"op": "adjust", "actuator_id": "pump-0", "owner": "a", "level": true}\n',
+        b'{"op": "adjust", "actuator_id": "pump-0", "owner": "a", "level": NaN}\n',
+        b'{"op": "set_flow", "actuator_id": "pump-0", "by": "a", "flow_ml_s": null}\n',
+        b'{"op": "set_flow", "actuator_id": "pump-0", "flow_ml_s": 2.0}\n',
         b"[" * 60_000 + b"\n",
     ],
 )

@@ -117,3 +117,17 @@ def test_s03_a_dose_that_runs_counts_in_full(tmp_path: Path) -> None:
     assert (denial.value, denial.limit, denial.margin) == (40.0, 30.0, -10.0)
     assert ledger.entry("b") is None
     ledger.close()
+
+
+def test_s03_a_measured_flow_survives_a_restart(tmp_path: Path) -> None:
+    """The latest one of each pump."""
+    path, clock = tmp_path / "ledger.sqlite", ManualClock()
+    ledger = Ledger(path, clock)
+    ledger.set_flow("pump", 3.0, "anna")
+    ledger.set_flow("pump", 2.5, "bert")
+    ledger.close()
+
+    again = Ledger(path, clock)
+
+    assert again.flows() == {"pump": 2.5}
+    again.close()

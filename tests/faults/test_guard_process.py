@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from dt.controller.guard_process import EXIT_BUSY
+from dt.controller.guard_types import GuardUnreachableError, StopInput
 from tests.controller.guard_box import GuardBox, end_tree, guard_box, order, start_guard, wait_until
 
 
@@ -157,6 +158,40 @@ def test_s09_the_emergency_stop_does_not_wait_for_a_stalled_disk() -> None:
             assert box.client.status()["stopped_by"] == "anna"
         finally:
             end_tree(again)
+
+
+def test_s09_the_button_stops_within_200_ms_with_the_disk_stalled_and_over_a_restart() -> None:
+    """It opens its wire, the pin thread sees it; pressed it keeps a new guard stopped too."""
+    with guard_box(stop_input=StopInput(pin=5)) as box:
+        _start_pump(box)
+        stall = sqlite3.connect(box.config.ledger_path, isolation_level=None)
+        stall.execute("BEGIN IMMEDIATE")
+        pressed = time.monotonic()
+
+        box.board.pulled_low.discard(5)
+
+        wait_until(lambda: not box.board.pin_read(17))
+        off_at = next(at for at, pin, level in reversed(box.board.changes) if pin == 17 and not level)
+        assert off_at - pressed < 0.2
+        stall.execute("ROLLBACK")
+        stall.close()
+        old = box.child()
+        old.send_signal(signal.SIGKILL)
+        wait_until(lambda: box.is_serving() and box.child().pid != old.pid)
+        assert box.client.status()["stopped_by"] is not None
+        with pytest.raises(GuardUnreachableError, match="button is pressed"):
+            box.client.release_stop("anna")
+        box.board.pulled_low.add(5)
+        wait_until(lambda: _is_released(box))
+        assert box.client.status()["stopped_by"] is None
+
+
+def _is_released(box: GuardBox) -> bool:
+    try:
+        box.client.release_stop("anna")
+    except GuardUnreachableError:
+        return False
+    return True
 
 
 def test_s01_the_run_ends_in_time_while_the_disk_stalls() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from dt.communication.wire import Direction, Pull
 from dt.utils.clock import ManualClock
 from tests.faults.field import TOKEN, Field, zones
 
+STOP = '[emergency_stop]\npin = "GPIO5"\n'
 PUMP = '[[actuators]]\nid = "pump"\nkind = "pump"\npin = "GPIO17"\nplant = "basil"\nreservoir_ml = 1000\n'
 
 
@@ -94,3 +96,29 @@ def test_both_need_the_token(field: Field, page: str) -> None:
 
     assert post(field, page, body, token="").status_code == 401
     assert post(field, page, body, token="wrong").status_code == 401
+
+
+def test_a_button_is_closed_until_it_is_pressed_and_when_it_is_let_out(tmp_path: Path, clock: ManualClock) -> None:
+    """Normally closed: it holds its pulled-up pin low, and opens when it is pressed."""
+    with Field(tmp_path, zones("basil") + STOP, clock=clock) as field:
+        wire = field.simulator.wire
+        wire.pin_setup(5, Direction.IN, Pull.UP)
+        levels = [wire.pin_read(5)]
+        for is_pressed in (True, False):
+            answer = post(field, "buttons", {"button": "emergency_stop", "pressed": is_pressed})
+            assert answer.json() == {"button": "emergency_stop", "pressed": is_pressed}
+            levels.append(wire.pin_read(5))
+        nonsense = post(field, "buttons", {"button": "doorbell", "pressed": True})
+        silent = post(field, "buttons", {"button": "emergency_stop"})
+
+    assert levels == [False, True, False]
+    assert (nonsense.status_code, nonsense.json()["field"]) == (422, "button")
+    assert (silent.status_code, silent.json()["field"]) == (422, "pressed")
+
+
+def test_a_rig_without_a_button_has_none_to_press(field: Field) -> None:
+    """The refusal says what is missing."""
+    answer = post(field, "buttons", {"pressed": True})
+
+    assert answer.status_code == 422
+    assert "[emergency_stop]" in answer.json()["detail"]
