@@ -15,6 +15,8 @@ from dt.communication.topics import Topics
 from dt.evaluation.judge_outputs import Output, budgets_of, outputs_of
 from dt.evaluation.lockstep import Lockstep
 from dt.plant.calibration import parse_calibration
+from dt.simulator.devices import Pump
+from dt.simulator.faults.catalogue import HOST
 from dt.utils.dataclasses import ActionResult, Outcome, SensorData
 from dt.utils.rig import pin_number
 
@@ -26,6 +28,8 @@ _STOPS_WITHIN_S, _SAFE_WITHIN_S = 0.3, 1.0
 _SHARE = 1.02  # of a budget: the last tick of each dose
 _CALIBRATION_VWC = 0.005  # straight lines between points, and counts that come a moment later
 _HEATER_CUT_OFF_DEGC = 35.0
+_EFFECT_WITHIN_S = 75 * 60.0  # by then a dose was judged
+_TELLING_SHARE, _NOTHING_SHARE = 0.04, 0.1  # of the pot's volume; of what was ordered
 _HEATER_OVER_K, _HEATER_OVER_S = 2.0, 120.0  # the sensor's spread; the time between two of its readings
 
 
@@ -56,7 +60,8 @@ class Judge:
         self.stopped_since_s: float | None = None
         self._commanded: dict[str, float] = {}
         self._said: dict[str, tuple[float, float]] = {}  # by plant: when and what the probe said last (m3/m3)
-        self._seen: set[tuple[str, str]] = set()
+        self._refused: set[str] = set()
+        self._duds: dict[str, float] = {}  # when a dose gave nothing, by pump
         self._restarts = run.restarts
         self._hot_since_s: dict[str, float] = {}
         self._calibrations = {
@@ -89,6 +94,10 @@ class Judge:
         """Take note that a can is full again."""
         self._drawn[reservoir] = 0
 
+    def person_releases(self, actuator_id: str) -> None:
+        """Take note that a person released a lock-out."""
+        self._duds.pop(actuator_id, None)
+
     # --- What is seen ----------------------------------------------------------------------------------------------
 
     def look(self) -> None:
@@ -99,6 +108,7 @@ class Judge:
             self._restarts = self._run.restarts
             for output in on:
                 self._blame("S10", output, "is on after a restart")
+        self._check_excluded()
         for output in on:
             self._check_on(output, now_s - (output.on_since_s or now_s), now_s)
 
@@ -139,13 +149,24 @@ class Judge:
         is_by_person = now_s - self._commanded.pop(output.actuator_id, float("-inf")) <= _PEOPLE_S
         if not is_by_person:
             self._require("S14", output, output.actuator_id in self.granted, "starts by itself without a grant")
+            dud_s = self._duds.get(output.actuator_id, float("inf"))
+            self._require("S7", output, now_s - dud_s <= _EFFECT_WITHIN_S, "waters on after a dose that gave nothing")
         if output.is_pump:
+            output.given_before_ml = self._given_ml(output)
             self._check_soil(output, now_s, is_by_person=is_by_person)
 
     def _check_company(self, output: Output) -> None:
         others = [o for o in self.outputs.values() if o.on_since_s is not None and o is not output]
         beside = [o.actuator_id for o in others if o.is_pump and o.supply == output.supply]
         self._require("S6", output, not (output.is_pump and beside), f"runs beside {', '.join(beside)}")
+
+    def _check_excluded(self) -> None:
+        """A heater and a fan at full speed at once, where the rig says that these exclude each other (S6)."""
+        for exclusion in self._run.rig.exclusions:
+            heater = self.outputs[exclusion.heater]
+            level = self._run.box.devices[exclusion.fan].level
+            is_fine = heater.on_since_s is None or level < exclusion.above
+            self._require("S6", heater, is_fine, f"is on beside {exclusion.fan} at {level:.2f}")
 
     def _check_soil(self, output: Output, now_s: float, *, is_by_person: bool) -> None:
         said_s, vwc = self._said.get(output.plant_id or "", (float("-inf"), 0.0))
@@ -160,8 +181,11 @@ class Judge:
         now_s = self._run.now_s
         on_s = output.end(now_s)
         self._require("S1", output, on_s <= output.max_on_s + _TICK_S, f"was on for {on_s:.1f} s")
+        spent_s = output.seconds_of_a_day(now_s)
+        self._require("S1", output, spent_s <= output.day_s + _TICK_S, f"was on for {spent_s:.0f} s of 24 h")
         if output.is_pump:
             self._check_water(output, on_s, now_s)
+            self._note_dud(output, on_s, now_s)
 
     def _check_water(self, output: Output, on_s: float, now_s: float) -> None:
         pumps = [o for o in self.outputs.values() if o.is_pump and o.plant_id == output.plant_id]
@@ -176,6 +200,20 @@ class Judge:
         why = f"drew {drawn_ml:.0f} ml of a can that holds {held_ml:.0f} ml"
         self._require("S3", output, drawn_ml <= _SHARE * held_ml, why)
 
+    def _note_dud(self, output: Output, on_s: float, now_s: float) -> None:
+        """Remember a dose of which the pot got next to nothing, while its probe was well (S7)."""
+        plant = self._run.rig.plants[output.plant_id or ""]
+        ordered_ml = on_s * output.flow_ml_s
+        is_large = ordered_ml >= _TELLING_SHARE * 1000.0 * plant.pot_volume_l
+        probes = [s.sensor_id for s in self._run.rig.sensors if s.plant_id == plant.plant_id]
+        is_seen = not self._run.wire.desk.active(now_s, (*probes, HOST))
+        if is_large and is_seen and self._given_ml(output) - output.given_before_ml < _NOTHING_SHARE * ordered_ml:
+            self._duds.setdefault(output.actuator_id, now_s)
+
+    def _given_ml(self, output: Output) -> float:
+        pump = self._run.box.devices[output.actuator_id]
+        return pump.delivered_ml if isinstance(pump, Pump) else 0.0
+
     # --- What is heard ---------------------------------------------------------------------------------------------
 
     def _hear_readings(self, records: Sequence[Record]) -> None:
@@ -189,8 +227,9 @@ class Judge:
         for record in records:
             result = ActionResult.from_json(record.value or b"")
             refusal = result.refusal
-            if result.outcome not in (Outcome.REFUSED, Outcome.EXPIRED):
+            if result.outcome not in (Outcome.REFUSED, Outcome.EXPIRED) or result.action_id in self._refused:
                 continue
+            self._refused.add(result.action_id)
             self.refusals[refusal.invariant if refusal is not None else "none"] += 1
             is_told = refusal is not None and bool(refusal.invariant and refusal.why)
             is_measured = refusal is None or (refusal.value is None) == (refusal.limit is None)

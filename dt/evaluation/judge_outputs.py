@@ -6,10 +6,19 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dt.controller.guard_types import BUDGET_WINDOW_S, DEFAULT_DOSE_ML_PER_LITRE, DEFAULT_MAX_ON_S, DEFAULT_PAUSE_S
 from dt.utils.rig import ActuatorDescriptor, Rig
 
-_DAY_S = BUDGET_WINDOW_S
+_DAY_S = 86_400.0
+# Limits of the safety case: longest time on and shortest pause by kind, s; the day of a light; a pot's daily water.
+_LIMITS: Mapping[str, tuple[float, float]] = {
+    "pump": (30.0, 600.0),
+    "heater": (1800.0, 60.0),
+    "light": (64_800.0, 0.0),
+    "fan": (86_400.0, 0.0),
+    "relay": (3600.0, 10.0),
+}
+_LIGHT_OF_A_DAY_S = 64_800.0
+_DOSE_ML_PER_LITRE = 200.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +34,8 @@ class Output:
     flow_ml_s: float
     reservoir: str | None
     supply: str
+    day_s: float = float("inf")  # how long it may be on in 24 h
+    given_before_ml: float = 0.0  # by the box's truth, when it went on
     on_since_s: float | None = None
     off_since_s: float | None = None
     runs: deque[tuple[float, float]] = field(default_factory=deque)  # (end, seconds on) of the last day
@@ -42,10 +53,11 @@ class Output:
         return on_s
 
     def seconds_of_a_day(self, now_s: float) -> float:
-        """Return how long it was on in the 24 h before."""
-        while self.runs and self.runs[0][0] <= now_s - _DAY_S:
+        """Return how long it was on in the 24 h before; a run that began before them counts by what lies in them."""
+        since_s = now_s - _DAY_S
+        while self.runs and self.runs[0][0] <= since_s:
             self.runs.popleft()
-        return sum(on_s for _end, on_s in self.runs)
+        return sum(min(on_s, end_s - since_s) for end_s, on_s in self.runs)
 
 
 def outputs_of(rig: Rig) -> dict[str, Output]:
@@ -60,7 +72,7 @@ def budgets_of(rig: Rig) -> dict[str, float]:
         plant = rig.plants.get(actuator.plant_id or "")
         if plant is None or actuator.kind != "pump":
             continue
-        usual_ml = DEFAULT_DOSE_ML_PER_LITRE * plant.pot_volume_l
+        usual_ml = _DOSE_ML_PER_LITRE * plant.pot_volume_l
         own_ml = _number(actuator.options, "max_ml_per_day", usual_ml)
         budgets[plant.plant_id] = min(own_ml, budgets.get(plant.plant_id, own_ml))
     return budgets
@@ -68,17 +80,19 @@ def budgets_of(rig: Rig) -> dict[str, float]:
 
 def _output(actuator: ActuatorDescriptor) -> Output:
     options = actuator.options
+    longest_s, pause_s = _LIMITS.get(actuator.kind, _LIMITS["relay"])
     has_can = bool({"reservoir", "reservoir_ml"} & set(options))
     return Output(
         actuator_id=actuator.actuator_id,
         kind=actuator.kind,
         plant_id=actuator.plant_id,
         zone_id=actuator.zone_id,
-        max_on_s=_number(options, "max_on_s", DEFAULT_MAX_ON_S),
-        pause_s=_number(options, "pause_s", DEFAULT_PAUSE_S),
+        max_on_s=_number(options, "max_on_s", longest_s),
+        pause_s=_number(options, "pause_s", pause_s),
         flow_ml_s=_number(options, "flow_ml_s", 0.0) if actuator.kind == "pump" else 0.0,
         reservoir=str(options.get("reservoir", actuator.actuator_id)) if has_can else None,
         supply=str(options.get("supply", "")),
+        day_s=_number(options, "max_on_s_per_day", _LIGHT_OF_A_DAY_S) if actuator.kind == "light" else float("inf"),
     )
 
 

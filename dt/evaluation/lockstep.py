@@ -1,7 +1,8 @@
 """The whole product against the simulated box, on one thread, by a clock of its own, without a network.
 
 Collector, processing, rules, alerts, controller and guard are the services' own objects. Time leaps from one reading to
-the next; while an output is on it goes in steps of a half lease, so that the lease is renewed as in life.
+the next; while water moves it goes in steps of a half lease. A lamp that is on for hours needs none of these steps: the
+renewals of a loop that lives are taken as done.
 """
 
 from __future__ import annotations
@@ -152,7 +153,10 @@ class Lockstep:
         to_reading_s = self.collector.next_due_s - self.true.monotonic()
         seconds = min(left_s, max(0.0, to_reading_s))
         if self.control.is_busy:
-            seconds = min(seconds, RENEWS_EVERY_S, self.control.seconds_to_end())
+            seconds = min(seconds, self.control.seconds_to_end())
+            if self.control.is_watering:
+                seconds = min(seconds, RENEWS_EVERY_S)
+            self.control.live_on(seconds)
         self.true.advance(seconds)
         self.control.tick()
         if self.collector.next_due_s <= self.true.monotonic():
@@ -169,7 +173,6 @@ class Lockstep:
         self.messaging.drain()
         if not self.messaging.is_away:
             self.services.watch()
-            self.control.watch()
         self._react()
 
     def _react(self) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dt.communication.messaging import MessagingService
-from dt.communication.topics import Topics
+from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.wire import Wire
 from dt.communication.wire_pins import WireFactory
-from dt.controller.app import ControllerService, create_service
+from dt.controller.core import ControllerCore
 from dt.controller.guard_client import InProcessGuard
 from dt.controller.guard_pins import Pins
 from dt.controller.intake import Intake
-from dt.controller.output_watch import OutputWatch
 from dt.controller.rig_limits import guard_config
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
@@ -41,32 +39,28 @@ class LockstepControl:
         self._wire = wire
         self._is_synced = is_synced
         self._config = guard_config(rig, settings.data_dir / "guard")
+        self._waters = {output.actuator_id for output in self._config.outputs if output.flow_ml_s > 0.0}
         self._has_disk = True
+        self._subscriptions: list[Subscription] = []
         self.guard, self._pins = self._guard()
-        self.service: ControllerService | None = None
+        self.core: ControllerCore | None = None
         self.start_controller()
 
     def start_controller(self) -> None:
         """Assemble a controller as its service does, with what it kept on disk."""
         self.end_controller()
-        self.service = create_service(self._settings, self._messaging, self._clock, self.guard)
-        self._watch = OutputWatch(self.service.actuators, self._clock)
-        intake = Intake(
-            messaging=self._messaging,
-            gate=self.service.gate,
-            moisture=self.service.moisture,
-            policy=self.service.policy,
-            plants=self.service.plants,
-            token=self._settings.dt_token or "",
-        )
+        self.core = ControllerCore(
+            rig=self._rig, config=self._config, data_dir=self._settings.data_dir, messaging=self._messaging,
+            clock=self._clock, guard=self.guard,
+        )  # fmt: skip
+        intake = Intake(messaging=self._messaging, core=self.core, token=self._settings.dt_token or "")
         self._subscriptions = intake.subscribe("controller")
 
     def end_controller(self) -> None:
         """Let the controller be gone from one moment to the next: nothing is switched off, nothing said."""
-        if self.service is not None:
-            for subscription in self._subscriptions:
-                subscription.stop()
-            self.service = None
+        for subscription in self._subscriptions:
+            subscription.stop()
+        self._subscriptions, self.core = [], None
 
     def kill_guard(self) -> None:
         """Let the guard be gone: its outputs stay as they were until somebody reclaims them."""
@@ -92,29 +86,34 @@ class LockstepControl:
 
     def step(self) -> None:
         """Let the control loop take one step, and publish what came of it."""
-        if self.service is None:
+        if self.core is None:
             return
-        self.service.loop.step()
-        self.service.results._publish_waiting()
+        self.core.step()
+        self.core.publish_now()
         self.guard.tick()
-
-    def watch(self) -> None:
-        """Say which outputs are on that should be off."""
-        if self.service is None:
-            return
-        for condition in self._watch.look(self.service.loop.status):
-            self._messaging.publish(Topics.ALERT_CONDITIONS, condition, key=condition.plant_id or condition.zone_id)
 
     @property
     def is_busy(self) -> bool:
         """Return whether an output is on, or about to be."""
         return bool(self.guard.guard._runs) or not self.guard.guard.is_quiet()
 
+    @property
+    def is_watering(self) -> bool:
+        """Return whether what is on, or about to be, moves water; or whether nobody knows."""
+        guard = self.guard.guard
+        return guard.has_unsafe() or any(name in self._waters for name in guard._runs)
+
     def seconds_to_end(self) -> float:
         """Return how long no run of an output ends by itself."""
         guard, now = self.guard.guard, self._clock.monotonic()
-        ends = [guard._ends_at(run) - now for run in guard._runs.values() if run.started_at_s is not None]
+        ends = [guard._ends_at_s(run) - now for run in guard._runs.values() if run.started_at_s is not None]
         return max(0.0, min(ends, default=float("inf")))
+
+    def live_on(self, seconds: float) -> None:
+        """Stand for the renewals of a loop that lives, for a time in which nothing else happens."""
+        guard = self.guard.guard
+        if self.core is not None and guard.has_lease() and guard._lease is not None:
+            guard._lease = (guard._lease[0], self._clock.monotonic() + seconds + self._config.lease_s)
 
     def close(self) -> None:
         """Switch everything off and let go."""
@@ -127,8 +126,9 @@ class LockstepControl:
 
     def _guard(self) -> tuple[InProcessGuard, Pins]:
         Path(self._config.ledger_path).parent.mkdir(parents=True, exist_ok=True)
-        pins = Pins(self._config.outputs, WireFactory(self._wire))
+        pins = Pins(self._config.outputs, WireFactory(self._wire), self._config.stop_input)
         guard = InProcessGuard(
-            config=self._config, set_pin=pins.set, clock=self._clock, threaded=False, is_synced=self._is_synced
-        )
+            config=self._config, set_pin=pins.set, clock=self._clock, threaded=False, is_synced=self._is_synced,
+            read_button=pins.is_button_pressed,
+        )  # fmt: skip
         return guard, pins

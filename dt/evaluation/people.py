@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from dt.controller.app import ControllerService
+from dt.controller.core import ControllerCore
+from dt.controller.modes import Mode
+from dt.controller.policies import make_policy
+from dt.controller.vacation import Vacation
 from dt.evaluation.judge import Judge
 from dt.evaluation.lockstep import Lockstep
 from dt.evaluation.scenario import Deed
 from dt.simulator.spec import BoxSpec
-from dt.utils.dataclasses import ActionCommand, ActionResult, Command, Grant
+from dt.utils.dataclasses import ActionCommand, ActionResult, Command, Grant, Policy
 from dt.utils.exceptions import ConfigError, MessageError
 from dt.utils.ids import derived_id
 from dt.utils.rig import Rig
@@ -56,17 +59,17 @@ class People:
                 self.answers.append(Answer(deed=deed, why=str(error)))
 
     def _do(self, deed: Deed) -> None:
-        service = self._run.control.service
+        core = self._run.control.core
         if deed.does == "pour":
             self._run.box.pour(deed.text("plant"), self._run.now_s, deed.number("ml"))
-        elif service is None:
+        elif core is None:
             self.answers.append(Answer(deed=deed, why="the controller is away"))
         elif deed.does in _COMMANDS:
-            self._command(deed, service)
+            self._command(deed, core)
         else:
-            self._decide(deed, service)
+            self._decide(deed, core)
 
-    def _command(self, deed: Deed, service: ControllerService) -> None:
+    def _command(self, deed: Deed, core: ControllerCore) -> None:
         actuator_id = deed.text("actuator")
         now = self._run.clock.wall()
         name = derived_id("person", deed.line, deed.at_s, at=now)
@@ -84,41 +87,84 @@ class People:
         )
         if deed.does != "off":
             self._judge.person_commands(actuator_id)
-        self.answers.append(Answer(deed=deed, result=service.gate.submit(command)))
+        self.answers.append(Answer(deed=deed, result=core.gate.submit(command)))
         self._run.control.tick()
 
-    def _decide(self, deed: Deed, service: ControllerService) -> None:
-        if deed.does == "stop":
-            self._judge.person_stops()
-            service.guard.emergency_stop(deed.by)
-            self._run.control.tick()
-        elif deed.does == "release_stop":
-            service.guard.release_stop(deed.by)
-            self._judge.person_releases_stop()
-        elif deed.does == "refill":
-            self._refill(deed, service)
-        elif deed.does in ("grant", "withdraw"):
-            self._grant(deed, service)
-        elif deed.does in ("enable", "disable"):
-            policy = str(service.decisions.policy_of(deed.text("plant"))["policy"])
-            service.decisions.set_policy(deed.text("plant"), policy=policy, enabled=deed.does == "enable")
+    def _decide(self, deed: Deed, core: ControllerCore) -> None:
+        deeds: dict[str, Callable[[Deed, ControllerCore], None]] = {
+            "stop": self._stop, "release_stop": self._release_stop, "refill": self._refill, "release": self._release,
+            "grant": self._grant, "withdraw": self._grant, "mode": self._set_mode, "back": self._come_back,
+            "enable": self._enable, "disable": self._enable, "policy": self._choose, "vacation": self._leave,
+        }  # fmt: skip
+        deeds[deed.does](deed, core)
 
-    def _refill(self, deed: Deed, service: ControllerService) -> None:
+    def _stop(self, deed: Deed, core: ControllerCore) -> None:
+        self._judge.person_stops()
+        core.guard.emergency_stop(deed.by)
+        self._run.control.tick()
+
+    def _release_stop(self, deed: Deed, core: ControllerCore) -> None:
+        core.guard.release_stop(deed.by)
+        self._judge.person_releases_stop()
+
+    def _release(self, deed: Deed, core: ControllerCore) -> None:
+        core.release(deed.text("actuator"), deed.by)
+        self._judge.person_releases(deed.text("actuator"))
+
+    def _leave(self, deed: Deed, core: ControllerCore) -> None:
+        now = self._run.clock.wall()
+        core.decisions.start_vacation(Vacation(by=deed.by, since=now, until=deed.number("until")))
+
+    def _come_back(self, deed: Deed, core: ControllerCore) -> None:
+        """Manual mode ends by itself, and the one before holds again."""
+        del core
+        self._judge.granted.add(deed.text("actuator"))
+
+    def _set_mode(self, deed: Deed, core: ControllerCore) -> None:
+        name, mode, until_s = deed.text("actuator"), Mode(deed.text("mode")), deed.fields.get("until")
+        was_granted = name in self._judge.granted
+        core.set_mode(name, mode, deed.by, until=until_s)
+        self._judge.granted.discard(name)
+        if mode is Mode.AUTOMATIC:
+            self._judge.granted.add(name)
+        elif mode is Mode.MANUAL and until_s is not None and was_granted:
+            back = Deed(at_s=until_s, does="back", by=deed.by, fields={"actuator": name})
+            self._to_do = sorted([*self._to_do, back], key=lambda one: one.at_s)
+
+    def _enable(self, deed: Deed, core: ControllerCore) -> None:
+        for name, actuator in core.actuators.items():
+            policy = core.decisions.policy_of(name)
+            if policy is not None and actuator.descriptor.plant_id == deed.text("plant"):
+                core.decisions.set_policy(replace(policy, enabled=deed.does == "enable", by=deed.by))
+
+    def _choose(self, deed: Deed, core: ControllerCore) -> None:
+        """Choose a policy as the REST page does: checked against its own parameters."""
+        name, kind = deed.text("actuator"), deed.text("policy")
+        actuator, parameters = core.actuators[name], deed.fields.get("parameters", {})
+        make_policy(kind, parameters, actuator.kind)
+        core.decisions.set_policy(
+            Policy(
+                plant_id=actuator.descriptor.plant_id or "", zone_id=actuator.descriptor.zone_id, actuator_id=name,
+                policy=kind, enabled=True, parameters=parameters, by=deed.by,
+            )
+        )  # fmt: skip
+
+    def _refill(self, deed: Deed, core: ControllerCore) -> None:
         can = self._run.box.reservoirs[deed.text("reservoir")]
         self._run.box.refill(can.spec.name, max(0.0, can.spec.content_ml - can.content_ml))
-        service.guard.refill(can.spec.name, deed.by)
+        core.guard.refill(can.spec.name, deed.by)
         self._judge.person_refills(can.spec.name)
 
-    def _grant(self, deed: Deed, service: ControllerService) -> None:
+    def _grant(self, deed: Deed, core: ControllerCore) -> None:
         for actuator_id in _named(deed.text("actuator"), self._run.rig):
             self._lasting.pop(actuator_id, None)
             if deed.does == "withdraw":
-                service.decisions.withdraw(actuator_id)
+                core.decisions.withdraw(actuator_id, deed.by)
                 self._judge.granted.discard(actuator_id)
                 continue
             until_s = deed.fields.get("until")
             grant = Grant(actuator_id=actuator_id, by=deed.by, since=self._run.clock.wall(), until=until_s)
-            service.decisions.grant(grant)
+            core.decisions.grant(grant)
             self._judge.granted.add(actuator_id)
             if until_s is not None:
                 self._lasting[actuator_id] = until_s

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from dt.controller.modes import Mode
 from dt.simulator.replay import Replay, load_weather
 from dt.simulator.scenario import Scenario, absolute
 from dt.simulator.spec import OUTDOORS, WeatherSpec
@@ -35,8 +36,12 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "withdraw": ("actuator",),
     "enable": ("plant",),
     "disable": ("plant",),
+    "mode": ("actuator", "mode", "[until]"),
+    "policy": ("actuator", "policy", "[parameters]"),
+    "vacation": ("until",),
     "release": ("actuator",),
 }
+_MODES = frozenset(Mode)
 _NUMBERS: Mapping[str, tuple[float, float]] = {"ml": (0.1, 5000.0), "seconds": (0.1, 86_400.0), "level": (0.0, 1.0)}
 
 
@@ -202,6 +207,12 @@ def deed_of(row: Mapping[str, Any], start_s: float, line: int = 1) -> Deed:
 def _field(name: str, value: object, start_s: float) -> object:
     if name == "until":
         return _instant(name, value, start_s)
+    if name == "parameters":
+        if not isinstance(value, dict):
+            raise MessageError(name, f"must be a table of the policy's parameters, not {value!r}")
+        return value
+    if name == "mode" and value not in _MODES:
+        raise MessageError(name, f"must be one of {', '.join(sorted(_MODES))}, not {value!r}")
     if name not in _NUMBERS:
         if not isinstance(value, str) or not value:
             raise MessageError(name, f"must be a name, not {value!r}")

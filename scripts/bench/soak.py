@@ -1,7 +1,7 @@
 """Live through thousands of plant-days in lockstep; writes build/figures/soak.json and the table notes/soak.md.
 
-Species, pots, places and seasons are drawn from the seed; every second box has faults of the catalogue. Time is CPU time
-of one core. The command fails when water stood where it should not or an invariant did not hold.
+Species, pots, places and seasons are drawn from the seed; every second box has faults of the catalogue. Time is CPU
+time of one core. The command fails when water stood where it should not or an invariant did not hold.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _GOALS = {
 _SHOWN = 40
 _HEAD = """# Soak
 
-Written by `make soak` (seed {seed}). Half of the boxes have no faults, and these alone say how plants and water do; faults
-are drawn from the catalogue at the severities below, and a person repairs each at its end. Rigs are built as the hardware
-notes ask: a pump supply with its own timer, and a siphon break.
+Written by `make soak` (seed {seed}). Half of the boxes have no faults, and these alone say how plants and water do.
+Faults are drawn from the catalogue at the severities below, and a person repairs each at its end. Rigs are built as the
+hardware notes ask: a pump supply with its own timer, and a siphon break.
 """
 _PLANTS = """
-`water_vs_timer` compares with the smallest daily dose by which a plant is as seldom below the wilting point, whatever it
-suffers above it; `water_vs_timer_same_ks` with the smallest by which its mean stress coefficient Ks is no lower either.
+`water_vs_timer` compares with the smallest daily dose by which a plant is as seldom below the wilting point, whatever
+it suffers above it; `water_vs_timer_same_ks` with the smallest by which its mean stress coefficient is no lower either.
 
 ## Plants without faults
 """

@@ -77,14 +77,14 @@ def test_trouble_of_the_machine_breaks_no_invariant_and_the_loop_goes_on(begin: 
         + '[[faults]]\nfault = "F15"\ntarget = "host"\nsince = "3h"\nuntil = "4h"\n'
         + '[[faults]]\nfault = "F16"\ntarget = "host"\nsince = "5h"\nuntil = "6h"\n'
         + '[[faults]]\nfault = "F17"\nmode = "disk_full"\ntarget = "host"\nsince = "7h"\nuntil = "8h"\n'
-        + '[[people]]\nat = "7.5h"\ndoes = "dose"\nactuator = "pump"\nml = 20\n'
-        + '[[people]]\nat = "9h"\ndoes = "dose"\nactuator = "pump"\nml = 20\n'
+        + '[[people]]\nat = "7.5h"\ndoes = "dose"\nactuator = "pump"\nml = 150\n'
+        + '[[people]]\nat = "9h"\ndoes = "dose"\nactuator = "pump"\nml = 150\n'
     )
     simulation.live(0.5)
 
     report = simulation.report()
     assert simulation.run.restarts == 2
-    assert [dose["delivered_ml"] for dose in report["doses"]] == [pytest.approx(20.0)]
+    assert [dose["delivered_ml"] for dose in report["doses"]] == [pytest.approx(150.0)]
     assert report["people"][0]["refusal"] is not None or report["people"][0]["outcome"] == "failed"
     assert report["safety"]["violations"] == []
 
@@ -112,9 +112,9 @@ def test_a_dose_that_the_killed_controller_leaves_behind_ends_within_a_second(be
     run = simulation.run
     run.advance_to(run.now_s + 600.0)
     simulation.judge.person_commands("pump")
-    service = run.control.service
-    assert service is not None
-    service.gate.submit(_dose(simulation, 300.0))
+    core = run.control.core
+    assert core is not None
+    core.gate.submit(_dose(simulation, 300.0))
     run.pass_time(2.0)
     assert simulation.judge.outputs["pump"].on_since_s is not None
 
