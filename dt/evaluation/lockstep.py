@@ -20,7 +20,7 @@ from dt.collector.sensor_turn import SensorSource
 from dt.communication.topics import Topics
 from dt.communication.wire import Disk, Ending, HostState, Link
 from dt.data.database.registry_messages import plant_record, sensor_record
-from dt.evaluation.lockstep_clock import ChipClock, MachineClock
+from dt.evaluation.lockstep_clock import ChipClock, MachineClock, TrueClock
 from dt.evaluation.lockstep_collector import LockstepCollector
 from dt.evaluation.lockstep_control import RENEWS_EVERY_S, LockstepControl
 from dt.evaluation.lockstep_messaging import LockstepMessaging
@@ -70,7 +70,7 @@ class Lockstep:
         self.request = request
         self.rig = replace(request.rig, sensors=_at_cadence(request))
         self._folder = Path(tempfile.mkdtemp(prefix="plant-twin-lockstep-", dir=_MEMORY if _MEMORY.is_dir() else None))
-        self.true = ManualClock(wall=request.start_s)
+        self.true = TrueClock(wall=request.start_s)
         self.clock = MachineClock(self.true)
         self.box = Box(request.spec, request.start_s)
         request.prepare(self.box)
@@ -168,7 +168,7 @@ class Lockstep:
     def _read(self) -> None:
         """Let the sensors be read, and everybody act upon it."""
         self._meet_host(self.wire.host())
-        self.control.step()  # the lease first: nothing starts without it
+        self.control.renew()  # nothing starts without a lease
         self.collector.read_due(self.host)
         self.messaging.drain()
         if not self.messaging.is_away:
@@ -246,10 +246,10 @@ class Lockstep:
 
 def _at_cadence(request: LockstepRequest) -> tuple[SensorDescriptor, ...]:
     """Return the rig's sensors at the run's cadence."""
-    air_s = max(request.reads_every_s, request.air_every_s)
+    soil_s, air_s = request.reads_every_s, request.air_every_s
+    intervals = {Quantity.SOIL_MOISTURE: soil_s, Quantity.SOIL_TEMPERATURE: max(soil_s, air_s)}
     return tuple(
-        replace(sensor, read_interval=request.reads_every_s if sensor.data_type is Quantity.SOIL_MOISTURE else air_s)
-        for sensor in request.rig.sensors
+        replace(sensor, read_interval=intervals.get(sensor.data_type, air_s)) for sensor in request.rig.sensors
     )
 
 

@@ -7,6 +7,18 @@ import threading
 from dt.utils.clock import ManualClock
 
 
+class TrueClock(ManualClock):
+    """The box's time; read by one thread, so without a lock."""
+
+    def wall(self) -> float:
+        """Return the true UTC epoch seconds."""
+        return self._wall
+
+    def monotonic(self) -> float:
+        """Return the true monotonic seconds."""
+        return self._monotonic
+
+
 class MachineClock:
     """The machine's clock over the true one; its wall time may be wrong by `shift_s`, its monotonic time never is."""
 

@@ -84,6 +84,11 @@ class LockstepControl:
         """Let the guard switch what is due."""
         self.guard.tick()
 
+    def renew(self) -> None:
+        """Let the control loop prolong its lease, and no more."""
+        if self.core is not None:
+            self.core.loop.renew()
+
     def step(self) -> None:
         """Let the control loop take one step, and publish what came of it."""
         if self.core is None:

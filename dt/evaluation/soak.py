@@ -88,7 +88,14 @@ class Soak:
         }
 
 
-def soak(plant_days: int, seed: int, progress: Progress = lambda _done, _total: None, *, days: int = DAYS) -> Soak:
+def soak(
+    plant_days: int,
+    seed: int,
+    progress: Progress = lambda _done, _total: None,
+    *,
+    days: int = DAYS,
+    asks_timer: bool = True,
+) -> Soak:
     """Live through about so many plant-days, every second box with faults."""
     made = Soak()
     began, boxes = time.process_time(), -(-plant_days // (days * POTS))
@@ -98,7 +105,7 @@ def soak(plant_days: int, seed: int, progress: Progress = lambda _done, _total: 
             box_began = time.process_time()
             result = lived(box)
             made.loop_seconds += time.process_time() - box_began
-            if not box.faults and number // 2 % _TIMED_EVERY == 0:
+            if asks_timer and not box.faults and number // 2 % _TIMED_EVERY == 0:
                 _ask_timer(result)
             made.results.append(result)
             progress(number + 1, boxes)

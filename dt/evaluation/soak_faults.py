@@ -11,18 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dt.utils.dataclasses import SensorDescriptor
-from dt.utils.quantities import Quantity
+from dt.simulator.faults.catalogue import HOST
 from dt.utils.rig import Rig
 
 _DAY_S = 86_400.0
 _FIRST_S, _SPACING_S = 2 * _DAY_S, 5 * _DAY_S
 _HOURS, _DAYS = (1.0, 10.0), (24.0, 96.0)  # how long faults last, h
 
-SOIL, WARMTH, AIR, HUMID, LIGHT, CAMERA, PUMP, HOST = (
-    *("soil", "warmth", "air-t", "air-h", "light", "camera", "pump"),
-    "host",
-)
+SOIL, WARMTH, PUMP = "soil", "warmth", "pump"  # one of each pot
+AIR, HUMID, LIGHT, CAMERA = "air-t", "air-h", "light", "camera"
+HEATER, FAN, LAMP = "heater", "fan", "lamp"  # of some boxes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +38,10 @@ class Row:
     @property
     def name(self) -> str:
         """Return how the table calls it."""
-        said = ", ".join(
-            f"{name} {value:g}" if isinstance(value, float) else str(value) for name, value in self.parameters.items()
-        )
-        return f"{self.fault} {said}".strip()
+        said = [
+            f"{key} {value:g}" if isinstance(value, float) else str(value) for key, value in self.parameters.items()
+        ]
+        return f"{self.fault} {', '.join(said)} on {self.on}".replace("  ", " ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +113,9 @@ ROWS = (
     _pump("blocked", "no water"),
     _pump("siphon", "the siphon break ends it", threatens=False),
     _pump("leak", "half of the water misses the pot"),
+    _row("F14", HEATER, False, "forty watts warm a box by some kelvin", mode="stuck"),
+    _row("F14", FAN, False, "the vents' own exchange goes on", mode="blocked"),
+    _row("F14", LAMP, False, "a plant bears some dark days", mode="dead"),
     _host("F15", _SHORT, mode="away"),
     _host("F15", _SHORT, mode="slow"),
     _host("F15", _SHORT, mode="half_open"),
@@ -137,8 +138,10 @@ def draw_faults(dice: random.Random, rig: Rig, start_s: float, days: int) -> tup
     end_s = start_s + days * _DAY_S
     at_s = start_s + _FIRST_S + dice.random() * _DAY_S
     found = []
+    there = {sensor.sensor_id for sensor in rig.sensors} | {one.actuator_id for one in rig.actuators} | {HOST}
+    rows = [row for row in ROWS if row.on in there or f"{row.on}-0" in there]
     while True:
-        row = dice.choice(ROWS)
+        row = dice.choice(rows)
         until_s = at_s + 3600.0 * dice.uniform(*row.hours)
         if until_s + _DAY_S > end_s:
             return tuple(found)
@@ -160,8 +163,3 @@ def _drawn(row: Row, dice: random.Random, rig: Rig, since_s: float, until_s: flo
         since_s=since_s,
         until_s=until_s,
     )
-
-
-def sensors_of(rig: Rig, plant_id: str) -> list[SensorDescriptor]:
-    """Return the soil probes of a plant."""
-    return [s for s in rig.sensors if s.plant_id == plant_id and s.data_type is Quantity.SOIL_MOISTURE]

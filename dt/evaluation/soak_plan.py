@@ -9,7 +9,7 @@ a relay is welded.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,21 @@ _FLOW_PER_LITRE = 4.0  # ml/s: a tenth of the pot in 25 s, so that the supply's 
 _SUPPLY_TIMER_S = 33.0
 _CAN_SHARE = 0.8  # of all pots' volume; a person fills it up once a week
 _REFILL_S = 7 * DAY_S
+_AIR_S, _CLIMATE_S = 1800.0, 290.0  # a heater wants a temperature of the last five minutes
+_CLIMATE_SHARE = 0.1  # of the boxes have heater, fan and lamp of their own
+_POLICIES: tuple[Mapping[str, Any], ...] = (
+    {
+        "actuator": "heater",
+        "policy": "hysteresis",
+        "parameters": {"quantity": "temperature", "on_at": 18.0, "off_at": 20.0},
+    },
+    {
+        "actuator": "fan",
+        "policy": "hysteresis",
+        "parameters": {"quantity": "temperature", "on_at": 29.0, "off_at": 27.0},
+    },
+    {"actuator": "lamp", "policy": "schedule", "parameters": {"since": "16:00", "until": "21:00"}},
+)
 _WARM_MONTHS = (5, 6, 7, 8, 9)
 _REPAIRED_AFTER_S = 600.0
 
@@ -67,8 +82,9 @@ def soak_box(number: int, seed: int, folder: Path, *, faulty: bool, days: int = 
     is_outside = month in _WARM_MONTHS and place[0] > 0.0 and dice.random() < 0.4
     path = folder / f"box-{number}.toml"
     text = _rig_text(dice, place)
-    path.write_text(text, "utf-8")
-    rig = parse_rig(text, path)
+    has_climate = dice.random() < _CLIMATE_SHARE
+    path.write_text(text + _CLIMATE if has_climate else text, "utf-8")
+    rig = parse_rig(path.read_text("utf-8"), path)
     spec = _spec(rig, seed * 10_000 + number, OUTDOORS if is_outside else WeatherSpec())
     faults = draw_faults(dice, rig, start_s, days) if faulty else ()
     return SoakBox(
@@ -80,9 +96,10 @@ def soak_box(number: int, seed: int, folder: Path, *, faulty: bool, days: int = 
             name=f"box {number}",
             seed=spec.seed,
             start_s=start_s,
-            air_every_s=1800.0,
+            reads_every_s=_CLIMATE_S if has_climate else 300.0,
+            air_every_s=_CLIMATE_S if has_climate else _AIR_S,
             faults=Scenario(faults=tuple(f.order for f in faults), lines=(1,) * len(faults), path=path),
-            deeds=_deeds(faults, start_s, days),
+            deeds=_deeds(faults, start_s, days, _POLICIES if has_climate else ()),
         ),
         faults=faults,
         days=days,
@@ -100,9 +117,12 @@ def _spec(rig: Rig, seed: int, weather: WeatherSpec) -> BoxSpec:
     )
 
 
-def _deeds(faults: tuple[DrawnFault, ...], start_s: float, days: int) -> tuple[Deed, ...]:
+def _deeds(
+    faults: tuple[DrawnFault, ...], start_s: float, days: int, policies: Sequence[Mapping[str, Any]]
+) -> tuple[Deed, ...]:
     """A person grants everything, fills the can once a week, and repairs what was told, when the fault ends."""
-    deeds = [Deed(at_s=start_s, does="grant", by="soak", fields={"actuator": "*"})]
+    deeds = [_deed(start_s, "policy", **policy) for policy in policies]
+    deeds += [Deed(at_s=start_s, does="grant", by="soak", fields={"actuator": "*"})]
     weeks = int(days * DAY_S / _REFILL_S)
     deeds += [_deed(start_s + (week + 1) * _REFILL_S, "refill", reservoir="can") for week in range(weeks)]
     for fault in faults:
@@ -166,6 +186,29 @@ reservoir = "can"
 {can}"""
 
 
+_CLIMATE = """
+[[actuators]]
+id = "heater"
+kind = "heater"
+zone = "box"
+pin = "GPIO24"
+
+[[actuators]]
+id = "fan"
+kind = "fan"
+zone = "box"
+pin = "GPIO25"
+
+[[actuators]]
+id = "lamp"
+kind = "light"
+zone = "box"
+pin = "GPIO5"
+
+[[exclusions]]
+heater = "heater"
+fan = "fan"
+"""
 _AIR = """
 [[sensors]]
 id = "air-t"

@@ -54,8 +54,9 @@ class QuickProbe(SoilProbe):
         self._name = f"soil probe at {address:#04x}"
         self._wire = wire
         self._address = address
+        self._register_name = b""
         with chip_errors(self._name):
-            wire.i2c(address, _MOISTURE, 0)
+            self._point_at(_MOISTURE)
 
     def _look_at_counts(self) -> float:
         with chip_errors(self._name):
@@ -71,8 +72,15 @@ class QuickProbe(SoilProbe):
         return float("inf") if register == _FLOATING_BUS else degc_of(register)
 
     def _register(self, name: bytes, count: int) -> bytes:
-        self._wire.i2c(self._address, name, 0)
+        """Read a register; one that was read last is pointed at already."""
+        if name != self._register_name:
+            self._point_at(name)
         return self._wire.i2c(self._address, b"", count)
+
+    def _point_at(self, name: bytes) -> None:
+        self._register_name = b""
+        self._wire.i2c(self._address, name, 0)
+        self._register_name = name
 
 
 class QuickDht22(Dht22):
