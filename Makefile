@@ -77,6 +77,9 @@ crash: $(call STAMP,dev) ## Kill processing and database under load; writes buil
 fuzz: $(call STAMP,dev) ## Throw a million hostile messages at every service; writes build/figures/fuzz.json
 	@$(BIN)/python scripts/bench/fuzz.py $(ARGS)
 
+bench-control: $(call STAMP,dev) ## Strike controller, guard and database in mid-dose; writes build/figures/control.json
+	@$(BIN)/python scripts/bench/control.py $(ARGS)
+
 bench-edge: $(call STAMP,dev) ## Measure the collector: memory, CPU, import, catch-up; writes build/figures/edge.json
 	@$(BIN)/python scripts/bench/edge.py $(ARGS)
 

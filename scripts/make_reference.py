@@ -291,7 +291,7 @@ def url_maps() -> Iterator[tuple[str, Flask]]:
         add_pages(controller, unasked)
         yield "controller", controller
         alerts = create_api(service, settings, "-")
-        add_alert_pages(alerts, unasked, unasked)
+        add_alert_pages(alerts, unasked, unasked, unasked)
         yield "alerts", alerts
         yield "simulator", simulator.create_service(settings, clock)._app("-")
 

@@ -80,6 +80,9 @@ SETTING_WORDS: Mapping[str, str] = {
     "DT_PASSWORD_HASH": "hash of the dashboard's password; empty: one is made at the first run, under DATA_DIR",
     "DT_SECRETS_DIR": "folder with one file per secret setting",
     "TIMEZONE": "IANA zone; empty: the machine's; a zone's own in the rig file wins",
+    "ALERTS_FILE": "patience, quiet hours, notices and escalation (`notes/alerts.md`); without the file: defaults",
+    "NOTICE_URLS": "whom alerts are told to, as URLs of apprise with spaces between; also in `alerts/notices.toml`",
+    "ESCALATION_URLS": "whom critical alerts are told to that nobody acknowledges, likewise",
 }
 
 # What an endpoint does, where its view does not say it.

@@ -1,11 +1,9 @@
-"""Whether the kernel believes its own clock, and what becomes of readings that were taken before it did."""
+"""What becomes of readings that were taken before the kernel believed its own clock."""
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +15,12 @@ from dt.utils.clock import Clock
 from dt.utils.codec import LATEST_TIMESTAMP
 from dt.utils.dataclasses import GapNotice, SensorData
 from dt.utils.exceptions import MessageError
+from dt.utils.kernel_clock import is_clock_synced
 from dt.utils.logger import get_logger
 
-_STA_UNSYNC = 0x0040  # linux/timex.h
-_STATUS_OFFSET = 40 if ctypes.sizeof(ctypes.c_long) == 8 else 20  # of `status` in struct timex
-_TIMEX_BYTES = 256  # more than the struct has
 _MACHINE_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 log = get_logger("dt.collector.clock")
-
-
-def is_clock_synced() -> bool:
-    """Return whether the kernel's clock is synchronised (adjtimex without a change); False where nobody can say."""
-    try:
-        buffer = ctypes.create_string_buffer(_TIMEX_BYTES)
-        if _libc().adjtimex(buffer) < 0:
-            return False
-    except (OSError, AttributeError):
-        return False
-    status = int.from_bytes(buffer.raw[_STATUS_OFFSET : _STATUS_OFFSET + 4], "little")
-    return not status & _STA_UNSYNC
 
 
 def machine_boot() -> str:
@@ -106,8 +90,3 @@ def _moved(message: Any, shift_s: float, *names: str) -> Any:
 
 def _with(record: Outgoing, message: SensorData | GapNotice) -> Outgoing:
     return msgspec.structs.replace(record, value=message.to_json())
-
-
-@cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)  # the process's own; looking for the library starts programs

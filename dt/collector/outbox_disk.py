@@ -24,6 +24,7 @@ _TAKE_OFF_AFTER_S = 1.0
 _COUNT_AT_ONCE = 2000  # while nobody can put
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 30.0
 _LOOKS_EVERY_S = 1.0
+_TOLD_EVERY_S = 600.0  # a full disk takes the file again and again, and then no record
 _REWRITE_AT_ONCE = 500
 _FOLD_IDLE_AT_BYTES = 64 * 1024 * 1024  # nothing unsynced waits: the log may grow longer before it is folded in
 
@@ -38,6 +39,7 @@ class DiskShelf(GivingShelf):
         self._notes: dict[str, str] = {}
         self._unsynced_since_s: float | None = None
         self._was_open = False
+        self._told, self._told_again_at_s = "", 0.0
         self._retry_s, self._retry_at_s = _FIRST_RETRY_S, float("-inf")
         self._is_cut = False
         self._thread: threading.Thread | None = None
@@ -342,8 +344,10 @@ class DiskShelf(GivingShelf):
         if self._is_cut:
             return
         text = f"{self._file.path}: {error}"
-        if not self.why:
+        now_s = self._clock.monotonic()
+        if not self.why and (text != self._told or now_s >= self._told_again_at_s):
             log.error("the outbox goes on in memory: %s", text)
+            self._told, self._told_again_at_s = text, now_s + _TOLD_EVERY_S
         with self._file_lock:
             with self._lock:
                 self._is_open = False

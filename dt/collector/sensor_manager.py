@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from dt.collector.clock_sync import ClockBook, is_clock_synced, machine_boot
+from dt.collector.clock_sync import ClockBook, machine_boot
 from dt.collector.gap_book import NOTE, TOLD_EVERY_S, GapBook, PastBoot
 from dt.collector.kinds.base_sensor import Stamp
 from dt.collector.lane import Lane
@@ -21,6 +21,7 @@ from dt.utils.clock import Clock
 from dt.utils.dataclasses import HealthReport, HealthStatus, Origin, SensorDescriptor
 from dt.utils.exceptions import DTError, SensorError
 from dt.utils.ids import new_correlation_id
+from dt.utils.kernel_clock import is_clock_synced
 from dt.utils.logger import get_logger
 
 SERVICE = "collector"

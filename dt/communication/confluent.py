@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,30 @@ from dt.communication.messaging import Record, Start
 from dt.communication.topics import TOPIC_TABLE, TopicSpec
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
+
+
+class _Headers(Mapping[str, bytes]):
+    """A record's headers, made when somebody asks: few readers do, and a backlog has millions."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return repr(self._read())
+
+    def _read(self) -> dict[str, bytes]:
+        return dict(self._raw.headers() or ())
 
 
 class ConfluentClients:
@@ -55,7 +79,7 @@ class ConfluentClients:
             raw.offset(),
             None if key is None else _text_of(key),
             raw.value(),
-            dict(raw.headers() or ()),
+            _Headers(raw),
             raw.timestamp()[1] / 1000,
         )
 

@@ -93,6 +93,7 @@ def reader_options(options: KafkaOptions, *, is_committed_only: bool = True) -> 
         "fetch.wait.max.ms": 20,  # it is told that a partition has ended when the broker has waited this long
         "queued.max.messages.kbytes": _QUEUE_KIB,
         "queued.min.messages": _QUEUE_RECORDS,
+        "fetch.queue.backoff.ms": 5,  # a full queue is looked at again so soon; the default is a second
         "topic.metadata.refresh.interval.ms": 10_000,
     }
 

@@ -197,7 +197,7 @@ class DatabaseApiClient(RestClient):
         self._send("DELETE", f"notes/{segment(note_id)}")
 
     def policies(self) -> list[Policy]:
-        """Return the newest policy on record of each plant that has one; the controller acts by its own."""
+        """Return the newest policy on record of each plant and actuator; the controller acts by its own."""
         return self._page("policies", Policy, {})[0]
 
     def policy_versions(self, plant_id: str) -> list[Policy]:
@@ -206,12 +206,16 @@ class DatabaseApiClient(RestClient):
         return _made(Policy, answer["versions"])
 
     def put_policy(self, policy: Policy) -> Policy:
-        """Put a plant's policy on record and return its version; nothing acts by it, the controller has its own."""
-        return Policy.from_json(self._send("PUT", f"policies/{segment(policy.plant_id)}", policy).content)
+        """Put a policy on record and return its version; nothing acts by it, the controller has its own."""
+        return Policy.from_json(self._send("PUT", f"policies/{segment(policy.place)}", policy).content)
 
     def grants(self, actuator_id: str | None = None) -> list[KeptGrant]:
         """Return the grants on record, of one actuator or of all; what holds is what the controller says."""
         return self._page("grants", KeptGrant, {"actuator_id": actuator_id})[0]
+
+    def put_grant(self, grant: KeptGrant) -> bool:
+        """Put a grant on record, taken back or not; return whether it is new. Nothing acts by it."""
+        return self._send("PUT", f"grants/{segment(grant.actuator_id)}", grant).status_code == 201
 
     def trace(self, correlation_id: str) -> list[dict[str, Any]]:
         """Return the events around a correlation id, causes before effects."""

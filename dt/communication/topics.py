@@ -36,6 +36,7 @@ class Topics(StrEnum):
     REGISTRY = "dt.registry"
     STATE_PROCESSING = "dt.state.processing"
     STATE_AI = "dt.state.ai"
+    STATE_ALERTS = "dt.state.alerts"
     PREDICTIONS = "dt.predictions"
     HEALTH = "dt.health"
     GAPS = "dt.gaps"
@@ -103,6 +104,7 @@ TOPIC_TABLE: Mapping[str, TopicSpec] = {
     Topics.REGISTRY: TopicSpec(partitions=1, retention_ms=None, is_compacted=True),
     Topics.STATE_PROCESSING: TopicSpec(partitions=SENSOR_PARTITIONS, retention_ms=None, is_compacted=True),
     Topics.STATE_AI: TopicSpec(partitions=SENSOR_PARTITIONS, retention_ms=None, is_compacted=True),
+    Topics.STATE_ALERTS: TopicSpec(partitions=1, retention_ms=None, is_compacted=True),
     Topics.PREDICTIONS: TopicSpec(partitions=1),
     Topics.HEALTH: TopicSpec(partitions=1, retention_ms=None, is_compacted=True),
     Topics.GAPS: TopicSpec(partitions=1),

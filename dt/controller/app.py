@@ -9,12 +9,14 @@ from functools import partial
 
 from prometheus_client import Gauge
 
+from dt.communication.database_api import DatabaseApiClient
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.process import run_process
 from dt.communication.topics import Topics
 from dt.controller.condition_desk import ConditionRounds
 from dt.controller.core import ControllerCore
+from dt.controller.decision_outlet import DecisionOutlet
 from dt.controller.guard_client import GuardLink
 from dt.controller.intake import Intake
 from dt.controller.opening import open_guard_process
@@ -95,6 +97,7 @@ class ControllerService(Service):
         server = server_for(app, self._settings, self._settings.flask_controller_url)
         server.start()
         self.port = server.port
+        self._start_outlet(token)
         self.closing("conditions", ConditionRounds(self.core.tell, self.clock).start())
         self.closing("health", HealthBeat(self, self._messaging, self.clock).start())
         self.closing("REST", server.stop)
@@ -110,6 +113,9 @@ class ControllerService(Service):
             "guard": self.loop.why_not_ready() or "ok",
             "emergency_stop_by": None if status is None else status["stopped_by"],
             "results_waiting": self.results.waiting,
+            "conditions_waiting": self.core.desk.waiting,
+            "decisions_unsent": len(self.decisions.unsent()),
+            "locked_out": [lock.actuator_id for lock in self.core.locks.all()],
             "messaging": self._messaging.health(),
         }
 
@@ -123,6 +129,12 @@ class ControllerService(Service):
             self.loop.switch_all_off()
 
         self.closing("control loop", end)
+
+    def _start_outlet(self, token: str) -> None:
+        database = DatabaseApiClient(self._settings.flask_db_url, token)
+        outlet = DecisionOutlet(self.decisions, database, self.clock)
+        self.closing("database client", database.close)
+        self.closing("decision outlet", outlet.start())
 
     def _start_intake(self, token: str) -> None:
         intake = Intake(messaging=self._messaging, core=self.core, token=token)

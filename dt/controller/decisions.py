@@ -43,7 +43,7 @@ class Decisions:
     def grant(self, grant: Grant) -> None:
         """Let policies use an actuator on their own; raises StorageError, and then they may not."""
         with self._lock:
-            self._save(_granted(self._state, grant))
+            self._save(self._granted(grant, self._state))
             self._note_end("grant", grant.actuator_id, grant.since, grant.until)
 
     def withdraw(self, actuator_id: str, by: str = "person") -> bool:
@@ -95,7 +95,7 @@ class Decisions:
             state = self._revoked(held, choice.by)
         if choice.mode is Mode.AUTOMATIC:
             grant = Grant(actuator_id=name, by=choice.by, since=choice.since, until=until, note=note)
-            state = _granted(state, grant)
+            state = self._granted(grant, state)
         state = replace(state, modes={**state.modes, name: choice})
         if takes_freedom(self.mode_of(name).mode, choice.mode):
             self._state = state
@@ -171,6 +171,14 @@ class Decisions:
         kept = KeptGrant.from_dict({**grant.to_dict(), "revoked_at": self._clock.wall(), "revoked_by": by})
         return _to_send(replace(self._state, grants=grants), kept)
 
+    def _granted(self, grant: Grant, state: DecisionState) -> DecisionState:
+        """Return the state with a grant; the one that it takes the place of counts as taken back."""
+        before = state.grants.get(grant.actuator_id)
+        if before is not None and before.since != grant.since:
+            state = self._revoked(before, grant.by)
+        kept = KeptGrant.from_dict(grant.to_dict())
+        return _to_send(replace(state, grants={**state.grants, grant.actuator_id: grant}), kept)
+
     def _manual_is_over(self, choice: ModeChoice) -> bool:
         return choice.until is not None and self._has_ended("manual", choice.actuator_id, choice.until)
 
@@ -217,11 +225,6 @@ class Decisions:
     def _save(self, state: DecisionState) -> None:
         write_decisions(self._path, state)
         self._state = state
-
-
-def _granted(state: DecisionState, grant: Grant) -> DecisionState:
-    kept = KeptGrant.from_dict(grant.to_dict())
-    return _to_send(replace(state, grants={**state.grants, grant.actuator_id: grant}), kept)
 
 
 def _to_send(state: DecisionState, change: Policy | KeptGrant) -> DecisionState:

@@ -141,9 +141,8 @@ class EffectWatch:
         estimate = self._moisture.estimate(plant_id, since_s)
         if estimate.median is None or estimate.age_s > OLDEST_S or estimate.good < fewest:
             return None
-        soil = self._air.latest(Quantity.SOIL_TEMPERATURE, plant_id) or self._air.latest(
-            Quantity.TEMPERATURE, plant_id, pump.descriptor.zone_id
-        )
+        places = (plant_id, pump.descriptor.zone_id)
+        soil = self._air.latest(Quantity.SOIL_TEMPERATURE, *places) or self._air.latest(Quantity.TEMPERATURE, *places)
         return Sample(now_s, estimate.median, estimate.spread, None if soil is None else soil.value)
 
     def _begin(self, pump: Pump, now_s: float, on_s: float) -> Waiting | None:

@@ -218,7 +218,10 @@ class Guard:
         if output is None or run is None or run.stop_why is not None:
             return denial("S1", f"{actuator_id} does not run: its level begins with an order")
         others = {} if level <= run.level else self._levels()  # less breaks nothing
-        return why_not_at(self._config, output, level, others)
+        is_off = run.most == 0.0
+        return why_not_at(self._config, output, level, others) or (
+            why_pause(output, self._off_for_s(output, now)) if is_off and level > 0 else None
+        )
 
     def _why_stopped(self) -> Denial | None:
         if self._closing:
@@ -289,6 +292,8 @@ class Guard:
             self._set_pin(run.order.actuator_id, run.level)
         except OSError as error:
             return self._fail(run, error)
+        if run.level == 0 < run.driven:
+            self._off_at[run.order.actuator_id] = self._clock.monotonic()  # within its run too an output rests (S2)
         run.driven = run.level
         return None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,9 @@ class Ledger:
         self._path, self._file = path, _file_id(path)
 
     def close(self) -> None:
-        """Leave the mark of this instant and close the file."""
-        self.checkpoint()
+        """Leave the mark of this instant, if the disk takes it, and close the file."""
+        with suppress(sqlite3.Error):
+            self.checkpoint()
         self._db.close()
 
     # -- writing ------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, MetaData, Table, func, inspect, select, text
 from dt.data.database.migrations import revisions, to_head, walk
 from dt.data.database.records_db import RecordsDB, sqlite_path
 from dt.data.database.tables import METADATA
+from dt.data.database.unfinished import empty_records, is_marked, mark_records
 from dt.operations.archive import ArchiveWriter, BackupError
 from dt.operations.sqlite_copy import copy_of
 from dt.utils.config import Settings
@@ -44,8 +45,11 @@ def dump_records(settings: Settings, archive: ArchiveWriter, beside: Path) -> di
     return counts
 
 
-def load_records(db: RecordsDB, folder: Path, schema: str, counts: Mapping[str, int]) -> None:
-    """Put the tables of an unpacked backup into a database without records, and bring them to the newest schema."""
+def load_records(db: RecordsDB, folder: Path, schema: str, counts: Mapping[str, int], now: float) -> None:
+    """Put the tables of an unpacked backup into a database without records, and bring them to the newest schema.
+
+    They are marked as those of a restore that has not ended; `unmark_records` takes that away.
+    """
     if schema not in revisions():
         raise BackupError(f"records: have schema {schema!r:.60}, and this program knows up to {schema_version()}")
     with db.write() as connection:
@@ -60,10 +64,13 @@ def load_records(db: RecordsDB, folder: Path, schema: str, counts: Mapping[str, 
             if _load(connection, table, folder / f"{name}.jsonl") != counts[name]:
                 raise BackupError(f"records: {name}: has another number of rows than the manifest says")
         to_head(connection, db.where)
+        mark_records(connection, now)
 
 
 def require_empty(connection: Connection, where: str) -> None:
-    """Refuse a database that has records already: two histories are not mixed."""
+    """Refuse a database that has records already, two histories are not mixed; remove those of an unfinished restore."""
+    if is_marked(connection):
+        empty_records(connection)
     there = set(inspect(connection).get_table_names())
     for table in METADATA.sorted_tables:
         if table.name in there and connection.execute(select(table).limit(1)).first() is not None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dt.collector.clock_sync import is_clock_synced
+from dt.data.database.left_behind import TO_MOVE, records_left_behind
 from dt.operations.checkup import Check, Machine, Patient, failed, fine, skipped, warned
+from dt.utils.kernel_clock import is_clock_synced
 
 _LITTLE_DISK_BYTES = 1024**3
 _NO_DISK_BYTES = 200 * 1024**2
@@ -73,7 +74,15 @@ def check_clock(patient: Patient, is_synced: Callable[[], bool] = is_clock_synce
     return warned("clock", f"the kernel does not call its clock synchronised; {kept}", remedy)
 
 
-STORAGE_CHECKS: tuple[Callable[[Patient], Check], ...] = (check_clock, check_disk, check_storage)
+def check_records(patient: Patient) -> Check:
+    """Look for records that DATABASE_URL left behind."""
+    left = records_left_behind(patient.settings)
+    if left is not None:
+        return warned("records", f"DATABASE_URL names another place, and {left} is still there", TO_MOVE)
+    return fine("records", "all in one place")
+
+
+STORAGE_CHECKS: tuple[Callable[[Patient], Check], ...] = (check_clock, check_disk, check_storage, check_records)
 
 
 def mount_of(folder: Path, mounts: str) -> Mount | None:

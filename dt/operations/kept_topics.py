@@ -1,4 +1,4 @@
-"""What must outlive the log in memory: the state of processing and ai, and each alert's last event, on disk.
+"""What must outlive the log in memory: the state of processing, ai and alerts, and each alert's last event, on disk.
 
 The log dies with the process, and with it what services find in it when they start. Before they do, it is given what
 stands here. Readings need no keeping: the collector's outbox sends again what an end without warning may have lost.
@@ -21,7 +21,7 @@ from dt.utils.exceptions import MessageError
 from dt.utils.logger import get_logger
 
 GROUP = "solo_keeper"
-TOPICS = (Topics.STATE_PROCESSING, Topics.STATE_AI, Topics.ALERTS)
+TOPICS = (Topics.STATE_PROCESSING, Topics.STATE_AI, Topics.STATE_ALERTS, Topics.ALERTS)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS kept (
     topic   TEXT NOT NULL,

@@ -18,6 +18,7 @@ from dt.data.database.records_db import RecordsDB, sqlite_path
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import PartlyRefusedError, Storage
+from dt.data.database.unfinished import unmark_records
 from dt.operations.archive import BackupError, Manifest, extracted, make_names_durable
 from dt.operations.backup import (
     DECISIONS_MEMBER,
@@ -39,12 +40,15 @@ from dt.operations.backup_readings import (
 )
 from dt.operations.backup_records import FOLDER, load_records, require_empty
 from dt.operations.restored_ledger import distrust_ledger
+from dt.operations.restored_members import require_members, tables_of
+from dt.operations.restored_servers import Servers
 from dt.operations.run_folder import RunFolder
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorData
 
 _LINES_AT_ONCE = 5000
+_RECORDS_ELSEWHERE = "records.db"  # of a DATABASE_URL that leads out of DATA_DIR
 _LEDGER_WORD = (
     "the guard's emergency stop is on, and today's water counts as given: release it when the plants have been seen,"
     " and report the reservoirs' refill"
@@ -66,9 +70,10 @@ class Restored:
 def restore_backup(
     settings: Settings, path: Path, clock: Clock, *, force: bool, step: Step, progress: Progress
 ) -> Restored:
-    """Put a backup in place; raises BackupError or StorageError, and then DATA_DIR is as it was.
+    """Put a backup in place; raises BackupError or StorageError, and then DATA_DIR and servers are as they were.
 
-    All of it is unpacked beside DATA_DIR and compared with its checksums first; files come into place last.
+    All of it is unpacked beside DATA_DIR and compared with its checksums first; files come into place last. A restore
+    that was killed is begun again by the same call: what it left in servers is marked as its own.
     """
     home = settings.data_dir.absolute()
     _require_room(settings, force=force)
@@ -83,13 +88,16 @@ def restore_backup(
         made.mkdir(mode=0o700)
         step("checking the backup")
         restored = Restored(manifest=extracted(path, unpacked, progress))
+        require_members(restored.manifest)
         _lay_out(unpacked, made)
+        servers = stack.enter_context(Servers(settings))
         step("readings")
-        _readings(settings, restored, unpacked, made)
+        _readings(settings, servers, restored, unpacked, made)
         step("records")
-        _records(settings, restored.manifest, unpacked, made)
+        _records(settings, servers, restored.manifest, folder, clock)
         step("putting in place")
         _put_in_place(settings, restored, unpacked, made, clock)
+        servers.finish()
     return restored
 
 
@@ -130,23 +138,29 @@ def _lay_out(unpacked: Path, made: Path) -> None:
         distrust_ledger(made / LEDGER_MEMBER, rig if rig.is_file() else None)
 
 
-def _records(settings: Settings, manifest: Manifest, unpacked: Path, made: Path) -> None:
-    prefix = f"{FOLDER}/"
-    counts = {name.removeprefix(prefix): n for name, n in manifest.counts.items() if name.startswith(prefix)}
+def _records(settings: Settings, servers: Servers, manifest: Manifest, folder: Path, clock: Clock) -> None:
+    unpacked, made = folder / "unpacked", folder / "made"
+    counts = tables_of(manifest)
     path = sqlite_path(settings.records_url)
     url = settings.records_url
-    if path is not None and _is_below(path, settings.data_dir):
-        target = made / path.absolute().relative_to(settings.data_dir.absolute())
-        url = f"sqlite:///{target}"
+    if path is not None:
+        is_below = _is_below(path, settings.data_dir)
+        place = path.absolute().relative_to(settings.data_dir.absolute()) if is_below else Path()
+        url = f"sqlite:///{made / place if is_below else folder / _RECORDS_ELSEWHERE}"
     with closing(RecordsDB(url)) as db:
         if counts:
-            load_records(db, unpacked / FOLDER, manifest.records_schema, counts)
+            load_records(db, unpacked / FOLDER, manifest.records_schema, counts, clock.wall())
         else:
-            with db.read() as connection:
+            with db.write() as connection:
                 require_empty(connection, db.where)
+        if path is None:
+            servers.hold_records()
+        else:
+            with db.write() as connection:
+                unmark_records(connection)
 
 
-def _readings(settings: Settings, restored: Restored, unpacked: Path, made: Path) -> None:
+def _readings(settings: Settings, servers: Servers, restored: Restored, unpacked: Path, made: Path) -> None:
     kept, target = restored.manifest.readings, made / settings.database_file.name
     is_influx = settings.store == "influx"
     if kept == "sqlite" and not is_influx:
@@ -154,30 +168,30 @@ def _readings(settings: Settings, restored: Restored, unpacked: Path, made: Path
         SQLiteFile(target).close()  # upgrades an older schema
     elif kept == "sqlite":
         with closing(SQLiteFile(unpacked / SQLITE_MEMBER)) as file:
-            _into_influx(settings, restored, _batches(SQLStorage(file)))
+            _into_influx(settings, servers, restored, _batches(SQLStorage(file)))
         restored.remarks.append("roll-ups whose readings were removed by RETENTION_RAW_DAYS are not in InfluxDB")
     elif kept == "influx" and is_influx:
-        _back_into_influx(settings, unpacked)
+        _back_into_influx(settings, servers, unpacked)
     elif kept == "influx":
         with closing(SQLStorage(SQLiteFile(target))) as storage:
             _insert_all(storage, readings_of_lines(unpacked / LINES_MEMBER), restored)
         restored.remarks.append("roll-ups whose readings were removed by RETENTION_RAW_DAYS stay in the backup alone")
 
 
-def _into_influx(settings: Settings, restored: Restored, batches: Iterator[list[SensorData]]) -> None:
+def _into_influx(settings: Settings, servers: Servers, restored: Restored, batches: Iterator[list[SensorData]]) -> None:
     with closing(open_influx(settings)) as storage:
-        _require_empty_influx(settings, storage)
+        servers.hold_bucket(storage)
         _insert_all(storage, batches, restored)
         storage.rollups.roll_due()
 
 
-def _back_into_influx(settings: Settings, unpacked: Path) -> None:
+def _back_into_influx(settings: Settings, servers: Servers, unpacked: Path) -> None:
     """Write roll-ups as they were, then readings: only what was being rolled up at the backup is rolled up anew."""
     from dt.data.database.influx_rollups import LEVELS
 
-    marks = msgspec.json.decode((unpacked / MARKS_MEMBER).read_bytes(), type=Marks)
+    marks = _marks(unpacked / MARKS_MEMBER)
     with closing(open_influx(settings)) as storage:
-        _require_empty_influx(settings, storage)
+        servers.hold_bucket(storage)
         for level in LEVELS:
             for lines in _lines(unpacked / ROLLUP_MEMBER.format(level=level.name)):
                 storage.server.write(lines, bucket=storage.rollups.bucket(level))
@@ -196,9 +210,11 @@ def _line_writer() -> Callable[[SensorData, int], str]:
     return LineWriter().line
 
 
-def _require_empty_influx(settings: Settings, storage: Storage) -> None:
-    if storage.last_seen():
-        raise BackupError(f"INFLUX_BUCKET: {settings.influx_bucket} has readings already: name an empty bucket")
+def _marks(path: Path) -> Marks:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Marks)
+    except msgspec.DecodeError as error:
+        raise BackupError(f"{MARKS_MEMBER}: {error}") from error
 
 
 def _insert_all(storage: Storage, batches: Iterator[list[SensorData]], restored: Restored) -> None:
@@ -243,6 +259,9 @@ def _put_in_place(settings: Settings, restored: Restored, unpacked: Path, made: 
         _replace(made / MODELS, models, stamp, restored)
     _keep_own_ledger(home, made, restored)
     _replace(made, home, stamp, restored)
+    elsewhere, records = made.parent / _RECORDS_ELSEWHERE, sqlite_path(settings.records_url)
+    if records is not None and elsewhere.is_file():
+        _replace(elsewhere, records.absolute(), stamp, restored)
     rig = unpacked / RIG_MEMBER
     if rig.is_file():
         _replace(rig, settings.rig_file.absolute(), stamp, restored)

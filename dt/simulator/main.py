@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from pathlib import Path
@@ -110,7 +111,10 @@ class SimulatorService(Service):
             log.info("a new box begins")
             return False
         except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
-            log.warning("%s is unusable (%s); a new box begins", self._kept, error)
+            aside = self._kept.with_suffix(".unusable")
+            log.warning("%s is unusable (%s) and is now %s; a new box begins", self._kept, error, aside.name)
+            with contextlib.suppress(OSError):
+                self._kept.replace(aside)
             return False
         for why in left_out:
             log.warning("a fault that the rig no longer has: %s", why)
@@ -131,7 +135,7 @@ class SimulatorService(Service):
             self._kept.parent.mkdir(parents=True, exist_ok=True)
             aside.write_bytes(msgspec.json.encode(self.wire.snapshot()))
             aside.replace(self._kept)
-        except OSError as error:
+        except (OSError, ValueError, TypeError) as error:  # also what JSON cannot hold: the keeper must not end
             log.warning("the box cannot be kept in %s: %s", self._kept, error)
 
 

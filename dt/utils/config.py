@@ -82,6 +82,9 @@ class Config(StrEnum):
     DT_PASSWORD_HASH = "DT_PASSWORD_HASH"  # noqa: S105 - the setting's name
     DT_SECRETS_DIR = "DT_SECRETS_DIR"
     TIMEZONE = "TIMEZONE"
+    ALERTS_FILE = "ALERTS_FILE"
+    NOTICE_URLS = "NOTICE_URLS"
+    ESCALATION_URLS = "ESCALATION_URLS"
 
 
 SECRETS = frozenset(
@@ -91,6 +94,8 @@ SECRETS = frozenset(
         Config.MQTT_PASSWORD,
         Config.DT_TOKEN,
         Config.DT_PASSWORD_HASH,
+        Config.NOTICE_URLS,
+        Config.ESCALATION_URLS,
     }
 )
 
@@ -160,17 +165,14 @@ class Settings(BaseSettings):
     dt_password_hash: str = ""
     dt_secrets_dir: str = ""
     timezone: str = ""
+    alerts_file: Path = Path("alerts.toml")
+    notice_urls: str = ""
+    escalation_urls: str = ""
 
     @field_validator(
-        "flask_dashboard_url",
-        "flask_db_url",
-        "flask_ai_url",
-        "flask_controller_url",
-        "flask_simulator_url",
-        "flask_collector_url",
-        "flask_processing_url",
-        "flask_alerts_url",
-    )
+        "flask_dashboard_url", "flask_db_url", "flask_ai_url", "flask_controller_url", "flask_simulator_url",
+        "flask_collector_url", "flask_processing_url", "flask_alerts_url",
+    )  # fmt: skip
     @classmethod
     def _is_http_url(cls, value: str) -> str:
         parts = urlsplit(value)

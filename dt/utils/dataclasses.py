@@ -282,6 +282,8 @@ class AlertEvent(Message):
     zone_id: str | None = None
     advice: str = ""
     recommended_dose_ml: float | None = None
+    stale: bool = False  # nothing was heard of it for long: its source is silent
+    flapping: bool = False  # it came and went too often, and stays open until it is stable
     caused_by: tuple[str, ...] = ()
     schema: int = 1
     origin: Origin = Origin.LIVE

@@ -7,9 +7,11 @@ import logging
 import selectors
 import signal
 import socket
+import struct
+import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from dt.utils.config import Settings
+from dt.utils.precedence import Precedence
 from dt.utils.service import Service
 
 if TYPE_CHECKING:
@@ -29,8 +32,11 @@ if TYPE_CHECKING:
 class HttpServer:
     """Gunicorn's threaded worker in a thread of this process: one life cycle, web sockets included."""
 
-    def __init__(self, app: WSGIApplication, host: str, port: int, threads: int = 8) -> None:
+    def __init__(
+        self, app: WSGIApplication, host: str, port: int, threads: int = 8, precedence: Precedence | None = None
+    ) -> None:
         self._app = app
+        self._precedence = precedence or Precedence()
         self._address = (host, port)
         self._threads = threads
         self._worker: _Worker | None = None
@@ -54,7 +60,7 @@ class HttpServer:
             "umask": 0o077,
         }.items():
             config.set(name, value)
-        self._worker = _Worker(0, 0, [listener], _Holder(self._app), 0, config, _Log(config))
+        self._worker = _Worker(self._precedence, 0, 0, [listener], _Holder(self._app), 0, config, _Log(config))
         self._thread = threading.Thread(target=self._worker.serve, name=f"http {self.port}", daemon=True)
         self._thread.start()
 
@@ -66,12 +72,14 @@ class HttpServer:
             self._worker = self._thread = None
 
 
-def server_for(app: WSGIApplication, settings: Settings, url: str, threads: int = 8) -> HttpServer:
+def server_for(
+    app: WSGIApplication, settings: Settings, url: str, threads: int = 8, precedence: Precedence | None = None
+) -> HttpServer:
     """Return a server for a service's own URL: its port, on BIND_HOST; on loopback known names alone."""
     port = urlsplit(url).port
     if settings.own_hosts is not None:
         app = known_hosts(app, settings.own_hosts)
-    return HttpServer(app, settings.bind_host, 80 if port is None else port, threads)
+    return HttpServer(app, settings.bind_host, 80 if port is None else port, threads, precedence)
 
 
 class known_hosts:  # noqa: N801 - a WSGI callable around another
@@ -117,6 +125,13 @@ class health_app:  # noqa: N801 - a WSGI callable without Flask, for services th
         if path == "/metrics":
             return "200 OK", CONTENT_TYPE_LATEST, generate_latest(self._service.metrics)
         return "404 Not Found", "application/problem+json", b'{"title":"Not Found","status":404}'
+
+
+def let_go_of_stalled(environ: Mapping[str, Any], after_s: int) -> None:
+    """Close a request's connection when its client takes nothing of the answer for so long; a slow one may go on."""
+    connection = environ.get("gunicorn.socket")
+    if isinstance(connection, socket.socket):  # a test client has none
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", after_s, 0))
 
 
 def readiness(service: Service) -> tuple[dict[str, object], int]:
@@ -165,12 +180,19 @@ class _Log(GunicornLogger):  # type: ignore[misc]
         self.access_log = logging.getLogger("dt.http.access")
         self.cfg = cfg
 
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        if isinstance(sys.exc_info()[1], BlockingIOError):  # what a send gives up with
+            self.error_log.info("a client took nothing of its answer for too long, and was let go")
+        else:
+            super().exception(msg, *args, **kwargs)
+
 
 class _Worker(ThreadWorker):  # type: ignore[misc]
     """The threaded worker without its parent process: no signals, no heartbeat file."""
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, precedence: Precedence, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self._precedence = precedence
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
         self._busy: set[Any] = set()
         self._is_over = False
@@ -200,6 +222,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: Any) -> None:
         self._known.add(conn)
+        self._precedence.begin(conn)
         super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:
@@ -208,6 +231,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         try:
             return super().handle(conn)
         finally:
+            self._precedence.end(conn)
             with self._lock:
                 self._busy.discard(conn)
                 is_over = self._is_over

@@ -16,7 +16,11 @@ from stage import Stage, say, wait_for
 from dt.operations.broker import OwnBroker
 from dt.operations.plan import free_port
 
-_MODULES = {"database": "dt.data.database.app", "processing": "dt.data.processing.main"}
+_MODULES = {
+    "database": ("dt.data.database.app", "flask_db_url"),
+    "processing": ("dt.data.processing.main", "flask_processing_url"),
+    "controller": ("dt.controller.app", "flask_controller_url"),
+}
 _READY_WITHIN_S = 90.0
 _STOPS_WITHIN_S = 15.0
 
@@ -26,14 +30,14 @@ class Worker:
 
     def __init__(self, service: str, stage: Stage, instance: str) -> None:
         self.name = f"{service} {instance}"
-        setting = {"database": "flask_db_url", "processing": "flask_processing_url"}[service]
+        module, setting = _MODULES[service]
         self.url = str(getattr(stage.settings, setting))
         if instance != "1":
             self.url = f"http://127.0.0.1:{free_port('127.0.0.1')}"
         chosen = stage.settings.model_dump(include=stage.settings.model_fields_set)
         given = {name.upper(): str(value) for name, value in chosen.items()}
         self._environment = {**os.environ, **given, "INSTANCE": instance, setting.upper(): self.url}
-        self._command = [sys.executable, "-m", _MODULES[service]]
+        self._command = [sys.executable, "-m", module]
         self._said = stage.settings.log_dir / f"{service}-{instance}.out"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -44,6 +48,13 @@ class Worker:
             self._process = subprocess.Popen(
                 self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
             )
+
+    @property
+    def pid(self) -> int:
+        """Return the process id; raises RuntimeError before it was started."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._process.pid
 
     def kill(self) -> None:
         """End it as the kernel does; raises RuntimeError when it had ended by itself."""

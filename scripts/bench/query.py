@@ -13,13 +13,16 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+from contestants import InfluxServer
 from query_feed import PLACE, stored_readings
 from query_history import make_history
+from query_history_influx import make_influx_history
 from stage import Stage, percentile, say, wait_for
 
 from dt.communication.opening import has_confluent
@@ -32,22 +35,43 @@ _TEN_TIMES = 10
 _GOALS = {"sqlite": 15.0, "influx": 100.0}
 _MOST_GROWTH = 1.5
 
-Fill = Callable[[Stage, int, float], None]
-STORES: Mapping[str, Fill] = {"sqlite": make_history}
+
+@contextlib.contextmanager
+def sqlite(stage: Stage, history: int) -> Iterator[None]:
+    """Keep the history in a SQLite file."""
+    make_history(stage, history, time.time())
+    yield
+
+
+@contextlib.contextmanager
+def influx(stage: Stage, history: int) -> Iterator[None]:
+    """Keep the history in a bucket of a genuine InfluxDB, which runs meanwhile."""
+    with InfluxServer(stage.settings.data_dir / "influx", wanted=True) as server:
+        given = {name.lower(): value for name, value in server.settings.items()}
+        given |= {"storage": "influx", "influx_bucket": server.new_bucket("query")}
+        stage.settings = stage.settings.model_copy(update=given)
+        make_influx_history(stage, history, time.time())
+        yield
+
+
+Kept = Callable[[Stage, int], AbstractContextManager[None]]
+STORES: Mapping[str, Kept] = {"sqlite": sqlite, "influx": influx}
 
 
 def main() -> int:
     """Ask each store in turn."""
     arguments = _parser().parse_args()
     figures: dict[str, float] = {}
+    ratios: dict[str, float] = {}
     for store in arguments.stores.split(","):
         figures |= measure(store, arguments.history, arguments)
         if arguments.growth:
             grown = measure(store, _TEN_TIMES * arguments.history, arguments)
-            ratios = [grown[name] / figures[name] for name in (f"{store}_{which}_p99_ms" for which in _RANGES_S)]
-            prefix = "" if store == "sqlite" else f"{store}_"
-            figures[f"{prefix}growth_ratio"] = max(ratios)
+            names = [f"{store}_{which}_p99_ms" for which in _RANGES_S]
+            ratios[f"{store}_growth_ratio"] = max(grown[name] / figures[name] for name in names)
             figures |= {f"{name}_ten_times": value for name, value in grown.items()}
+    if ratios:
+        figures |= {**ratios, "growth_ratio": max(ratios.values())}
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     FIGURES.write_text(json.dumps({name: round(value, 3) for name, value in figures.items()}, indent=1) + "\n")
     for name, value in figures.items():
@@ -62,7 +86,7 @@ def measure(store: str, history: int, arguments: argparse.Namespace) -> dict[str
         stage = Stage(Path(folder), kafka_client=arguments.client)
         stage.settings = stage.settings.model_copy(update={"retention_raw_days": 0.0})
         say(f"{store}: making {history:,} readings ...")
-        STORES[store](stage, history, time.time())
+        running.enter_context(STORES[store](stage, history))
         running.enter_context(stage.broker())
         running.enter_context(stage.process("-m", "dt.data.database.app"))
         wait_for(lambda: _is_ready(stage), "the database service is not ready", 120.0)
@@ -129,6 +153,14 @@ def _goal(name: str) -> str:
     return f"at most {_GOALS[store]:g}" if name.endswith("_p99_ms") and store in _GOALS else ""
 
 
+def _stores(text: str) -> str:
+    unknown = [name for name in text.split(",") if name not in STORES]
+    if unknown:
+        msg = f"no store {unknown[0]!r}: it is one or more of {', '.join(STORES)}, with commas"
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each store is asked")
@@ -137,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=10_000.0, help="readings a second that come in meanwhile")
     fastest = "confluent" if has_confluent() else "kafka-python"
     parser.add_argument("--client", choices=("kafka-python", "confluent"), default=fastest)
-    parser.add_argument("--stores", default=",".join(STORES), help=f"which of {', '.join(STORES)}")
+    parser.add_argument("--stores", default=",".join(STORES), type=_stores, help=f"which of {', '.join(STORES)}")
     parser.add_argument("--no-growth", dest="growth", action="store_false", help="leave ten times the history out")
     return parser
 

@@ -32,7 +32,7 @@ def make_history(stage: Stage, count: int, now: float) -> None:
     """Put `count` raw readings of the line into the file, the last of them now, with their roll-ups."""
     file = SQLiteFile(stage.settings.database_file)
     storage = SQLStorage(file)
-    span_s = _YEAR_S * max(1.0, count / _A_YEARS)
+    span_s = span_of(count)
     begin = now - span_s
     storage.insert([reading(PLACE["sensor_id"], begin, 0)])
     step_ms = span_s * 1000.0 / count
@@ -51,3 +51,8 @@ def make_history(stage: Stage, count: int, now: float) -> None:
         msg = f"{len(wrong)} roll-ups of the history are wrong"
         raise ValueError(msg)
     say(f"  {stage.settings.database_file.stat().st_size / 1e6:,.0f} MB")
+
+
+def span_of(count: int) -> float:
+    """Return how many seconds so many readings are spread over: a year, and longer for more than a year's."""
+    return _YEAR_S * max(1.0, count / _A_YEARS)

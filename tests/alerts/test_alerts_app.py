@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,17 +13,20 @@ import requests
 from dt.alerts.app import AlertService, create_service
 from dt.alerts.desk import MOST_OPEN, AlertDesk
 from dt.communication.memory import Chaos, MemoryMessaging
-from dt.communication.messaging import MessagingService, Record
+from dt.communication.messaging import MessagingService, Outgoing, Record
 from dt.communication.topics import Topics
 from dt.utils.clock import ManualClock
 from dt.utils.config import Settings
-from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, Origin, Severity
+from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, HealthReport, HealthStatus, Origin, Severity
+from dt.utils.exceptions import ConfigError, MessagingError
+from tests.alerts.servers import Webhook
 
+ROOT = Path(__file__).parent.parent.parent
 NOON = 1_800_000_000.0
 KEY = "soil_dry:basil"
 
 Eventually = Callable[..., None]
-Start = Callable[[MessagingService], AlertService]
+Start = Callable[..., AlertService]
 
 
 @pytest.fixture
@@ -29,8 +34,8 @@ def start(settings: Settings, clock: ManualClock) -> Iterator[Start]:
     """Return a starter of services at free ports; all are stopped afterwards."""
     services: list[AlertService] = []
 
-    def start_one(messaging: MessagingService) -> AlertService:
-        free = settings.model_copy(update={"flask_alerts_url": "http://127.0.0.1:0"})
+    def start_one(messaging: MessagingService, **more: Any) -> AlertService:
+        free = settings.model_copy(update={"flask_alerts_url": "http://127.0.0.1:0", **more})
         service = create_service(free, messaging, clock)
         services.append(service)
         service.start()
@@ -163,16 +168,26 @@ def test_acknowledged_alert_that_gets_worse_asks_again(
     assert last.state is AlertState.REOPENED
 
 
-def test_next_dry_spell_is_another_alert(messaging: MemoryMessaging, start: Start, eventually: Eventually) -> None:
-    """Alert ids differ from spell to spell."""
+def test_next_dry_spell_is_another_alert(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually, clock: ManualClock
+) -> None:
+    """Alert ids differ from spell to spell, once the cool-down is over; within it the same alert is reopened."""
     start(messaging)
-
     tell(messaging, 0)
     tell(messaging, 60, active=False)
     tell(messaging, 120)
-    eventually(lambda: len(events(messaging)) == 3)
+    tell(messaging, 180, active=False)
+    eventually(lambda: len(events(messaging)) == 4)
 
-    assert len({event.alert_id for event in events(messaging)}) == 2
+    clock.advance(3600)
+    tell(messaging, 3600)
+    eventually(lambda: len(events(messaging)) == 5)
+
+    first, *same, other = events(messaging)
+    assert [event.state for event in same] == [AlertState.RESOLVED, AlertState.REOPENED, AlertState.RESOLVED]
+    assert {event.alert_id for event in same} == {first.alert_id}
+    assert other.state is AlertState.OPEN
+    assert other.alert_id != first.alert_id
 
 
 def test_redelivered_conditions_change_nothing(
@@ -271,7 +286,7 @@ def test_chaos_changes_no_alert(start: Start, eventually: Eventually, seed: int)
     eventually(lambda: dealt_with(service))
 
     states = [event.state for event in events(messaging)]
-    assert states == [AlertState.OPEN, AlertState.RESOLVED] * 2
+    assert states == [AlertState.OPEN, AlertState.RESOLVED, AlertState.REOPENED, AlertState.RESOLVED]
     service.stop()
     messaging.close()
 
@@ -323,7 +338,7 @@ def test_unreadable_conditions_cost_no_new_beginning(clock: ManualClock) -> None
     )
 
     assert [output.topic for output in outputs] == [
-        Topics.DEAD_LETTERS, Topics.ALERTS, Topics.DEAD_LETTERS, Topics.DEAD_LETTERS
+        Topics.DEAD_LETTERS, Topics.ALERTS, Topics.DEAD_LETTERS, Topics.DEAD_LETTERS, Topics.STATE_ALERTS
     ]  # fmt: skip
     assert len(reads) == 1
 
@@ -346,9 +361,193 @@ def test_keys_that_are_remembered_have_a_bound(clock: ManualClock) -> None:
             for n in numbers
         ]
         records = [Record(Topics.ALERT_CONDITIONS, 0, 0, None, each.to_json(), {}, at) for each in conditions]
-        return len(desk.transform(records))
+        return sum(output.topic == Topics.ALERTS for output in desk.transform(records))
 
     assert tell_all(range(MOST_OPEN + 5), NOON, active=True) == MOST_OPEN
     assert tell_all(range(10), NOON + 1, active=False) == 10
     assert tell_all(range(MOST_OPEN, MOST_OPEN + 20), NOON + 2, active=True) == 10
     assert len(desk.open) == MOST_OPEN
+
+
+def test_a_timer_that_runs_over_a_restart_runs_out(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually, clock: ManualClock, tmp_path: Path
+) -> None:
+    """How long a condition has held is remembered with the log's commit, and no record is needed to open the alert."""
+    rules = tmp_path / "alerts.toml"
+    rules.write_text("[keys.soil_dry]\nopens_after_s = 60\nresolves_after_s = 60")
+    first = start(messaging, alerts_file=rules)
+    tell(messaging, 0)
+    eventually(lambda: dealt_with(first))
+    first.stop()
+
+    second = start(messaging, alerts_file=rules)
+    eventually(lambda: dealt_with(second))
+    assert events(messaging) == []
+    clock.advance(61)
+    eventually(lambda: events(messaging), "the timer opened the alert")
+    tell(messaging, 61, active=False)
+    eventually(lambda: dealt_with(second))
+    clock.advance(61)
+    eventually(lambda: len(events(messaging)) == 2, "the timer resolved it")
+
+    opened, resolved = events(messaging)
+    assert (opened.state, opened.timestamp) == (AlertState.OPEN, NOON + 60)
+    assert (resolved.state, resolved.timestamp) == (AlertState.RESOLVED, NOON + 121)
+
+
+def test_what_the_log_did_not_take_of_a_timer_is_due_again(clock: ManualClock) -> None:
+    """The event is the same to the byte, so that it may be there already."""
+    desk = AlertDesk(list, clock)
+    desk.restore([])
+    condition = AlertCondition(
+        key=KEY, severity=Severity.INFO, description="dry", active=True, timestamp=NOON, correlation_id="r-1"
+    )
+    desk.transform([Record(Topics.ALERT_CONDITIONS, 0, 0, None, condition.to_json(), {}, NOON)])
+    clock.advance(900)
+    tries: list[Sequence[Outgoing]] = []
+
+    def refuse(batch: Sequence[Outgoing]) -> None:
+        tries.append(batch)
+        raise MessagingError("the broker is away")
+
+    with pytest.raises(MessagingError):
+        desk.tick(refuse)
+    assert desk.tick(tries.append, lambda: False) == []
+    [stale] = desk.tick(tries.append)
+
+    assert stale.stale
+    assert tries[0] == tries[1]
+    assert desk.tick(tries.append) == []
+
+
+def test_people_are_told_by_the_service_and_over_rest(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually, clock: ManualClock
+) -> None:
+    """From the condition to the webhook, once over a restart; the page of addresses tells no secret."""
+    with Webhook().serving() as hook:
+        urls = f"json://127.0.0.1:{hook.port}/s3cret"
+        first = start(messaging, notice_urls=urls)
+        tell(messaging, 0)
+        eventually(lambda: events(messaging))
+        eventually(lambda: waiting(first) == [1], "the notice waits")
+        first.stop()
+
+        second = start(messaging, notice_urls=urls)
+        eventually(lambda: dealt_with(second))
+        clock.advance(30)
+        eventually(lambda: hook.taken, "the notice was sent")
+        answer = requests.post(
+            f"http://127.0.0.1:{second.port}/notices/test", headers={"Authorization": "Bearer test-token"}, timeout=20
+        )
+        clock.advance(30)
+        eventually(lambda: waiting(second) == [0])
+
+    assert answer.json() == {"addresses": [{"name": "json, NOTICE_URLS 1", "is_taken": True, "why": ""}]}
+    assert [message["title"] for message in hook.taken] == ["Plant Twin: warning", "Plant Twin: test"]
+    assert "Give about 150 ml of water." in hook.taken[0]["message"]
+    assert "s3cret" not in requests.get(f"http://127.0.0.1:{second.port}/notices", timeout=5).text
+
+
+def waiting(service: AlertService) -> list[int]:
+    """Return how many notices wait for each address."""
+    answer = requests.get(f"http://127.0.0.1:{service.port}/notices", timeout=5).json()
+    return [address["waiting"] for address in answer["addresses"]]
+
+
+def test_a_test_of_notices_needs_the_token(messaging: MemoryMessaging, start: Start) -> None:
+    """It sends something to people."""
+    service = start(messaging)
+
+    assert requests.post(f"http://127.0.0.1:{service.port}/notices/test", timeout=5).status_code == 401
+
+
+def test_wrong_rules_and_addresses_keep_the_service_from_starting(
+    messaging: MemoryMessaging, settings: Settings, clock: ManualClock, tmp_path: Path
+) -> None:
+    """They are said before anything runs."""
+    rules = tmp_path / "alerts.toml"
+    rules.write_text("[flapping]\nchanges = 0")
+    with pytest.raises(ConfigError, match=r"alerts.toml:2: flapping.changes"):
+        create_service(settings.model_copy(update={"alerts_file": rules}), messaging, clock)
+    with pytest.raises(ConfigError, match="NOTICE_URLS 1: apprise does not understand"):
+        create_service(settings.model_copy(update={"notice_urls": "nobody://x"}), messaging, clock)
+
+
+def test_every_alert_says_what_to_do(clock: ManualClock) -> None:
+    """Each condition that the product makes has an advice, and an alert has one even where its condition had none."""
+    texts = {path: path.read_text("utf-8") for path in sorted((ROOT / "dt").rglob("*.py"))}
+    made = [
+        (path, call)
+        for path, text in texts.items()
+        if "AlertCondition(" in text
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "AlertCondition"
+    ]
+    assert len(made) >= 5
+    for path, call in made:
+        [advice] = [word.value for word in call.keywords if word.arg == "advice"]
+        assert not (isinstance(advice, ast.Constant) and not advice.value), f"{path}:{call.lineno}"
+
+    desk = AlertDesk(list, clock)
+    desk.restore([])
+    kinds = ("soil_dry:b", "sensor_silent:s", "output_on:pump", "storage_full", "storage_damaged", "new_kind:x")
+    conditions = [
+        AlertCondition(
+            key=key,
+            severity=Severity.WARNING,
+            description="x",
+            active=active,
+            timestamp=NOON + at,
+            correlation_id=f"{key}-{at}",
+        )
+        for at, active in enumerate([True, False])
+        for key in kinds
+    ]
+    records = [Record(Topics.ALERT_CONDITIONS, 0, 0, None, one.to_json(), {}, NOON) for one in conditions]
+    found = [AlertEvent.from_json(out.value or b"") for out in desk.transform(records) if out.topic == Topics.ALERTS]
+    clock.advance(300)
+    found += desk.tick(lambda _batch: None)
+    assert {(event.key, event.state) for event in found} == {
+        (key, state) for key in kinds for state in (AlertState.OPEN, AlertState.RESOLVED)
+    }
+    assert all(event.advice for event in found)
+
+
+def beat_of(service: str, at: float, status: HealthStatus = HealthStatus.OK) -> Record:
+    """Return what a service says of itself `at` seconds after noon."""
+    report = HealthReport(service=service, status=status, timestamp=NOON + at)
+    return Record(Topics.HEALTH, 0, 0, service, report.to_json(), {}, NOON + at)
+
+
+def test_a_service_that_falls_silent_is_an_alert_until_it_is_heard_again(clock: ManualClock) -> None:
+    """One that says that it stops is not missed; one that the log knew before this one began is."""
+    desk = AlertDesk(list, clock, read_health=lambda: [beat_of("collector", -30), beat_of("gone", -90_000)])
+    desk.restore([])
+    desk.transform([beat_of("database", 0), beat_of("ai", 0), beat_of("mqtt", 0)])
+    found: list[AlertEvent] = []
+    for second in range(0, 150, 5):
+        clock.advance(5)
+        found += desk.tick(lambda _batch: None)
+        desk.transform([beat_of("database", second)] + [beat_of("ai", second, HealthStatus.STOPPED)] * (second < 30))
+        if second == 100:
+            desk.transform([beat_of("collector", second)])
+
+    states = [(event.key, event.state.value, event.severity.value) for event in found]
+    assert states == [
+        ("service_silent:collector", "open", "critical"),
+        ("service_silent:mqtt", "open", "warning"),
+        ("service_silent:collector", "resolved", "critical"),
+    ]
+    assert "has not been heard of for 65 s" in found[0].description
+
+
+def test_a_machine_that_slept_misses_no_service(clock: ManualClock) -> None:
+    """Nobody could be heard while nobody looked."""
+    desk = AlertDesk(list, clock)
+    desk.restore([])
+    desk.transform([beat_of("collector", 0)])
+    desk.tick(lambda _batch: None)
+
+    clock.advance(7 * 3600)
+
+    assert desk.tick(lambda _batch: None) == []

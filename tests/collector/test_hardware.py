@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from dt.collector.clock_sync import is_clock_synced
 from dt.collector.hardware import (
     LockedBus,
     PiHardware,
@@ -22,6 +21,7 @@ from dt.simulator.board import BoxWire
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError, SensorError
 from dt.utils.hardware import is_simulated
+from dt.utils.kernel_clock import is_clock_synced
 
 
 def test_hardware_is_what_the_setting_says(settings: Settings) -> None:

@@ -109,6 +109,18 @@ def test_same_reading_twice_is_kept_once(storage: Storage) -> None:
     assert between(storage) == [make_reading()]
 
 
+def test_pieces_of_a_batch_are_kept_as_one(storage: Storage) -> None:
+    """Repetitions and revisions between pieces count as within one; pieces are taken one after the other."""
+    first = [make_reading(timestamp=NOW + i) for i in range(6)]
+    again = [make_reading(timestamp=NOW + 2, value=30.0), make_reading(timestamp=NOW + 3, value=31.0, revision=1)]
+    older = [make_reading(timestamp=NOW + 3, value=40.0), make_reading(timestamp=NOW + 9)]
+
+    storage.insert_all(iter([first[:3], first[3:], again, older]))
+
+    kept = {reading.timestamp - NOW: reading.value for reading in between(storage)}
+    assert kept == {**dict.fromkeys((0, 1, 4, 5, 9), first[0].value), 2: 30.0, 3: 31.0}
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_highest_revision_stays(storage: Storage, order: tuple[int, int]) -> None:
     """A recalculation wins over what it corrects, also when that comes again later."""

@@ -152,7 +152,7 @@ def test_s06_a_fan_that_is_turned_up_beside_a_heater_is_refused(desk: Desk) -> N
     assert desk.adjust("fan", 0.9) is None
     back = desk.adjust("heater", 0.1)
     assert back is not None
-    assert back.margin == 0.0
+    assert (back.invariant, back.margin) == ("S6", 0.0)
 
 
 def test_s06_an_output_that_could_not_be_driven_counts_as_full(desk: Desk) -> None:
@@ -180,6 +180,25 @@ def test_a_level_is_what_the_pin_gets_and_what_is_reported(desk: Desk) -> None:
     assert (desk.pins.levels["fan"], status["reported"]["fan"]) == (0.0, 0.0)
     desk.adjust("fan", 0.7)
     assert desk.guard.status()["reported"]["fan"] == 0.7
+
+
+def test_s02_an_output_at_level_0_rests_before_it_is_turned_up_again(desk: Desk) -> None:
+    """Else its run would be a way around the pause: a relay would chatter."""
+    desk.start("heater", on_s=100.0)
+    assert desk.guard.adjust("heater", 0.0).accepted
+    assert desk.guard.adjust("heater", 0.5).accepted  # its pin has not fallen yet
+    desk.guard.tick()
+    desk.adjust("heater", 0.0)
+    for _ in range(299):
+        desk.clock.advance(0.1)
+        desk.guard.renew()
+
+    early = desk.adjust("heater", 0.5)
+    desk.clock.advance(0.2)
+
+    assert early is not None
+    assert (early.invariant, early.limit) == ("S2", 30.0)
+    assert desk.adjust("heater", 0.5) is None
 
 
 def test_s01_an_adjusted_run_ends_when_it_was_ordered_to_end(desk: Desk) -> None:

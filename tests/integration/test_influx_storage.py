@@ -107,6 +107,21 @@ def test_rolled_up_charts_equal_those_of_sqlite(storage: InfluxDBStorage, tmp_pa
     reference.close()
 
 
+def test_backlog_is_rolled_up_once_it_is_over(storage: InfluxDBStorage) -> None:
+    """An hour into which readings go on coming waits; one in which it is quiet does not."""
+    readings = past(2.0)
+    half = len(readings) // 2
+    storage.insert(readings[:half])
+    assert storage.rollups.roll_quiet() == 0  # seen for the first time
+    storage.insert(readings[half:])
+
+    first = storage.rollups.roll_quiet()
+    second = storage.rollups.roll_quiet()
+
+    assert (first, first + second) == (1, 2)
+    assert storage.rollups.due() == set()
+
+
 def test_late_reading_and_revision_change_what_was_rolled_up(storage: InfluxDBStorage, server: InfluxServer) -> None:
     """What turns bad no longer counts, what comes late does; the chart is right before and after."""
     readings = past(1.0)

@@ -105,9 +105,9 @@ def test_an_alert_that_was_open_is_resolved_by_the_next_run(
         clock.advance(60.0)
         messaging = MemoryMessaging(clock)
         kept = KeptTopics(tmp_path / "topics.db")
-        assert kept.start(messaging) == len(events)
+        assert kept.start(messaging) == 2 * len(events)  # the alert, and what is remembered of its key
         desk = AlertDesk(lambda log=messaging: log.read_all(Topics.ALERTS), clock)  # type: ignore[misc]
-        messaging.transform([Topics.ALERT_CONDITIONS], "alerts", desk)
+        messaging.transform([Topics.ALERT_CONDITIONS], "alerts", desk, state_topic=Topics.STATE_ALERTS)
         message = condition(clock, active=active)
         messaging.publish(Topics.ALERT_CONDITIONS, message, key="basil")
         expected = len(events) + 1

@@ -103,7 +103,7 @@ def test_killed_simulator_loses_seconds_at_most(
 
 
 def test_unreadable_memory_begins_a_new_box(own_port: Settings, clock: ManualClock) -> None:
-    """Half a file is no reason not to start."""
+    """Half a file is no reason not to start, and is put aside for a person."""
     own_port.data_dir.mkdir(parents=True)
     (own_port.data_dir / "box.json").write_text('{"soil": {"top_ml"')
     service = create_service(own_port, clock)
@@ -111,4 +111,5 @@ def test_unreadable_memory_begins_a_new_box(own_port: Settings, clock: ManualClo
     service.start()
 
     assert service.ready() is None
+    assert (own_port.data_dir / "box.unusable").read_text() == '{"soil": {"top_ml"'
     service.stop()

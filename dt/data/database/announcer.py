@@ -23,6 +23,7 @@ from dt.utils.exceptions import DTError
 from dt.utils.logger import get_logger
 
 _RETRY_S = 2.0
+_KINDS = ("zone", "plant", "calibration", "sensor", "policy", "grant", "model")  # who reads one knows what it names
 
 log = get_logger(__name__)
 
@@ -52,15 +53,17 @@ class Announcer:
         self._thread.join(3.0)
 
     def announce(self, record: RegistryRecord) -> None:
-        """Publish one record; when the log does not take it, everything is announced later.
+        """Publish one record as it now stands; when the log does not take it, everything is announced later.
 
-        The versions of a sensor's calibration go before it: who sees the sensor knows them.
+        Two changes of one record may come here in another order than they were kept in: it is read again, so that
+        what is said last is what holds. The versions of a sensor's calibration go before it: who sees the sensor
+        knows them.
         """
         try:
             with self._lock:
                 if record.kind == "sensor":
                     self._publish(self._calibrations(str(record.body["sensor_id"])))
-                self._messaging.publish(Topics.REGISTRY, record, key=record.record_id)
+                self._publish([self._as_it_stands(record)])
         except DTError as error:
             log.warning("%s is announced later: %s", record.record_id, error)
             self._is_due.set()
@@ -83,15 +86,32 @@ class Announcer:
             self._announce_all()
 
     def _announce_all(self) -> None:
+        for kind in _KINDS:
+            self._publish(self._all_of(kind))
+
+    def _as_it_stands(self, record: RegistryRecord) -> RegistryRecord:
+        known = self._all_of(record.kind) if record.kind in _KINDS else []
+        return next((one for one in known if one.record_id == record.record_id), record)
+
+    def _all_of(self, kind: str) -> list[RegistryRecord]:
+        """Return every record of a kind, of grants the last of each actuator."""
         now, registry = self._clock.wall(), self._registry
-        self._publish(zone_record(zone, now) for zone in registry.zones())
-        self._publish(plant_record(plant, now) for plant in registry.plants())
-        self._publish(self._calibrations(None))
-        self._publish(sensor_record(sensor, now) for sensor in registry.sensors())
-        self._publish(policy_record(policy, now) for policy in registry.policies())
-        last = {grant.actuator_id: grant for grant in registry.grants()}
-        self._publish(grant_record(grant, now) for grant in last.values())
-        self._publish(model_record(model, now) for model in registry.models())
+        match kind:
+            case "zone":
+                return [zone_record(zone, now) for zone in registry.zones()]
+            case "plant":
+                return [plant_record(plant, now) for plant in registry.plants()]
+            case "calibration":
+                return self._calibrations(None)
+            case "sensor":
+                return [sensor_record(sensor, now) for sensor in registry.sensors()]
+            case "policy":
+                return [policy_record(policy, now) for policy in registry.policies()]
+            case "grant":
+                last = {grant.actuator_id: grant for grant in registry.grants()}
+                return [grant_record(grant, now) for grant in last.values()]
+            case _:
+                return [model_record(model, now) for model in registry.models()]
 
     def _calibrations(self, sensor_id: str | None) -> list[RegistryRecord]:
         now = self._clock.wall()

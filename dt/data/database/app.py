@@ -36,6 +36,7 @@ from dt.utils.exceptions import ConfigError
 from dt.utils.http import create_api
 from dt.utils.http_server import HttpServer, server_for
 from dt.utils.logger import get_logger
+from dt.utils.precedence import Precedence
 from dt.utils.rig import load_rig
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
@@ -58,6 +59,7 @@ class DatabaseService(Service):
         self._subscriptions: list[Subscription] = []
         self._stalls: list[Stall] = []
         self._counts: Counts[str] = Counts()
+        self._precedence = Precedence()
         self._server: HttpServer | None = None
         self._readings: Readings | None = None
         self._integrity: IntegrityCheck | None = None
@@ -80,11 +82,13 @@ class DatabaseService(Service):
         db = open_records(self._settings, self.clock.wall())
         self.closing("records", db.close)
         registry = RegistryRecords(db)
-        where = str(self._settings.database_file)
+        settings = self._settings
+        where = str(settings.database_file) if file is not None else f"InfluxDB at {settings.influx_url}"
         around = Surroundings(
             zone_of=registry.zone_of,
             archived=registry.archived_plants,
             told_full=FullDisk(self._messaging, self.clock, where).hear,
+            give_way=self._precedence.give_way,
         )
         self._readings = open_readings(self._settings, file, self.clock, around)
         self.closing("readings", self._readings.storage.close)
@@ -142,12 +146,13 @@ class DatabaseService(Service):
     def _serve(self, store: Store) -> None:
         app = create_api(self, self._settings, ensure_token(self._settings), __name__)
         add_routes(app, store, self.clock)
-        self._server = server_for(app, self._settings, self._settings.flask_db_url, threads=_THREADS)
+        self._server = server_for(app, self._settings, self._settings.flask_db_url, _THREADS, self._precedence)
         self._server.start()
         self.closing("REST", self._server.stop)
 
     def _record(self, store: Store) -> None:
-        recorder = Recorder(store.storage, store.records, store.pictures, self._count)
+        give_way = self._precedence.give_way
+        recorder = Recorder(store.storage, store.records, store.pictures, self._count, give_way)
         self._stalls = [Stall(self.clock) for _kind in _KINDS]
         self._subscriptions = recorder.subscribe(self._messaging)
         for subscription in self._subscriptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
 from dt.data.database.record_keepers import ms
 from dt.data.database.records_db import RecordsDB, insert_into
@@ -19,32 +19,43 @@ class DecisionRecords:
         self._db = db
 
     def put_policy(self, policy: Policy, now: float, by: str = "") -> Policy:
-        """Keep a plant's policy as a new version and return that; the one in force again changes nothing."""
+        """Keep a policy as a new version and return that; the one in force again changes nothing.
+
+        Versions count by plant (or zone), over all of its actuators.
+        """
         with self._db.write() as connection:
-            last = _last_policy(connection, policy.plant_id)
+            versions = _versions(connection, policy.place)
+            last = next((one for one in reversed(versions) if one.actuator_id == policy.actuator_id), None)
             if last is not None and _is_same(last, policy):
                 return last
-            version = 1 if last is None else last.version + 1
+            version = versions[-1].version + 1 if versions else 1
             kept = replace(policy, version=version, since=now, by=by or policy.by)
             row = {"version": version, "since_ms": ms(now), "changed_by": kept.by, "body": kept.to_json().decode()}
-            connection.execute(POLICIES.insert().values(plant_id=policy.plant_id, **row))
+            connection.execute(POLICIES.insert().values(plant_id=policy.place, **row))
             return kept
 
     def policies(self) -> list[Policy]:
-        """Return the policy in force of each plant that has one, by plant."""
-        newest = select(POLICIES.c.plant_id, func.max(POLICIES.c.version).label("version"))
-        last = newest.group_by(POLICIES.c.plant_id).subquery()
-        wanted = select(POLICIES.c.body).join(
-            last, (POLICIES.c.plant_id == last.c.plant_id) & (POLICIES.c.version == last.c.version)
-        )
+        """Return the policy in force of each plant and actuator that has one, by plant."""
         with self._db.read() as connection:
-            return [Policy.from_json(body) for body in connection.scalars(wanted.order_by(POLICIES.c.plant_id))]
+            versions = _versions(connection, None)
+        newest = {(policy.place, policy.actuator_id or ""): policy for policy in versions}
+        return [newest[key] for key in sorted(newest)]
 
     def policy_history(self, plant_id: str) -> list[Policy]:
-        """Return every version of a plant's policy, oldest first."""
-        wanted = select(POLICIES.c.body).where(POLICIES.c.plant_id == plant_id).order_by(POLICIES.c.version)
+        """Return every version of the policies of a plant (or zone), oldest first."""
         with self._db.read() as connection:
-            return [Policy.from_json(body) for body in connection.scalars(wanted)]
+            return _versions(connection, plant_id)
+
+    def keep_grant(self, grant: KeptGrant) -> bool:
+        """Keep a grant as the controller tells it, taken back or not; return whether it is new."""
+        given = Grant.from_dict(grant.to_dict())
+        is_new = self.put_grant(given)
+        if grant.revoked_at is not None:
+            same = (GRANTS.c.actuator_id == grant.actuator_id) & (GRANTS.c.since_ms == ms(grant.since))
+            row = {"revoked_ms": ms(grant.revoked_at), "revoked_by": grant.revoked_by}
+            with self._db.write() as connection:
+                connection.execute(update(GRANTS).where(same).values(**row))
+        return is_new
 
     def put_grant(self, grant: Grant) -> bool:
         """Keep a grant; return whether it is new. One of the same actuator and instant is replaced."""
@@ -92,14 +103,16 @@ class DecisionRecords:
         return [replace(ModelRecord.from_json(body), promoted=promoted) for body, promoted in rows]
 
 
-def _last_policy(connection: Connection, plant_id: str) -> Policy | None:
-    wanted = select(POLICIES.c.body).where(POLICIES.c.plant_id == plant_id).order_by(POLICIES.c.version.desc())
-    body = connection.scalar(wanted.limit(1))
-    return None if body is None else Policy.from_json(body)
+def _versions(connection: Connection, place: str | None) -> list[Policy]:
+    """Return the versions of a place's policies, or of all, by place and version."""
+    wanted = select(POLICIES.c.body).order_by(POLICIES.c.plant_id, POLICIES.c.version)
+    if place is not None:
+        wanted = wanted.where(POLICIES.c.plant_id == place)
+    return [Policy.from_json(body) for body in connection.scalars(wanted)]
 
 
 def _is_same(one: Policy, other: Policy) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in ("policy", "enabled", "parameters"))
+    return all(getattr(one, name) == getattr(other, name) for name in ("policy", "enabled", "parameters", "mode"))
 
 
 def _grants(connection: Connection, actuator_id: str | None) -> list[KeptGrant]:

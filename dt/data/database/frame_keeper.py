@@ -15,6 +15,7 @@ from dt.data.database.frame_thinning import FramePolicy, frames_to_remove
 from dt.data.database.steadiness import Steadiness
 from dt.utils.clock import Clock
 from dt.utils.exceptions import StorageError
+from dt.utils.kernel_clock import is_clock_synced
 from dt.utils.logger import get_logger
 
 EVERY_S = 600.0
@@ -42,6 +43,7 @@ class FrameKeeper:
         clock: Clock,
         policy: FramePolicy,
         count: Callable[[Thinned], None] = lambda _thinned: None,
+        is_synced: Callable[[], bool] = is_clock_synced,
     ) -> None:
         self._records = records
         self._files = files
@@ -49,7 +51,7 @@ class FrameKeeper:
         self._policy = policy
         self._count = count
         self._stop = threading.Event()
-        self._steadiness = Steadiness(clock, "pictures are thinned")
+        self._steadiness = Steadiness(clock, "pictures are thinned", records.newest_before, is_synced)
 
     def start(self) -> Callable[[], None]:
         """Thin now and every ten minutes in a thread of its own; what is returned ends that."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from dt.data.database.frame_thinning import FrameRow
 from dt.data.database.record_keepers import ms
@@ -28,6 +28,14 @@ class FrameRecords:
         with self._db.read() as connection:
             rows = connection.execute(old.order_by(FRAMES.c.sensor_id, FRAMES.c.timestamp_ms)).fetchall()
         return [FrameRow(row_id, sensor, at / 1000, sha256, flagged) for row_id, sensor, at, sha256, flagged in rows]
+
+    def newest_before(self, timestamp: float) -> float | None:
+        """Return when the newest picture before an instant was taken."""
+        with self._db.read() as connection:
+            newest_ms = connection.scalar(
+                select(func.max(FRAMES.c.timestamp_ms)).where(FRAMES.c.timestamp_ms < ms(timestamp))
+            )
+        return None if newest_ms is None else newest_ms / 1000
 
     def remove(self, rows: Sequence[FrameRow]) -> None:
         """Remove records, and list the files that no record names any more, in one transaction.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import groupby
 from typing import Any
 
@@ -23,6 +24,7 @@ OLD_AFTER_MS = 60_000  # tasks roll up three minutes anew: what is younger comes
 _AHEAD_AT_MOST_MS = 3_600_000  # later ones were made under a wrong clock, and must not make all that follows look old
 _APART_MS = 3_600_000
 _SENSORS_AT_ONCE = 100
+_REQUESTS_AT_ONCE = 2
 
 Numbered = tuple[int, int, SensorData]  # place in the batch, time in milliseconds
 
@@ -37,14 +39,15 @@ class Keeper:
         self._marked: list[int] = []  # hours of the batch in hand
         self._lines = LineWriter()
         self._lock = threading.Lock()
+        self._requests = ThreadPoolExecutor(_REQUESTS_AT_ONCE, "influx write")
         self._newest_ms: dict[str, dict[str, int]] | None = None  # by quantity and sensor
 
-    def insert(self, batch: Sequence[SensorData]) -> None:
-        """Keep a batch durably; raises PartlyRefusedError for those that cannot be kept, the others are."""
+    def insert(self, pieces: Iterable[Sequence[SensorData]]) -> None:
+        """Keep the pieces of a batch durably; raises PartlyRefusedError for what cannot be kept, the rest is."""
         with self._lock:
             refused: dict[int, str] = {}
             try:
-                self._keep(batch, refused)
+                self._keep(pieces, refused)
             except StorageError:
                 self._newest_ms = None  # a server that was away may have missed runs of its tasks
                 raise
@@ -54,13 +57,36 @@ class Keeper:
             if refused:
                 raise PartlyRefusedError(refused)
 
-    def _keep(self, batch: Sequence[SensorData], refused: dict[int, str]) -> None:
-        new, earlier = self._split(batch, refused)
-        self._write(new, refused)
-        if earlier:
-            self._write(self._winners(earlier, refused), refused)
+    def close(self) -> None:
+        """Let the last request end."""
+        self._requests.shutdown()
 
-    def _split(self, batch: Sequence[SensorData], refused: dict[int, str]) -> tuple[dict[int, str], list[Numbered]]:
+    def _keep(self, pieces: Iterable[Sequence[SensorData]], refused: dict[int, str]) -> None:
+        """Write piece after piece; while the server has one in hand, the lines of the next are made."""
+        under_way: list[Future[None]] = []
+        first = 0
+        try:
+            for piece in pieces:
+                new, earlier = self._split(piece, first, refused)
+                _finish(under_way, all_but=_REQUESTS_AT_ONCE - 1)
+                under_way.append(self._send(new, refused))
+                if earlier:
+                    _finish(under_way)  # what is kept of them is read
+                    self._write(self._winners(earlier, refused), refused)
+                first += len(piece)
+            _finish(under_way)
+        finally:
+            wait(under_way)
+
+    def _send(self, lines: Mapping[int, str], refused: dict[int, str]) -> Future[None]:
+        try:
+            return self._requests.submit(self._write, lines, refused)
+        except RuntimeError as error:
+            raise StorageError(f"{self._server.url}: the connection is closed") from error
+
+    def _split(
+        self, batch: Sequence[SensorData], first: int, refused: dict[int, str]
+    ) -> tuple[dict[int, str], list[Numbered]]:
         """Return the lines of readings newer than all that is kept of their series, by place; and the others.
 
         The others may be repetitions or revisions: what is kept there has to be read first.
@@ -68,7 +94,7 @@ class Keeper:
         newest_ms = self._known()
         bound_ms = round(self._clock.wall() * 1000) + _AHEAD_AT_MOST_MS
         line, new, earlier = self._lines.line, {}, []
-        for place, reading in enumerate(batch):
+        for place, reading in enumerate(batch, first):
             at_ms = round(reading.timestamp * 1000.0)
             series, sensor_id = newest_ms[reading.data_type._value_], reading.sensor_id
             if series.get(sensor_id, -1) < at_ms <= bound_ms:
@@ -81,7 +107,7 @@ class Keeper:
             else:
                 earlier.append((place, at_ms, reading))
         if new:
-            self._note_hours([batch[place] for place in new], bound_ms - _AHEAD_AT_MOST_MS, new)
+            self._note_hours([batch[place - first] for place in new], bound_ms - _AHEAD_AT_MOST_MS, new)
         return new, earlier
 
     def _note_hours(self, readings: Sequence[SensorData], now_ms: int, lines: dict[int, str]) -> None:
@@ -179,6 +205,12 @@ class Keeper:
         query = f'SELECT * FROM "{quantity}" WHERE time >= $since AND time <= $until AND ({any_of})'  # noqa: S608
         params |= {"since": since_ms * 1_000_000, "until": until_ms * 1_000_000}
         return [row for table in self._server.select(query, params) for row in table.rows()]
+
+
+def _finish(under_way: list[Future[None]], all_but: int = 0) -> None:
+    """Wait for the oldest requests; raises what they raised."""
+    while len(under_way) > all_but:
+        under_way.pop(0).result()
 
 
 def _key(one: Numbered) -> tuple[str, str, int]:

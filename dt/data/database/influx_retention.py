@@ -12,6 +12,7 @@ from dt.data.database.influx_server import InfluxServer, quoted
 from dt.data.database.steadiness import Steadiness
 from dt.utils.clock import Clock
 from dt.utils.exceptions import StorageError
+from dt.utils.kernel_clock import is_clock_synced
 from dt.utils.logger import get_logger
 
 EVERY_S = 86_400.0
@@ -31,6 +32,7 @@ class InfluxRetention:
         clock: Clock,
         raw_days: float,
         archived: Callable[[], Collection[str]] = tuple,
+        is_synced: Callable[[], bool] = is_clock_synced,
     ) -> None:
         self._server = server
         self._rollups = rollups
@@ -38,7 +40,7 @@ class InfluxRetention:
         self._raw_days = raw_days
         self._archived = archived
         self._stop = threading.Event()
-        self._steadiness = Steadiness(clock, "old readings are removed")
+        self._steadiness = Steadiness(clock, "old readings are removed", self._newest_before, is_synced)
 
     def start(self) -> Callable[[], None]:
         """Remove now and once a day; what is returned ends that."""
@@ -77,6 +79,12 @@ class InfluxRetention:
             except StorageError as error:
                 log.warning("old readings could not be removed: %s", error)
             self._clock.wait(self._stop, wait_s)
+
+    def _newest_before(self, at: float) -> float | None:
+        query = f"SELECT last(sequence) FROM {SOURCES} WHERE time < $until"  # noqa: S608 - names of quantities
+        tables = self._server.select(query, {"until": round(at * 1000) * 1_000_000})
+        newest_ms = max((table.values[0][0] for table in tables), default=None)
+        return None if newest_ms is None else newest_ms / 1000
 
     def _oldest_ms(self, since_ms: int, before_ms: int) -> int | None:
         """Return the hour of the oldest reading of a range."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from dt.data.database.influx_lines import tag
+from dt.data.database.influx_lines import LATEST_MS, tag
 from dt.data.database.influx_server import InfluxServer
 from dt.utils.clock import Clock
 from dt.utils.exceptions import StorageError
@@ -26,6 +26,7 @@ DUE = "rollup_due"  # a point at the beginning of each hour that waits to be rol
 REMOVED = "raw_removed"  # one point of each sensor, at 1970: until when its raw readings were removed
 
 _EVERY_S = 5.0
+_WAITS_AT_MOST_S = 300.0  # an hour into which readings go on coming is rolled up every so often all the same
 _HOURS_AT_ONCE = 24
 _SETTLED_AFTER_MS = 600_000  # by then the tasks of the widest bucket have run
 
@@ -88,6 +89,7 @@ class Rollups:
         self._lock = threading.Lock()
         self._due: Counter[int] = Counter()  # by hour; a higher number means that more came since
         self._on_their_way: Counter[int] = Counter()  # readings that the store may not have yet, by hour
+        self._looked: dict[int, tuple[int, float]] = {}  # by hour: its number at the last look, and since when it waits
         self._is_known = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -102,6 +104,13 @@ class Rollups:
             self._server.make_bucket(self.bucket(level), f"Plant Twin: roll-ups of {level.name}, kept for ever")
             name = f"plant-twin {self._server.bucket} {level.name}"
             self._server.put_task(name, self._task(level, name))
+
+    def empty(self) -> None:
+        """Remove every roll-up, and all that is kept in mind beside the readings."""
+        for name in (DUE, REMOVED):
+            self._server.delete(0, LATEST_MS, f'_measurement="{name}"')
+        for level in LEVELS:
+            self._server.delete(0, LATEST_MS, "", bucket=self.bucket(level))
 
     def start(self) -> None:
         """Roll up what waits, again and again, in a thread."""
@@ -165,17 +174,46 @@ class Rollups:
         self._know()
         with self._lock:
             waiting = dict(self._due)
-        for first, last in runs_of(sorted(waiting), _HOURS_AT_ONCE):
-            self._roll(first, last + 1)
-            self._forget({hour: waiting[hour] for hour in range(first, last + 1)})
+        self._roll_up(waiting)
         return len(waiting)
+
+    def roll_quiet(self) -> int:
+        """Do so with the hours into which nothing came since the last call: a backlog is rolled up once it is over.
+
+        What waits for five minutes is rolled up all the same.
+        """
+        self._know()
+        now_s = self._clock.monotonic()
+        with self._lock:
+            waiting = dict(self._due)
+        before, self._looked = self._looked, {}
+        quiet = {}
+        for hour, number in waiting.items():
+            last_number, since_s = before.get(hour, (-1, now_s))
+            if number == last_number or now_s - since_s >= _WAITS_AT_MOST_S:
+                quiet[hour] = number
+            else:
+                self._looked[hour] = (number, since_s)
+        self._roll_up(quiet)
+        return len(quiet)
+
+    def recompute(self, since_ms: int, until_ms: int) -> None:
+        """Make the roll-ups of a range of whole hours anew from raw."""
+        for level in LEVELS:
+            self._server.delete(since_ms, until_ms, "", bucket=self.bucket(level))
+            self._server.run(self._script(level, since_ms, until_ms))
 
     def _run(self) -> None:
         while not self._clock.wait(self._stop, _EVERY_S):
             try:
-                self.roll_due()
+                self.roll_quiet()
             except StorageError as error:
                 log.info("roll-ups wait: %s", error)
+
+    def _roll_up(self, waiting: Mapping[int, int]) -> None:
+        for first, last in runs_of(sorted(waiting), _HOURS_AT_ONCE):
+            self._roll(first, last + 1)
+            self._forget({hour: waiting[hour] for hour in range(first, last + 1)})
 
     def _know(self) -> None:
         if not self._is_known:
@@ -202,10 +240,7 @@ class Rollups:
         if held:
             log.warning("%d hours are not rolled up anew: raw readings of them were removed", len(held))
         for start, last in runs_of([hour for hour in range(first, end) if hour not in held], _HOURS_AT_ONCE):
-            for level in LEVELS:
-                bounds = (start * HOUR_MS, (last + 1) * HOUR_MS)
-                self._server.delete(*bounds, "", bucket=self.bucket(level))
-                self._server.run(self._script(level, *bounds))
+            self.recompute(start * HOUR_MS, (last + 1) * HOUR_MS)
 
     def hours_with_less(self, since_ms: int, until_ms: int) -> set[int]:
         """Return the hours of which there are fewer raw readings of some sensor than were rolled up."""

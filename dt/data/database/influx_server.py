@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 
 from dt.data.database.influx_rows import Table
-from dt.utils.exceptions import ConfigError, DTError, StorageError
+from dt.utils.exceptions import ConfigError, DTError, StorageError, StorageFullError
 
 TIMEOUT_S = 30.0
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_THE_LINES = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+_NO_ROOM = "no space left on device"  # ENOSPC in Go's words
 _REMEDIES: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "INFLUX_TOKEN is not one of this server's",
     HTTPStatus.FORBIDDEN: "INFLUX_TOKEN may not do this: it needs to read and write buckets and tasks",
@@ -160,7 +161,8 @@ class InfluxServer:
             if of_lines and status in _OF_THE_LINES:
                 raise LinesRefusedError(why) from error
             remedy = _REMEDIES.get(status)
-            raise StorageError(f"{self.url}: {status} {why}{f' ({remedy})' if remedy else ''}") from error
+            kind = StorageFullError if _NO_ROOM in why else StorageError
+            raise kind(f"{self.url}: {status} {why}{f' ({remedy})' if remedy else ''}") from error
         except (HTTPError, OSError, msgspec.DecodeError) as error:
             raise StorageError(f"{self.url}: {error}") from error
 

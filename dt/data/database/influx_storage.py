@@ -5,20 +5,22 @@ Asked by InfluxQL: it reads rows in their order and stops at a limit, where Flux
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from dt.data.database.influx_charts import Charts
 from dt.data.database.influx_ids import Ids
 from dt.data.database.influx_keeping import SOURCES, Keeper
+from dt.data.database.influx_lines import LATEST_MS
 from dt.data.database.influx_rollups import Rollups
 from dt.data.database.influx_rows import readings_in
 from dt.data.database.influx_runs import InfluxRuns
 from dt.data.database.influx_server import InfluxServer
-from dt.data.database.storage import Place, Run, Series, SeriesQuery, ZoneOf
+from dt.data.database.storage import PartlyRefusedError, Place, Run, Series, SeriesQuery, ZoneOf
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData, Verdict
-from dt.utils.exceptions import ConfigError
+from dt.utils.exceptions import ConfigError, StorageFullError
+from dt.utils.quantities import Quantity
 
 _ROWS_AT_ONCE = 20_000
 _LATEST_NS = 2**63 - 2
@@ -29,8 +31,15 @@ _JUDGED = {Verdict.BAD: "bad_value > 0 OR bad_value <= 0", Verdict.SUSPECT: "sus
 class InfluxDBStorage:
     """`Storage` in one bucket, with its roll-ups in three more."""
 
-    def __init__(self, server: InfluxServer, clock: Clock, zone_of: ZoneOf = lambda _plant_id: None) -> None:
+    def __init__(
+        self,
+        server: InfluxServer,
+        clock: Clock,
+        zone_of: ZoneOf = lambda _plant_id: None,
+        told_full: Callable[[bool], None] = lambda _is_full: None,
+    ) -> None:
         self.server = self._server = server
+        self._told_full = told_full
         self.rollups = Rollups(server, clock)
         self._keeper = Keeper(server, clock, self.rollups)
         self._charts = Charts(server, self.rollups, zone_of)
@@ -50,7 +59,19 @@ class InfluxDBStorage:
     def insert(self, batch: Sequence[SensorData]) -> None:
         """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last."""
         if batch:
-            self._keeper.insert(batch)
+            self.insert_all([batch])
+
+    def insert_all(self, pieces: Iterable[Sequence[SensorData]]) -> None:
+        """Keep the pieces of a batch; lines of the next are made while the server takes the last."""
+        try:
+            self._keeper.insert(pieces)
+        except StorageFullError:
+            self._told_full(True)
+            raise
+        except PartlyRefusedError:  # the others were written
+            self._told_full(False)
+            raise
+        self._told_full(False)
 
     def between(
         self, query: DBTimestampQuery, *, after: Place | None = None, limit: int = MAX_QUERY_ROWS
@@ -110,8 +131,15 @@ class InfluxDBStorage:
         """Return the correlation ids of readings that name this one as a parent, in the order of the ids."""
         return self._ids.children(correlation_id)
 
+    def empty(self) -> None:
+        """Remove all that is kept, roll-ups too; before anything is asked or written."""
+        for quantity in Quantity:
+            self._server.delete(0, LATEST_MS, f'_measurement="{quantity}"')
+        self.rollups.empty()
+
     def close(self) -> None:
         """Let go of the server."""
+        self._keeper.close()
         self.rollups.close()
         self._server.close()
 

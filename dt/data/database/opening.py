@@ -9,6 +9,7 @@ from dt.data.database.retention import Retention
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import Storage, ZoneOf
+from dt.data.database.unfinished import require_finished_bucket
 from dt.utils.clock import Clock
 from dt.utils.config import Settings
 from dt.utils.exceptions import ConfigError
@@ -28,11 +29,12 @@ class Readings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a store asks of the records, and whom it tells whether its disk is full."""
+    """What a store asks of the records, and whom it tells whether its disk is full; `give_way` lets requests pass."""
 
     zone_of: ZoneOf
     archived: Callable[[], Collection[str]]
     told_full: Callable[[bool], None]
+    give_way: Callable[[], None] = lambda: None
 
 
 def open_readings(settings: Settings, file: SQLiteFile | None, clock: Clock, around: Surroundings) -> Readings:
@@ -41,7 +43,7 @@ def open_readings(settings: Settings, file: SQLiteFile | None, clock: Clock, aro
 
 
 def _sqlite(settings: Settings, file: SQLiteFile, clock: Clock, around: Surroundings) -> Readings:
-    storage = SQLStorage(file, around.zone_of, around.told_full)
+    storage = SQLStorage(file, around.zone_of, around.told_full, around.give_way)
     retention = Retention(file, clock, settings.retention_raw_days, around.archived)
     log.info("readings are kept in %s (SQLite)", file.path)
     return Readings(storage=storage, where={"storage": "sqlite", "file": str(file.path)}, start=retention.start)
@@ -58,8 +60,9 @@ def _influx(settings: Settings, clock: Clock, around: Surroundings) -> Readings:
 
     url, bucket = settings.influx_url, settings.influx_bucket
     server = InfluxServer(url, settings.influx_token, settings.influx_org, bucket)
-    storage = InfluxDBStorage(server, clock, around.zone_of)
+    storage = InfluxDBStorage(server, clock, around.zone_of, around.told_full)
     try:
+        require_finished_bucket(server)
         storage.set_up()
     except BaseException:
         storage.close()

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from dt.data.database.buckets import bucket_width_ms
+from dt.data.database.chart_cache import Columns, Reading, Span
 from dt.data.database.rollups import WIDTHS_S
 from dt.data.database.storage import Series, SeriesQuery
 from dt.utils.exceptions import MessageError
@@ -60,9 +61,8 @@ FROM (
 """
 _NUMBERS = "json('[' || coalesce(group_concat(format('%!.17g', {column})), '') || ']')"
 
-_Columns = tuple[list[int], list[float], list[float], list[float], list[int]]
-_NOTHING: _Columns = ([], [], [], [], [])
-_read = msgspec.json.Decoder(_Columns).decode
+_NOTHING: Columns = ([], [], [], [], [])
+_read = msgspec.json.Decoder(Columns).decode
 
 Line = tuple[int, int, str, str, str | None]  # line, series, unit, zone, plant
 
@@ -78,19 +78,20 @@ class Stretch:
     until_ms: int
 
 
-def read_series(db: sqlite3.Connection, query: SeriesQuery, zone_id: str | None) -> Series:
+def read_series(db: sqlite3.Connection, query: SeriesQuery, zone_id: str | None, look: Reading) -> Series:
     """Return at most `points` buckets; a plant without own readings of a quantity has those of its zone."""
     unit, lines = _chosen(db, query, zone_id)
     since_ms, until_ms = round(query.since * 1000), round(query.until * 1000)
     if query.resolution is None:
         width_ms = _width_ms(db, lines, since_ms, until_ms, query.points)
         days: list[int] = []
-        stretches = [Stretch(0, width_ms, 0, since_ms, until_ms)]
+        whole = Stretch(0, width_ms, 0, since_ms, until_ms)
+        found = _answer(db, [whole], lines) if width_ms < _FINEST_MS else _completed(db, whole, lines, look)
     else:
         width_ms = _DAY_MS
         days = local_days(since_ms, until_ms, query)
-        stretches = list(day_stretches(days, since_ms, until_ms))
-    buckets, lowest, means, highest, numbers = _answer(db, stretches, lines)
+        found = _answer(db, list(day_stretches(days, since_ms, until_ms)), lines)
+    buckets, lowest, means, highest, numbers = found
     return Series(
         resolution_s=width_ms / 1000,
         unit=None if unit is None else Unit(unit),
@@ -151,7 +152,36 @@ def day_stretches(days: Sequence[int], since_ms: int, until_ms: int) -> Iterator
         first += count
 
 
-def _answer(db: sqlite3.Connection, stretches: Sequence[Stretch], lines: Sequence[Line]) -> _Columns:
+def _completed(db: sqlite3.Connection, whole: Stretch, lines: Sequence[Line], look: Reading) -> Columns:
+    """Return the buckets of a stretch: those that are known, and what is missing at both ends."""
+    width_ms = whole.width_ms
+    first, end = -(-whole.since_ms // width_ms), whole.until_ms // width_ms  # of the buckets that are asked for whole
+    key = (tuple(sorted(line[0] for line in lines)), width_ms)
+    kept = look.kept(key)
+    known = None if kept is None else kept.within(first, end)
+    if known is None or known.first >= known.end:
+        found = _answer(db, [whole], lines)
+    else:
+        before = replace(whole, until_ms=known.first * width_ms)
+        after = replace(whole, since_ms=known.end * width_ms)
+        head, tail = _answer(db, [before], lines), _answer(db, [after], lines)
+        found = _joined(head, known.columns, tail)
+    if first < end:
+        look.keep(key, {line[1] for line in lines}, Span(first, end, found).within(first, end))
+    return found
+
+
+def _joined(*parts: Columns) -> Columns:
+    """Return columns one behind the other.
+
+    >>> _joined(([1], [0.0], [0.5], [1.0], [2]), ([3], [4.0], [4.0], [4.0], [1]))
+    ([1, 3], [0.0, 4.0], [0.5, 4.0], [1.0, 4.0], [2, 1])
+    """
+    buckets, lowest, means, highest, numbers = ([*chain.from_iterable(column)] for column in zip(*parts, strict=True))
+    return buckets, lowest, means, highest, numbers
+
+
+def _answer(db: sqlite3.Connection, stretches: Sequence[Stretch], lines: Sequence[Line]) -> Columns:
     if not lines:
         return _NOTHING
     among = _among([line[0] for line in lines])
@@ -165,7 +195,7 @@ def _answer(db: sqlite3.Connection, stretches: Sequence[Stretch], lines: Sequenc
         return _NOTHING
     numbers = {column: _NUMBERS.format(column=column) for column in ("low", "mean", "high")}
     [answer] = db.execute(_ANSWER.format(parts=" UNION ALL ".join(parts), **numbers)).fetchone()
-    found: _Columns = _read(answer)
+    found: Columns = _read(answer)
     return found
 
 

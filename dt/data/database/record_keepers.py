@@ -71,7 +71,9 @@ def _keep_action(connection: Connection, result: ActionResult) -> None:
         "correlation_id": result.correlation_id,
         "body": result.to_json().decode(),
     }
-    connection.execute(insert_into(connection, ACTIONS).values(**row).on_conflict_do_nothing())
+    now = insert_into(connection, ACTIONS).values(**row)  # a dose is told again once its effect is known
+    key = ["action_id", "outcome", "timestamp_ms"]
+    connection.execute(now.on_conflict_do_update(index_elements=key, set_={"body": now.excluded.body}))
     keep_causes(connection, causes_of(result), result.correlation_id)
 
 

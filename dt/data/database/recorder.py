@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from dt.communication.frames import is_jpeg
@@ -20,7 +20,9 @@ READINGS_GROUP = "database"
 RECORDS_GROUP = "database_records"
 PICTURES_GROUP = "database_frames"
 _PICTURES_AT_ONCE = 20
-_READINGS_AT_ONCE = 5000  # one durable write for a whole backlog's batch; live batches are small anyway
+_STANDS_BACK_EVERY = 100  # records, half a millisecond's work
+_READINGS_AT_ONCE = 10_000  # one durable write for a whole backlog's batch; live batches are small anyway
+_PIECE = 1_250
 
 _RECORD_TYPES: Mapping[str, type[Message]] = {
     Topics.ALERTS: AlertEvent,
@@ -43,11 +45,13 @@ class Recorder:
         records: Records,
         pictures: FrameFiles,
         count: Callable[[str, int], None] = lambda _kind, _number: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._storage = storage
         self._records = records
         self._pictures = pictures
         self._count = count
+        self._give_way = give_way
 
     def subscribe(self, messaging: MessagingService) -> list[Subscription]:
         """Join the three groups: readings never wait for records or pictures."""
@@ -61,21 +65,20 @@ class Recorder:
 
     def on_processed(self, records: Sequence[Record]) -> None:
         """Keep readings, and the descriptions of pictures."""
-        batch = _decoded(records, lambda record: CameraFrame if record.topic == _CAMERA_PROCESSED else SensorData)
-        readings = [message for message in batch.messages if isinstance(message, SensorData)]
-        stored = len(readings)
+        batch = _Batch([], [], [])
+        refused = 0
         try:
-            self._storage.insert(readings)
+            self._storage.insert_all(_readings(records, batch, self._give_way))
         except PartlyRefusedError as error:
             batch.give_back(error)
-            stored -= len(error.refused)
-        self._records.keep([message for message in batch.messages if isinstance(message, CameraFrame)])
-        self._count("readings", stored)
+            refused = len(error.refused)
+        self._records.keep(batch.messages)
+        self._count("readings", len(batch.of_readings) - refused)
         batch.bury_the_rest()
 
     def on_records(self, records: Sequence[Record]) -> None:
         """Keep alerts, results, predictions, dead letters and gap notices."""
-        batch = _decoded(records, lambda record: _RECORD_TYPES[record.topic])
+        batch = _decoded(records)
         self._records.keep(batch.messages)
         self._count("records", len(batch.messages))
         batch.bury_the_rest()
@@ -89,7 +92,7 @@ class Recorder:
 
 
 class _Batch(NamedTuple):
-    """What can be read of a batch, the records of its readings, and those that nobody can use."""
+    """What can be read of a batch: messages that are no readings, the records of readings; and what nobody can use."""
 
     messages: list[Message]
     of_readings: list[Record]
@@ -106,18 +109,33 @@ class _Batch(NamedTuple):
             raise UnusableRecordsError(self.unusable)
 
 
-def _decoded(records: Sequence[Record], type_of: Callable[[Record], type[Message]]) -> _Batch:
+def _readings(records: Sequence[Record], batch: _Batch, give_way: Callable[[], None]) -> Iterator[list[SensorData]]:
+    """Yield the readings of a batch piece by piece, each decoded when it is asked for."""
+    for first in range(0, len(records), _PIECE):
+        readings = []
+        for place, record in enumerate(records[first : first + _PIECE]):
+            if place % _STANDS_BACK_EVERY == 0:
+                give_way()
+            try:
+                if record.topic == _CAMERA_PROCESSED:
+                    batch.messages.append(CameraFrame.from_json(_value(record)))
+                    continue
+                readings.append(SensorData.from_json(_value(record)))
+            except MessageError as error:
+                batch.unusable.append((record, error))
+            else:
+                batch.of_readings.append(record)
+        yield readings
+
+
+def _decoded(records: Sequence[Record]) -> _Batch:
     """Decode each record by itself: one in a hundred must not break a batch into a hundred writes."""
     batch = _Batch([], [], [])
     for record in records:
         try:
-            message = type_of(record).from_json(_value(record))
+            batch.messages.append(_RECORD_TYPES[record.topic].from_json(_value(record)))
         except MessageError as error:
             batch.unusable.append((record, error))
-            continue
-        batch.messages.append(message)
-        if isinstance(message, SensorData):
-            batch.of_readings.append(record)
     return batch
 
 

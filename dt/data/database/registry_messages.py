@@ -36,8 +36,9 @@ def calibration_record(calibration: SensorCalibration, now: float) -> RegistryRe
 
 
 def policy_record(policy: Policy, now: float) -> RegistryRecord:
-    """Return what `dt.registry` says of a plant's policy."""
-    return _record("policy", policy.plant_id, policy, now)
+    """Return what `dt.registry` says of a policy: of a plant, or of one actuator of a plant or zone."""
+    name = policy.place if policy.actuator_id is None else f"{policy.place}:{policy.actuator_id}"
+    return _record("policy", name, policy, now)
 
 
 def grant_record(grant: KeptGrant, now: float) -> RegistryRecord:

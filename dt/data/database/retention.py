@@ -19,6 +19,7 @@ from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.steadiness import Steadiness
 from dt.utils.clock import Clock
 from dt.utils.exceptions import StorageError
+from dt.utils.kernel_clock import is_clock_synced
 from dt.utils.logger import get_logger
 
 EVERY_S = 86_400.0
@@ -44,6 +45,10 @@ WHERE series_id = ? AND timestamp_ms >= ? AND timestamp_ms < ? AND caused_by IS 
 """
 _FORGET_CAUSE = "DELETE FROM causes WHERE parent_hash = ? AND child = ?"
 _DELETE = "DELETE FROM readings WHERE series_id = ? AND timestamp_ms >= ? AND timestamp_ms < ?"
+_NEWEST_BEFORE = """
+SELECT max((SELECT max(timestamp_ms) FROM readings WHERE readings.series_id = series.series_id AND timestamp_ms < ?))
+FROM series
+"""
 _RAW_SUMS = """
 SELECT line_id, count(*), min(value), max(value) FROM readings CROSS JOIN contexts USING (context_id)
 WHERE readings.series_id = ? AND timestamp_ms >= ? AND timestamp_ms < ? AND verdict IS NOT 'bad'
@@ -72,13 +77,14 @@ class Retention:
         clock: Clock,
         raw_days: float,
         archived: Callable[[], Collection[str]] = tuple,
+        is_synced: Callable[[], bool] = is_clock_synced,
     ) -> None:
         self._file = file
         self._clock = clock
         self._raw_days = raw_days
         self._archived = archived
         self._stop = threading.Event()
-        self._steadiness = Steadiness(clock, "old readings are removed")
+        self._steadiness = Steadiness(clock, "old readings are removed", self._newest_before, is_synced)
 
     def start(self) -> Callable[[], None]:
         """Remove now and once a day; what is returned ends that."""
@@ -119,6 +125,11 @@ class Retention:
             except StorageError as error:
                 log.warning("old readings could not be removed: %s", error)
             self._clock.wait(self._stop, wait_s)
+
+    def _newest_before(self, at: float) -> float | None:
+        with self._file.read() as db:
+            [newest_ms] = db.execute(_NEWEST_BEFORE, (round(at * 1000),)).fetchone()
+            return None if newest_ms is None else newest_ms / 1000
 
     def _of_series(self, series: _Series, before_s: int) -> Removed:
         readings = repaired = 0

@@ -22,6 +22,7 @@ from dt.data.database.reading_rows import BAD, SUSPECT, Row
 WIDTHS_S = (60, 300, 3600)
 HOUR_S = 3600
 _FINEST_S = WIDTHS_S[0]
+_SERIES_AT_ONCE = 10  # some hundred microseconds each
 
 Part = tuple[int, float, float, float, float, int]  # count, min, max, total, residue, suspects
 Place = tuple[int, int]  # line and beginning in s
@@ -77,13 +78,22 @@ class Touched:
         self._rows = _winners(rows)
         self._before = {series_id: _before(db, series_id) for series_id in self._rows}
 
-    def bring_up_to_date(self, db: sqlite3.Connection, counted: Counted) -> None:
+    @property
+    def changed_ms(self) -> dict[int, int]:
+        """Return by series the first instant that a batch has a reading of."""
+        return {series_id: min(rows) for series_id, rows in self._rows.items()}
+
+    def bring_up_to_date(
+        self, db: sqlite3.Connection, counted: Counted, give_way: Callable[[], None] = lambda: None
+    ) -> None:
         """Write the roll-ups of all widths, within the transaction that wrote the rows.
 
         What is newer than all that its series had is added to what is there; all else is recomputed from raw.
         """
         added: dict[int, dict[Place, Part]] = {width_s: {} for width_s in WIDTHS_S}
-        for series_id, rows in self._rows.items():
+        for place, (series_id, rows) in enumerate(self._rows.items()):
+            if place % _SERIES_AT_ONCE == 0:
+                give_way()
             newest_ms, sealed_s = self._before[series_id]
             first_ms = min(rows)
             if first_ms > newest_ms and first_ms >= sealed_s * 1000:

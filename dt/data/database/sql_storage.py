@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from typing import TypeVar
 
 from dt.data.database.reading_causes import carrying, children
 from dt.data.database.reading_rows import (
@@ -26,6 +27,8 @@ from dt.data.database.storage import Place, Run, Series, SeriesQuery, ZoneOf
 from dt.utils.dataclasses import MAX_QUERY_ROWS, DBIdQuery, DBTimestampQuery, SensorData
 from dt.utils.exceptions import StorageFullError
 
+_T = TypeVar("_T")
+_PIECE = 200
 _SENSOR_ID, _PLANT_ID, _VERDICT = 1, 5, 8
 
 _FIND_CONTEXTS = f"SELECT series_id, {CONTEXT_COLUMNS} FROM contexts JOIN series USING (series_id) WHERE "  # noqa: S608 - a constant
@@ -54,8 +57,10 @@ class SQLStorage:
         file: SQLiteFile,
         zone_of: ZoneOf = lambda _plant_id: None,
         told_full: Callable[[bool], None] = lambda _is_full: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._file = file
+        self._give_way = give_way
         self._zone_of = zone_of
         self._told_full = told_full
         self._contexts = Contexts()
@@ -66,13 +71,17 @@ class SQLStorage:
             return
         try:
             with self._file.write() as db:
-                rows = [self._contexts.row_of(db, reading) for reading in batch]
+                rows: list[Row] = []
+                for piece in self._pieces(batch):
+                    rows += [self._contexts.row_of(db, reading) for reading in piece]
                 touched = Touched(db, rows)
-                db.executemany(UPSERT, rows)
+                for some in self._pieces(rows):
+                    db.executemany(UPSERT, some)
                 derived = (reading for reading in batch if reading.caused_by)
                 causes = (cause_rows(reading.caused_by, reading.correlation_id) for reading in derived)
                 db.executemany(ADD_CAUSES, chain.from_iterable(causes))
-                touched.bring_up_to_date(db, self._contexts.counted_as)
+                touched.bring_up_to_date(db, self._contexts.counted_as, self._give_way)
+                self._file.changing(touched.changed_ms)
             self._contexts.make_room()
         except BaseException as error:  # Ctrl-C too undoes the rows whose numbers are remembered
             self._contexts.forget()
@@ -80,6 +89,16 @@ class SQLStorage:
                 self._told_full(True)
             raise
         self._told_full(False)
+
+    def insert_all(self, pieces: Iterable[Sequence[SensorData]]) -> None:
+        """Keep the pieces of a batch in one transaction."""
+        self.insert(list(chain.from_iterable(pieces)))
+
+    def _pieces(self, items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+        """Yield a batch in pieces of a millisecond's work, between which requests may be answered."""
+        for first in range(0, len(items), _PIECE):
+            self._give_way()
+            yield items[first : first + _PIECE]
 
     def between(
         self, query: DBTimestampQuery, *, after: Place | None = None, limit: int = MAX_QUERY_ROWS
@@ -112,8 +131,8 @@ class SQLStorage:
     def series(self, query: SeriesQuery) -> Series:
         """Return at most `points` buckets; a plant without own readings of a quantity has those of its zone."""
         zone_id = None if query.plant_id is None else self._zone_of(query.plant_id)
-        with self._file.read() as db:
-            return read_series(db, query, zone_id)
+        with self._file.charts.reading() as look, self._file.read() as db:
+            return read_series(db, query, zone_id, look)
 
     def has_sensor(self, sensor_id: str) -> bool:
         """Return whether any reading of a sensor is kept."""

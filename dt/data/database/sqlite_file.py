@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from dt.data.database.chart_cache import ChartCache
 from dt.data.database.owner import owned
 from dt.data.database.reading_schema import load_schema
 from dt.utils.exceptions import StorageError, StorageFullError
@@ -24,6 +25,8 @@ class SQLiteFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.charts = ChartCache()
+        self._changed_ms: Mapping[int, int] | None = None
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
@@ -39,9 +42,13 @@ class SQLiteFile:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """Give the writing connection inside a transaction; durable when the block ends, undone when it raises."""
+        """Give the writing connection inside a transaction; durable when the block ends, undone when it raises.
+
+        Who knows which readings it changes says so by `changing`, or no bucket of a chart is known any more.
+        """
         with self._lock, _storage_errors(self.path):
             self._require_open()
+            self._changed_ms = None
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -50,6 +57,11 @@ class SQLiteFile:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+            self.charts.forget(self._changed_ms)
+
+    def changing(self, changed_ms: Mapping[int, int]) -> None:
+        """Say within `write` that it changes these series alone, from these instants on (in ms)."""
+        self._changed_ms = changed_ms
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

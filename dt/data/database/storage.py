@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -102,6 +102,13 @@ class Storage(Protocol):
         """Keep a batch durably; of the same reading twice the highest revision stays, of equal ones the last.
 
         Raises PartlyRefusedError when all is kept but what the store cannot hold, StorageError when nothing is certain.
+        """
+        ...
+
+    def insert_all(self, pieces: Iterable[Sequence[SensorData]]) -> None:
+        """Keep the pieces of a batch as `insert` keeps it whole; places among the refused count over all of them.
+
+        A store that waits for a server takes the next piece meanwhile, so they are best made when asked for.
         """
         ...
 

@@ -13,7 +13,7 @@ from dt.communication.memory import MemoryMessaging
 from dt.communication.topics import Topics
 from dt.data.database.announcer import Announcer
 from dt.data.database.records_db import RecordsDB
-from dt.data.database.registry_messages import policy_record, sensor_record
+from dt.data.database.registry_messages import policy_record, sensor_record, zone_record
 from dt.data.database.registry_records import RegistryRecords
 from dt.utils.clock import ManualClock
 from dt.utils.dataclasses import Grant, KeptGrant, ModelRecord, Plant, Policy, RegistryRecord
@@ -129,6 +129,26 @@ def test_a_change_while_all_is_told_is_not_undone_by_it(registry: RegistryRecord
     changing.join(5.0)
 
     assert told(messaging)["sensor:soil"].body["name"] == "changed"
+
+
+def test_of_two_changes_within_a_millisecond_the_later_one_is_said_last(
+    announcer: Announcer, registry: RegistryRecords, messaging: MemoryMessaging
+) -> None:
+    """Two requests keep their changes in one order and come to the announcer in the other."""
+    first = registry.patch("soil", {"name": "first"}, NOW + 5)
+    second = registry.patch("soil", {"name": "second"}, NOW + 5)
+    assert first is not None
+    assert second is not None
+    registry.put_zone(Zone(zone_id="box", name="first"), NOW)
+    registry.put_zone(Zone(zone_id="box", name="second"), NOW)
+
+    announcer.announce(sensor_record(second, NOW))
+    announcer.announce(sensor_record(first, NOW))
+    announcer.announce(zone_record(Zone(zone_id="box", name="second"), NOW))
+    announcer.announce(zone_record(Zone(zone_id="box", name="first"), NOW))
+
+    said = told(messaging)
+    assert [said[name].body["name"] for name in ("sensor:soil", "zone:box")] == ["second", "second"]
 
 
 def test_revoked_grant_is_told_as_such(

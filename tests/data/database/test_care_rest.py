@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 import requests
@@ -16,7 +17,16 @@ from dt.data.database.app import DatabaseService
 from dt.data.database.app import create_service as create_database
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
-from dt.utils.dataclasses import AlertCondition, AlertEvent, AlertState, Plant, Policy, RegistryRecord, Severity
+from dt.utils.dataclasses import (
+    AlertCondition,
+    AlertEvent,
+    AlertState,
+    KeptGrant,
+    Plant,
+    Policy,
+    RegistryRecord,
+    Severity,
+)
 from dt.utils.exceptions import RefusedRequestError, RemoteServiceError
 from dt.utils.rig import Zone
 from tests.data.database.full_store import alert_event
@@ -92,6 +102,37 @@ def test_a_policy_has_versions_of_which_the_last_is_in_force(
     assert client.policy_versions("tomato") == []
     with pytest.raises(RefusedRequestError, match="404"):
         client.put_policy(Policy(plant_id="stranger"))
+
+
+def test_policies_stand_by_actuator_and_those_of_a_zone_too(
+    client: DatabaseApiClient, messaging: MemoryMessaging
+) -> None:
+    """Versions count by place; what one actuator goes by says nothing of another."""
+    client.put_zone(Zone(zone_id="box"))
+    pump = client.put_policy(Policy(plant_id="basil", zone_id="box", actuator_id="pump", policy="schedule"))
+    lamp = client.put_policy(Policy(plant_id="basil", zone_id="box", actuator_id="lamp", policy="daily_light"))
+    again = client.put_policy(Policy(plant_id="basil", zone_id="box", actuator_id="pump", policy="schedule"))
+    heater = client.put_policy(Policy(zone_id="box", actuator_id="heater", policy="pid", parameters={"kp": 0.2}))
+
+    assert (pump.version, lamp.version, again.version, heater.version) == (1, 2, 1, 1)
+    assert client.policies() == [lamp, pump, heater]  # by plant or zone, and then by actuator
+    assert registry(messaging)["policy:box:heater"].body["parameters"] == {"kp": 0.2}
+    with pytest.raises(RefusedRequestError, match="404"):
+        client.put_policy(Policy(zone_id="attic", actuator_id="heater"))
+
+
+def test_grants_are_kept_as_the_controller_tells_them(client: DatabaseApiClient, messaging: MemoryMessaging) -> None:
+    """Told twice they are one; taken back they stay, with who and when."""
+    grant = KeptGrant(actuator_id="pump", by="ada", since=NOW)
+    revoked = replace(grant, revoked_at=NOW + 5, revoked_by="bob")
+
+    assert client.put_grant(grant)
+    assert not client.put_grant(grant)
+    assert client.grants("pump") == [grant]
+    assert not client.put_grant(revoked)
+
+    assert client.grants("pump") == [revoked]
+    assert registry(messaging)["grant:pump"].body["revoked_by"] == "bob"
 
 
 def test_notes_are_written_found_and_removed(client: DatabaseApiClient) -> None:

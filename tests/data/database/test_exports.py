@@ -17,6 +17,7 @@ import psutil
 import pytest
 import requests
 
+from dt.data.database.api import exports
 from dt.data.database.api.exports import MOST_AT_ONCE
 from dt.data.database.app import DatabaseService
 from dt.data.database.exporting import COLUMNS, ExportQuery, ParquetMissingError, csv_of, parquet_of, readings_of
@@ -294,3 +295,22 @@ def test_a_reader_that_goes_away_leaves_nothing_open(
     with sqlite3.connect(million / "plant_twin.db") as other:  # no reader holds the log of the writer
         eventually(lambda: other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0, "nobody reads")
     other.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_readers_that_take_nothing_lose_their_places(
+    of_million: DatabaseService, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., None]
+) -> None:
+    """Their connections end before the file does, and the next export is served."""
+    monkeypatch.setattr(exports, "STALLED_AFTER_S", 1)
+    base = f"http://127.0.0.1:{of_million.port}"
+    stalled = [requests.get(f"{base}/export.csv", stream=True, timeout=10) for _reader in range(MOST_AT_ONCE)]
+    assert requests.get(f"{base}/export.csv", timeout=10).status_code == 429
+
+    eventually(lambda: requests.head(f"{base}/export.csv", timeout=10).status_code == 200, "there is a place again")
+
+    for reader in stalled:
+        with pytest.raises(requests.RequestException), reader:
+            for _piece in reader.iter_content(1 << 20):
+                pass

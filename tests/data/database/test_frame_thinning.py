@@ -91,9 +91,9 @@ def album(db: RecordsDB, tmp_path: Path) -> Album:
     return Album(db, tmp_path / "frames")
 
 
-def keeper(album: Album, clock: ManualClock, policy: FramePolicy = POLICY) -> FrameKeeper:
-    """Return what thins it."""
-    return FrameKeeper(album.records, album.files, clock, policy)
+def keeper(album: Album, clock: ManualClock, policy: FramePolicy = POLICY, *, is_synced: bool = True) -> FrameKeeper:
+    """Return what thins it, by a clock that the kernel calls synchronised or not."""
+    return FrameKeeper(album.records, album.files, clock, policy, is_synced=lambda: is_synced)
 
 
 def test_ten_days_leave_a_day_of_all_then_one_per_hour_then_one_per_day(album: Album) -> None:
@@ -223,6 +223,31 @@ def test_a_clock_that_jumps_ahead_removes_nothing(album: Album) -> None:
     assert len(album.times()) == 99
 
 
+@pytest.mark.parametrize(("is_synced", "ahead_days"), [(True, 60.0), (True, 22 * 365.0), (False, 3.0)])
+def test_a_clock_that_is_ahead_at_the_start_removes_nothing(
+    album: Album, is_synced: bool, ahead_days: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No process saw it jump, and nothing was stored of the days before: all pictures stay, again and again."""
+    album.put([frame(NOW - i * 600.0) for i in range(1, 100)])
+    clock = ManualClock(NOW + ahead_days * DAY_S)
+
+    for _start in range(2):
+        assert keeper(album, clock, is_synced=is_synced).thin() == Thinned()
+        album.put([frame(clock.wall())])
+        clock.advance(HOUR_S)
+
+    assert len(album.times()) == 101
+    assert "once the clock can be believed" in caplog.text
+
+
+@pytest.mark.parametrize("is_synced", [True, False])
+def test_pictures_of_every_day_are_proof_enough_of_a_clock(album: Album, is_synced: bool) -> None:
+    """An installation without a network is thinned too."""
+    album.put([frame(NOW - i * HOUR_S / 2) for i in range(1, 48 * 9)])
+
+    assert keeper(album, ManualClock(NOW), is_synced=is_synced).thin().records > 100
+
+
 def test_it_runs_in_the_background_by_the_services_clock(album: Album, eventually: Eventually) -> None:
     """At start, and then every ten minutes."""
     clock = ManualClock(NOW)
@@ -284,7 +309,7 @@ from dt.data.database.frame_thinning import FramePolicy
 from dt.data.database.records_db import RecordsDB
 from dt.utils.clock import ManualClock
 records = FrameRecords(RecordsDB("sqlite:///" + sys.argv[1]))
-keeper = FrameKeeper(records, FrameFiles(Path(sys.argv[2])), ManualClock(float(sys.argv[3])), FramePolicy())
+keeper = FrameKeeper(records, FrameFiles(Path(sys.argv[2])), ManualClock(float(sys.argv[3])), FramePolicy(), is_synced=lambda: True)
 print("go", flush=True)
 keeper.thin()
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -187,3 +188,13 @@ def test_range_and_filters_narrow_a_page(records: Records) -> None:
     assert len(bodies(records, "actions", plant_id="basil")) == 2
     assert bodies(records, "actions", plant_id="mint") == []
     assert bodies(records, "actions", since=NOW + 1, until=NOW + 11) == [result(10).to_json()]
+
+
+def test_a_dose_that_is_told_again_with_its_effect_takes_its_own_place(records: Records) -> None:
+    """Same action, outcome and instant: one record, the last word."""
+    told = replace(result(), effect="seen", expected_rise=0.02, measured_rise=0.019)
+
+    records.keep([result()])
+    records.keep([told])
+
+    assert bodies(records, "actions") == [told.to_json()]

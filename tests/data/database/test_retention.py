@@ -34,9 +34,11 @@ def storage(file: SQLiteFile) -> Iterator[SQLStorage]:
     made.close()
 
 
-def retention(file: SQLiteFile, clock: ManualClock, *archived: str, days: float = DAYS_90) -> Retention:
-    """Return the job, not started."""
-    return Retention(file, clock, days, lambda: archived)
+def retention(
+    file: SQLiteFile, clock: ManualClock, *archived: str, days: float = DAYS_90, is_synced: bool = True
+) -> Retention:
+    """Return the job, not started, by a clock that the kernel calls synchronised or not."""
+    return Retention(file, clock, days, lambda: archived, lambda: is_synced)
 
 
 def raw(storage: SQLStorage) -> list[SensorData]:
@@ -203,12 +205,39 @@ def test_clock_that_jumps_removes_nothing(
     assert len(raw(storage)) == 360
 
 
+@pytest.mark.parametrize(("is_synced", "ahead_days"), [(True, 120.0), (True, 22 * 365.0), (False, 95.0)])
+def test_clock_that_is_ahead_at_the_start_removes_nothing(
+    file: SQLiteFile,
+    storage: SQLStorage,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+    eventually: Eventually,
+    is_synced: bool,
+    ahead_days: float,
+) -> None:
+    """No process saw it jump, and nothing was stored of the days before; nor does it after another start."""
+    clock.set_wall(NOW + ahead_days * 86_400)
+
+    for start in range(1, 3):
+        stop = retention(file, clock, is_synced=is_synced).start()
+        eventually(
+            lambda start=start: caplog.text.count("once the clock can be believed") == start,  # type: ignore[misc]
+            "the clock is not believed",
+        )
+        stop()
+        storage.insert([make_reading(timestamp=clock.wall(), value=1.0)])
+        clock.advance(7200.0)
+
+    assert len(raw(storage)) == 362
+
+
 def test_it_runs_once_a_day(file: SQLiteFile, storage: SQLStorage, clock: ManualClock, eventually: Eventually) -> None:
     """What grew old since goes the next day."""
+    storage.insert([make_reading(timestamp=NOW - 20 * 86_400), make_reading(timestamp=NOW + 70 * 86_400)])
     stop = retention(file, clock).start()
-    eventually(lambda: len(raw(storage)) == 180, "the old ones are gone")
+    eventually(lambda: len(raw(storage)) == 182, "the old ones are gone")
 
     clock.advance(90.2 * 86_400)
 
-    eventually(lambda: not raw(storage), "all are gone")
+    eventually(lambda: len(raw(storage)) == 1, "all but the last are gone")
     stop()

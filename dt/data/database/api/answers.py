@@ -176,6 +176,21 @@ class NewPolicy:
     enabled: bool = True
     parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
     by: str = ""
+    actuator_id: str | None = None
+    zone_id: str | None = None
+    mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGrant:
+    """A grant to put on record; with `revoked_at` one that was taken back."""
+
+    by: str
+    since: float
+    until: float | None = None
+    note: str = ""
+    revoked_at: float | None = None
+    revoked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

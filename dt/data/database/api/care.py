@@ -9,9 +9,9 @@ from dt.data.database.api.arguments import ListQuery, list_page, page_query
 from dt.data.database.api.described import described
 from dt.data.database.api.store import Store, require_same, unknown
 from dt.data.database.records import NOTE_FILTERS
-from dt.data.database.registry_messages import policy_record
+from dt.data.database.registry_messages import grant_record, policy_record
 from dt.utils.clock import Clock
-from dt.utils.dataclasses import Note, Policy
+from dt.utils.dataclasses import KeptGrant, Note, Policy
 from dt.utils.http import json_response, request_object
 from dt.utils.ids import new_correlation_id
 
@@ -28,19 +28,32 @@ def add_care(app: Flask, store: Store, clock: Clock) -> None:
     def grants() -> Response:
         """Return the grants on record, by actuator and then oldest first, with those that were taken back.
 
-        They are given and taken at the controller, whose own file says what holds; it does not report them here, and
-        nothing else fills this list.
+        They are given and taken at the controller, whose own file says what holds; it reports them here.
         """
         kept = store.registry.grants(request.args.get("actuator_id") or None)
         return json_response(list_page(kept, lambda grant: f"{grant.actuator_id}~{grant.since * 1000:015.0f}"))
+
+    @app.put("/grants/<path:actuator_id>")
+    @described(_GROUP, {200: KeptGrant, 201: KeptGrant}, body=answers.NewGrant, problems=(413, 415))
+    def put_grant(actuator_id: str) -> Response:
+        """Put a grant on record as the controller tells it: 201 for a new one, 200 for one that it told before.
+
+        Nothing acts by it: the controller goes by its own file.
+        """
+        data = request_object()
+        require_same("actuator_id", data.setdefault("actuator_id", actuator_id), actuator_id)
+        kept = KeptGrant.from_dict(data)
+        is_new = store.registry.keep_grant(kept)
+        store.announcer.announce(grant_record(kept, clock.wall()))
+        return json_response(kept, 201 if is_new else 200)
 
 
 def _add_policies(app: Flask, store: Store, clock: Clock) -> None:
     @app.get("/policies")
     @described(_GROUP, {200: answers.PolicyList}, query=ListQuery)
     def policies() -> Response:
-        """Return the newest policy on record of each plant that has one; the controller acts by its own."""
-        return json_response(list_page(store.registry.policies(), lambda policy: policy.plant_id))
+        """Return the newest policy on record of each plant and actuator; the controller acts by its own."""
+        return json_response(list_page(sorted(store.registry.policies(), key=_policy_key), _policy_key))
 
     @app.get("/policies/<path:plant_id>")
     @described(_GROUP, {200: answers.PolicyHistory}, problems=(404,))
@@ -54,18 +67,21 @@ def _add_policies(app: Flask, store: Store, clock: Clock) -> None:
     @app.put("/policies/<path:plant_id>")
     @described(_GROUP, {200: Policy, 201: Policy}, body=answers.NewPolicy, problems=(404, 413, 415))
     def put_policy(plant_id: str) -> Response:
-        """Put a plant's policy on record: 201 with the new version; 200 where it is the newest already.
+        """Put a policy of a plant (or zone) on record: 201 with the new version; 200 where it is the newest already.
 
         Nothing acts by it: the controller goes by what `PUT /policies/<plant_id>` of its own says.
         """
-        _require_plant(store, plant_id)
         data = request_object()
-        require_same("plant_id", data.setdefault("plant_id", plant_id), plant_id)
+        if not data.get("plant_id"):
+            data["plant_id"] = "" if data.get("zone_id") == plant_id else plant_id
         asked = Policy.from_dict(data)
+        require_same("plant_id", asked.place, plant_id)
+        _require_place(store, asked)
         before = store.registry.policy_history(plant_id)
+        known = {one.version for one in before}
         kept = store.registry.put_policy(asked, clock.wall(), asked.by)
         store.announcer.announce(policy_record(kept, clock.wall()))
-        return json_response(kept, 200 if before and before[-1].version == kept.version else 201)
+        return json_response(kept, 200 if kept.version in known else 201)
 
 
 def _add_notes(app: Flask, store: Store, clock: Clock) -> None:
@@ -91,6 +107,17 @@ def _add_notes(app: Flask, store: Store, clock: Clock) -> None:
         if not store.records.delete_note(note_id):
             raise unknown("note", note_id)
         return Response(status=204)
+
+
+def _policy_key(policy: Policy) -> str:
+    return f"{policy.place}~{policy.actuator_id or ''}"
+
+
+def _require_place(store: Store, policy: Policy) -> None:
+    if policy.plant_id:
+        _require_plant(store, policy.plant_id)
+    elif all(zone.zone_id != policy.zone_id for zone in store.registry.zones()):
+        raise unknown("zone", policy.place)
 
 
 def _require_plant(store: Store, plant_id: str) -> None:

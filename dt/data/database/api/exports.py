@@ -19,6 +19,7 @@ from dt.utils.clock import Clock
 from dt.utils.codec import LATEST_TIMESTAMP
 from dt.utils.dataclasses import Verdict
 from dt.utils.http import Problem
+from dt.utils.http_server import let_go_of_stalled
 from dt.utils.quantities import Quantity
 
 _GROUP = "exports"
@@ -26,6 +27,7 @@ _REPEATED: Mapping[str, type[StrEnum]] = {"data_type": Quantity, "verdicts": Ver
 _NAMES = tuple(_REPEATED)
 _PARQUET = "application/vnd.apache.parquet"
 _AGAIN_S = 10
+STALLED_AFTER_S = 30  # a reader that takes nothing for so long gives its place to others
 MOST_AT_ONCE = 3  # each holds a thread of the server and pages of readings as long as its reader takes
 
 
@@ -82,6 +84,7 @@ def _file(slots: threading.BoundedSemaphore, parts: Iterator[bytes], kind: str, 
     except BaseException:
         slots.release()
         raise
+    let_go_of_stalled(request.environ, STALLED_AFTER_S)
     response = Response(chain((first,), parts), mimetype=kind)
     response.call_on_close(slots.release)
     made_at = datetime.fromtimestamp(now, UTC)

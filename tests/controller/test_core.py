@@ -1,0 +1,183 @@
+"""The core on a clock of its own: policies, modes, levels, schedules, a vacation, and what people see of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dt.controller.modes import Mode
+from dt.controller.vacation import Vacation
+from dt.utils.dataclasses import Command, Outcome
+from dt.utils.exceptions import MessageError
+from dt.utils.quantities import Quantity
+from tests.controller.garden import Garden, make_garden
+from tests.controller.rooms import dose
+
+
+@pytest.fixture
+def garden(tmp_path: Path) -> Garden:
+    """A box with two pumps, a heater, a fan and a lamp; the soil is dry."""
+    return make_garden(tmp_path)
+
+
+def _done_ml(garden: Garden, actuator_id: str = "basil-pump") -> list[float]:
+    """The doses that were given, each once."""
+    doses = {one.action_id: one for one in garden.results() if one.actuator_id == actuator_id and one.delivered_ml}
+    return [one.delivered_ml or 0.0 for one in doses.values() if one.outcome is Outcome.DONE]
+
+
+def test_a_deficit_is_served_in_parts_until_the_target(garden: Garden) -> None:
+    """Each dose half of what lacks, the next once it has sunk in; the plant ends near its target."""
+    garden.act("basil-pump", "soil_water_deficit")
+
+    garden.run(3 * 3600.0)
+
+    doses = _done_ml(garden)
+    assert doses[:2] == pytest.approx([75.0, 37.5], abs=8.5)
+    assert 0.33 <= garden.moisture["basil"] <= 0.355
+    assert garden.moisture["mint"] == 0.20  # another plant's pump follows conditions, and there was none
+
+
+def test_s14_without_a_grant_a_policy_only_recommends(garden: Garden) -> None:
+    """Recorded as such, at most every ten minutes; nothing moves."""
+    garden.act("basil-pump", "soil_water_deficit", grant=False)
+    garden.act("heater", "hysteresis", {"quantity": "temperature", "on_at": 20.0, "off_at": 22.0}, grant=False)
+
+    garden.run(1900.0)
+
+    seen = [(one.actuator_id, one.outcome) for one in garden.results()]
+    assert seen.count(("basil-pump", Outcome.RECOMMENDED)) == 4
+    assert seen.count(("heater", Outcome.RECOMMENDED)) == 1
+    assert not any(level for _, _, level in garden.room.pins.changes)
+
+
+def test_a_heater_is_held_at_the_level_that_its_policy_wishes(garden: Garden) -> None:
+    """A run begins, its level is adjusted while it lasts, and it ends when the policy lets go."""
+    garden.act("heater", "pid", {"setpoint": 20.0, "kp": 0.4, "ki": 0.0, "least": 0.05})
+
+    garden.run(900.0)
+
+    levels = [level for _, name, level in garden.room.pins.changes if name == "heater" and level]
+    assert levels[0] == pytest.approx(0.8, abs=0.1)
+    assert min(levels) < 0.5  # it warmed, so less was needed
+    garden.act("heater", "pid", {"setpoint": 5.0})
+    garden.run(10.0)
+    assert garden.level("heater") == 0.0
+
+
+def test_a_mode_off_ends_what_runs_and_lets_nobody_start(garden: Garden) -> None:
+    """For people too, until they choose another mode."""
+    garden.act("fan", "hysteresis", {"quantity": "temperature", "on_at": 17.0, "off_at": 15.0, "level": 0.5})
+    garden.run(10.0)
+    assert garden.level("fan") == 0.5
+
+    garden.room.core.set_mode("fan", Mode.OFF, "anna")
+    garden.run(10.0)
+
+    assert garden.level("fan") == 0.0
+    command = dose(
+        garden.room.clock, "p-1", actuator_id="fan", plant_id=None, command=Command.ON, dose_ml=None, duration_s=5.0
+    )
+    refused = garden.room.gate.submit(command)
+    assert refused is not None
+    assert refused.refusal is not None
+    assert (refused.refusal.invariant, refused.refusal.margin) == ("S14", -1.0)
+    assert "anna has set the mode of fan to off" in refused.refusal.why
+
+
+def test_manual_rests_the_policy_until_its_end_and_then_it_goes_on(garden: Garden) -> None:
+    """The grant is kept; the mode before comes back by itself, over a restart too."""
+    core = garden.room.core
+    garden.act("fan", "hysteresis", {"quantity": "temperature", "on_at": 17.0, "off_at": 15.0})
+    core.set_mode("fan", Mode.MANUAL, "anna", until=garden.room.clock.wall() + 600.0)
+
+    garden.run(590.0)
+    assert garden.level("fan") == 0.0
+    assert core.decisions.mode_of("fan").mode is Mode.MANUAL
+    garden.run(30.0)
+
+    assert core.decisions.mode_of("fan").mode is Mode.AUTOMATIC
+    assert garden.level("fan") == 1.0
+
+
+def test_automatic_is_a_grant_with_who_and_when_and_recommend_takes_it_back(garden: Garden) -> None:
+    """And the records of the database are told both."""
+    decisions = garden.room.core.decisions
+    now = garden.room.clock.wall()
+
+    garden.room.core.set_mode("fan", Mode.AUTOMATIC, "anna", until=now + 3600.0)
+    grant = decisions.grant_of("fan")
+    garden.room.core.set_mode("fan", Mode.RECOMMEND, "ben")
+
+    assert grant is not None
+    assert (grant.by, grant.since, grant.until) == ("anna", pytest.approx(now), pytest.approx(now + 3600.0))
+    assert decisions.grant_of("fan") is None
+    told = decisions.unsent()
+    assert [(one.by, getattr(one, "revoked_by", "")) for one in told] == [("anna", ""), ("anna", "ben")]
+
+
+def test_manual_without_an_end_is_refused(garden: Garden) -> None:
+    """Somebody would forget it."""
+    with pytest.raises(MessageError, match="until"):
+        garden.room.core.set_mode("fan", Mode.MANUAL, "anna")
+
+
+def test_s06_a_heater_waits_while_the_fan_turns_fully(garden: Garden) -> None:
+    """Refused before the guard is asked, with the fan's level against its limit."""
+    garden.act("fan", "hysteresis", {"quantity": "temperature", "on_at": 17.0, "off_at": 15.0})
+    garden.run(5.0)
+    garden.act("heater", "hysteresis", {"quantity": "temperature", "on_at": 20.0, "off_at": 22.0})
+
+    garden.run(5.0)
+
+    assert garden.level("heater") == 0.0
+    [refused] = [one for one in garden.results() if one.actuator_id == "heater"]
+    assert refused.refusal is not None
+    assert (refused.refusal.invariant, refused.refusal.value, refused.refusal.limit) == ("S6", 1.0, 0.9)
+
+
+def test_a_person_dims_what_is_on(garden: Garden) -> None:
+    """A level for an output that runs changes it, without a pause and without a new run."""
+    gate, clock = garden.room.gate, garden.room.clock
+    on = dose(
+        clock, "l-1", actuator_id="fan", plant_id=None, command=Command.LEVEL, dose_ml=None, level=0.4, duration_s=60.0
+    )
+    assert gate.submit(on) is None
+    garden.run(2.0)
+
+    dimmed = gate.submit(
+        dose(clock, "l-2", actuator_id="fan", plant_id=None, command=Command.LEVEL, dose_ml=None, level=0.7)
+    )
+    garden.run(2.0)
+
+    assert dimmed is not None
+    assert dimmed.outcome is Outcome.DONE
+    assert garden.level("fan") == 0.7
+    assert len([one for one in garden.room.guard.entries() if one["outcome"] is None]) == 1
+
+
+def test_on_a_vacation_each_plant_gets_its_share_and_no_more(garden: Garden) -> None:
+    """2 l for ten days: 50 ml a day for the pot of 1 l, 150 ml for the one of 3 l."""
+    now = garden.room.clock.wall()
+    garden.room.core.decisions.start_vacation(Vacation(by="anna", since=now, until=now + 10 * 86_400.0))
+    for name in ("basil-pump", "mint-pump"):
+        garden.act(name, "soil_water_deficit")
+    garden.moisture.update(basil=0.10, mint=0.10)
+
+    garden.run(4 * 3600.0, quiet_step_s=20.0)
+
+    assert sum(_done_ml(garden, "basil-pump")) == pytest.approx(50.0, abs=10.0)
+    assert sum(_done_ml(garden, "mint-pump")) == pytest.approx(150.0, abs=15.0)
+    shares = garden.room.core.observer.shares()
+    assert shares["basil-pump"]["left_ml"] < 8.5
+
+
+def test_a_lamp_follows_the_days_light(garden: Garden) -> None:
+    """By the derived light integral of its zone."""
+    garden.act("lamp", "daily_light", {"target_mol_m2": 14.0, "since": "00:00", "until": "23:59", "lamp_ppfd": 5.0})
+    garden.air[Quantity.DLI] = 3.0
+
+    garden.run(60.0)
+
+    assert garden.level("lamp") == 1.0
