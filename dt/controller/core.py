@@ -34,6 +34,7 @@ from dt.controller.records import PlantBook
 from dt.controller.results import ResultBook
 from dt.controller.stop_button import StopButton
 from dt.controller.watch_words import LockWords
+from dt.controller.water_watch import WaterWatch
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import AlertCondition, Policy, SensorData
 from dt.utils.rig import Rig
@@ -67,7 +68,7 @@ class ControllerCore:
         self.plants = PlantBook(rig.plants)
         self.moisture = MoistureBook(clock)
         self.air = ReadingBook(clock)
-        books = Books(plants=self.plants, moisture=self.moisture, air=self.air)
+        self._books = books = Books(plants=self.plants, moisture=self.moisture, air=self.air)
         self.decisions = Decisions(folder / "decisions.json", clock, default_policies(self.actuators))
         self.locks = Locks(folder / "locks.json", clock, self.actuators)
         self.results = ResultBook(messaging, clock)
@@ -152,6 +153,10 @@ class ControllerCore:
         return is_chosen and self.decisions.mode_of(actuator_id).mode in (Mode.RECOMMEND, Mode.AUTOMATIC)
 
     def _make_loop(self, ensure_guard: Callable[[], None] | None) -> ControlLoop:
+        water = WaterWatch(
+            pumps=self._pumps, books=self._books, is_settling=self.effects.is_settling, desk=self.desk,
+            clock=self._clock,
+        )  # fmt: skip
         heaters = {name: one for name, one in self.actuators.items() if one.kind == "heater"}
         heat = HeatWatch(
             heaters=heaters, sense=self.observer.heat_of, light_of=self.observer.light_of, switch_off=self.gate.end,
@@ -163,7 +168,7 @@ class ControllerCore:
         )
         return ControlLoop(
             guard=self.guard, stop_button=self.stop_button, gate=self.gate, results=self.results, clock=self._clock,
-            policies=(self.recommendation, policies), watches=(_Flows(self.actuators), heat, self.effects),
+            policies=(self.recommendation, policies), watches=(_Flows(self.actuators), heat, self.effects, water),
             ensure_guard=ensure_guard,
         )  # fmt: skip
 

@@ -2,75 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
-from gpiozero.pins.mock import MockFactory
 
 from dt.communication.memory import MemoryMessaging
 from dt.communication.messaging import headers_of
 from dt.communication.topics import Topics
 from dt.controller.app import ControllerService, create_service
-from dt.controller.opening import open_guard_here
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import ActionCommand, ActionResult, AlertCondition, Command, DeadLetter, Outcome, Severity
 from dt.utils.ids import new_correlation_id
-from dt.utils.rig import load_rig
 from dt.utils.secrets import sign
+from tests.controller.rest_box import Rest
 from tests.controller.rooms import reading
 
 Eventually = Callable[[Callable[[], object], str], None]
-_RIG = """
-[zones.box]
-[plants.basil]
-zone = "box"
-pot_volume_l = 1.0
-"""
-_PUMP = """
-[[actuators]]
-id = "{name}"
-kind = "pump"
-plant = "basil"
-pin = "GPIO{pin}"
-flow_ml_s = 50.0
-"""
-
-
-@pytest.fixture
-def service(settings: Settings, messaging: MemoryMessaging, tmp_path: Path) -> Iterator[ControllerService]:
-    """A running controller with two pumps of 50 ml/s on mock pins."""
-    rig_file = tmp_path / "rig.toml"
-    rig_file.write_text(_RIG + _PUMP.format(name="one", pin=17) + _PUMP.format(name="two", pin=18))
-    made = settings.model_copy(update={"rig_file": rig_file, "flask_controller_url": "http://127.0.0.1:0"})
-    clock = SystemClock()
-    guard = open_guard_here(made, load_rig(rig_file), clock, MockFactory())
-    controller = create_service(made, messaging, clock, guard)
-    controller.start()
-    yield controller
-    controller.stop()
-
-
-class Rest:
-    """The controller's REST with the token."""
-
-    def __init__(self, service: ControllerService) -> None:
-        self.base = f"http://127.0.0.1:{service.port}"
-        self._headers = {"Authorization": "Bearer test-token"}
-
-    def __call__(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
-        """Ask, with the token."""
-        return requests.request(method, self.base + path, json=body, headers=self._headers, timeout=5)
-
-
-@pytest.fixture
-def rest(service: ControllerService, eventually: Eventually) -> Rest:
-    """Return the controller's REST once it is ready."""
-    eventually(lambda: service.ready() is None, "the controller is ready")
-    return Rest(service)
 
 
 def _results(messaging: MemoryMessaging) -> dict[str, ActionResult]:
