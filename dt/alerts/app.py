@@ -9,6 +9,7 @@ from prometheus_client import Counter, Gauge
 
 from dt.alerts.addresses import Address, load_addresses
 from dt.alerts.desk import AlertDesk
+from dt.alerts.log_watch import LogWatch
 from dt.alerts.notice_queue import NoticeQueue
 from dt.alerts.notice_sender import AppriseSender
 from dt.alerts.notices import Notices
@@ -53,6 +54,7 @@ class AlertService(Service):
             rules=lambda: self._rules.rules,
             read_health=lambda: messaging.read_all(Topics.HEALTH),
         )
+        self._log_watch = LogWatch(clock)
         self._notices: Notices | None = None
         self._subscription: Subscription | None = None
         self._server: HttpServer | None = None
@@ -106,12 +108,25 @@ class AlertService(Service):
     def _look(self) -> None:
         """Let timers run out; only the member that has the conditions, and has heard all of them, knows what is due."""
         self._rules.look()
-        subscription = self._subscription
-        if subscription is None or not subscription.is_assigned or self._notices is None:
+        subscription, notices = self._subscription, self._notices
+        if subscription is None or notices is None:
             return
-        self._desk.tick(self._publish, lambda: bool(self._messaging.health()["connected"]) and subscription.lag() == 0)
+        is_connected = bool(self._messaging.health()["connected"])
+        self._tell_of_the_log(notices, is_connected=is_connected)
+        if is_connected and subscription.is_assigned:
+            self._desk.tick(self._publish, lambda: subscription.lag() == 0)
+        if self._addresses and (subscription.is_assigned or not is_connected):
+            away = [self._log_watch.open] if self._log_watch.open is not None else []
+            notices.repeat([*self._desk.open, *away])
+
+    def _tell_of_the_log(self, notices: Notices, *, is_connected: bool) -> None:
+        """Tell people that the log is away although it takes no alert now; it gets both ends of it afterwards."""
+        events = self._log_watch.look(is_connected=is_connected)
         if self._addresses:
-            self._notices.repeat(self._desk.open)
+            notices.hear(events)
+        if is_connected:
+            for event in events:
+                self._keep(event)
 
     def _publish(self, batch: Sequence[Outgoing]) -> None:
         self._messaging.publish_batch(batch)

@@ -174,6 +174,8 @@ KEY_RULES: Mapping[str, KeyRule] = {
     "soil_dry": KeyRule(cool_down_s=1800.0, group="soil"),
     "sensor_silent": KeyRule(resolves_after_s=30.0, group="sensors"),
     "sensor_doubtful": KeyRule(cool_down_s=3600.0, group="sensors"),
+    "locked_out": KeyRule(group="outputs"),
+    "dose_excess": KeyRule(stale_after_s=2 * _DAY_S, group="outputs"),  # judged after each dose
     "output_on": KeyRule(resolves_after_s=10.0, group="outputs"),
     "storage_full": KeyRule(resolves_after_s=60.0, group="storage"),
     "service_silent": KeyRule(group="services"),

@@ -12,6 +12,7 @@ import requests
 
 from dt.alerts.app import AlertService, create_service
 from dt.alerts.desk import MOST_OPEN, AlertDesk
+from dt.alerts.log_watch import LogWatch
 from dt.communication.memory import Chaos, MemoryMessaging
 from dt.communication.messaging import MessagingService, Outgoing, Record
 from dt.communication.topics import Topics
@@ -539,6 +540,22 @@ def test_a_service_that_falls_silent_is_an_alert_until_it_is_heard_again(clock: 
         ("service_silent:collector", "resolved", "critical"),
     ]
     assert "has not been heard of for 65 s" in found[0].description
+
+
+def test_a_log_that_is_away_is_told_once_and_recorded_when_it_is_back(clock: ManualClock) -> None:
+    """No alert could be recorded meanwhile; the recorded ends are the ones that people were told."""
+    watch = LogWatch(clock)
+    told = []
+    for second in range(0, 600, 10):
+        told += watch.look(is_connected=second < 20)
+        clock.advance(10)
+
+    begun, ended = watch.look(is_connected=True)
+
+    assert told == [begun]
+    assert (begun.state, begun.timestamp, begun.severity) == (AlertState.OPEN, NOON + 140, Severity.CRITICAL)
+    assert (ended.state, ended.alert_id) == (AlertState.RESOLVED, begun.alert_id)
+    assert watch.look(is_connected=True) == []
 
 
 def test_a_machine_that_slept_misses_no_service(clock: ManualClock) -> None:
