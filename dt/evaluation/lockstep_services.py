@@ -41,7 +41,7 @@ class LockstepServices:
             messaging.transform(raw_topics(), "processing", processor, state_topic=Topics.STATE_PROCESSING),
             messaging.subscribe([Topics.REGISTRY], "ai_plants", plants.take),
             messaging.transform([Topics.SOIL_MOISTURE.processed], "ai", rule, state_topic=Topics.STATE_AI),
-            messaging.transform([Topics.ALERT_CONDITIONS], "alerts", self.desk),
+            messaging.transform([Topics.ALERT_CONDITIONS], "alerts", self.desk, state_topic=Topics.STATE_ALERTS),
         ]
 
     def end(self) -> None:
@@ -51,7 +51,8 @@ class LockstepServices:
         self._subscriptions = []
 
     def watch(self) -> None:
-        """Say which sensors are silent or cannot be believed."""
+        """Say which sensors are silent or cannot be believed, and let the timers of alerts run out."""
+        self.desk.tick(self._messaging.publish_batch)
         for condition in self._watch.conditions(self._clock.wall()):
             self._messaging.publish(Topics.ALERT_CONDITIONS, condition, key=condition.plant_id or condition.zone_id)
 
