@@ -11,6 +11,7 @@ from dt.controller.books import Books
 from dt.controller.condition_desk import ConditionDesk
 from dt.controller.control_loop import ControlLoop
 from dt.controller.decisions import Decisions
+from dt.controller.effect_file import EffectFile
 from dt.controller.effect_watch import EffectWatch
 from dt.controller.gate import Gate
 from dt.controller.guard_client import GuardLink
@@ -79,7 +80,7 @@ class ControllerCore:
         )  # fmt: skip
         self.effects = EffectWatch(
             pumps=self._pumps, books=books, results=self.results, locks=self.locks, desk=self.desk,
-            budget=self._budget, clock=clock,
+            budget=self._budget, file=EffectFile(folder / "effects.json"), clock=clock,
         )  # fmt: skip
         self.gate = Gate(
             actuators=self.actuators, guard=guard, results=self.results, observe=self.observer.situation, clock=clock,
@@ -145,6 +146,7 @@ class ControllerCore:
             submit=self.gate.submit,
             recommend=self.gate.recommend,
             clock=self._clock,
+            most_ml=self.observer.most_ml,
         )
 
     def _follows_conditions(self, actuator_id: str) -> bool:
@@ -162,7 +164,7 @@ class ControllerCore:
             heaters=heaters, sense=self.observer.heat_of, light_of=self.observer.light_of, switch_off=self.gate.end,
             locks=self.locks, clock=self._clock,
         )  # fmt: skip
-        doer = Doer(self.gate, self._clock, self.observer.longest_s)
+        doer = Doer(self.gate, self._clock, longest_s=self.observer.longest_s, most_ml=self.observer.most_ml)
         policies = PolicyRound(
             actuators=self.actuators, decisions=self.decisions, see=self._view, doer=doer, clock=self._clock
         )

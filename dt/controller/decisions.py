@@ -97,6 +97,9 @@ class Decisions:
             grant = Grant(actuator_id=name, by=choice.by, since=choice.since, until=until, note=note)
             state = self._granted(grant, state)
         state = replace(state, modes={**state.modes, name: choice})
+        policy = self.policy_of(name)
+        if policy is not None:
+            state = _to_send(state, replace(policy, mode=str(choice.mode), by=choice.by))
         if takes_freedom(self.mode_of(name).mode, choice.mode):
             self._state = state
         self._save(state)

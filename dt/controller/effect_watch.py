@@ -12,6 +12,7 @@ from dt.controller.books import Books
 from dt.controller.condition_desk import ConditionDesk
 from dt.controller.effect import Effect, Measured, expected_rise, judge, measured_rise, slope_of
 from dt.controller.effect_causes import UNASKED_ADVICE, Evidence, likely_causes
+from dt.controller.effect_file import EffectFile, KeptDose
 from dt.controller.kinds.pump import Pump
 from dt.controller.live_readings import OLDEST_S
 from dt.controller.locks import LockOut, Locks
@@ -71,6 +72,7 @@ class EffectWatch:
         locks: Locks,
         desk: ConditionDesk,
         budget: Budget,
+        file: EffectFile,
         clock: Clock,
     ) -> None:
         self._pumps = pumps
@@ -85,6 +87,8 @@ class EffectWatch:
         self._waiting: dict[str, Waiting] = {}
         self._uncertain: dict[str, int] = {}
         self._next_s = float("-inf")
+        self._file = file
+        self._load()
 
     def is_settling(self, actuator_id: str) -> bool:
         """Return whether a dose of this pump is still waited for."""
@@ -98,12 +102,13 @@ class EffectWatch:
         now_s = self._clock.monotonic()
         with self._lock:
             waiting = self._waiting.get(result.actuator_id) or self._begin(pump, now_s, result.on_s)
-            if waiting is None:
-                return
+            if waiting is None or result.action_id in {one.action_id for one in waiting.results}:
+                return  # nothing is known of before, or the guard tells it again after a restart
             waiting.ended_s = now_s
             waiting.delivered_ml += result.delivered_ml
             waiting.results.append(result)
             self._waiting[result.actuator_id] = waiting
+            self._save()
 
     def step(self, status: Mapping[str, Any]) -> None:
         """Look once a second: take samples of quiet pots, judge what has settled."""
@@ -159,6 +164,7 @@ class EffectWatch:
         if after is None and now_s - waiting.began_s < _LONGEST_S:
             return
         del self._waiting[pump.actuator_id]
+        self._save()
         self._samples[pump.actuator_id].clear()
         if after is None:
             self._amend(waiting, Effect.UNKNOWN, None, None)
@@ -173,6 +179,30 @@ class EffectWatch:
         effect = self._in_a_row(pump.actuator_id, judge(expected, seen, poured))
         self._amend(waiting, effect, expected, measured_rise(seen))
         self._act(pump, waiting, effect, expected, seen)
+
+    def _save(self) -> None:
+        """Keep what is waited for by the wall clock: the monotonic one begins anew with the machine."""
+        to_wall = self._clock.wall() - self._clock.monotonic()
+        kept = {}
+        for name, one in self._waiting.items():
+            dose = KeptDose(
+                before=one.before.median, spread=one.before.spread, degc=one.before.degc, drift_per_s=one.drift_per_s,
+                before_at=max(0.0, one.before.at_s + to_wall), began_at=max(0.0, one.began_s + to_wall),
+                ended_at=max(0.0, one.ended_s + to_wall), delivered_ml=one.delivered_ml,
+            )  # fmt: skip
+            kept[name] = (dose, one.results)
+        self._file.save(kept)
+
+    def _load(self) -> None:
+        now_s, to_mono = self._clock.monotonic(), self._clock.monotonic() - self._clock.wall()
+        for name, (dose, results) in self._file.load().items():
+            if name not in self._pumps:
+                continue
+            before = Sample(min(now_s, dose.before_at + to_mono), dose.before, dose.spread, dose.degc)
+            self._waiting[name] = Waiting(
+                before=before, drift_per_s=dose.drift_per_s, began_s=min(now_s, dose.began_at + to_mono),
+                ended_s=min(now_s, dose.ended_at + to_mono), delivered_ml=dose.delivered_ml, results=results,
+            )  # fmt: skip
 
     def _in_a_row(self, name: str, effect: Effect) -> Effect:
         """Return the effect; what was uncertain three times in a row is missing."""

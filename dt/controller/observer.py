@@ -90,8 +90,6 @@ class Observer:
         """Return what a policy looks at; memory and level are the round's."""
         plant = self._plants.get(actuator.descriptor.plant_id)
         trip = self._decisions.vacation
-        is_pump = isinstance(actuator, Pump)
-        share_left_ml = self._share_left_ml(actuator) if is_pump and trip is not None else None
         return PolicyView(
             actuator_id=actuator.actuator_id,
             kind=actuator.kind,
@@ -102,8 +100,7 @@ class Observer:
             pot_volume_l=1.0 if plant is None else plant.pot_volume_l,
             moisture=self._fresh_moisture(actuator),
             air=self._air_of(actuator),
-            largest_dose_ml=actuator.largest_dose_ml if isinstance(actuator, Pump) else 0.0,
-            share_left_ml=share_left_ml,
+            largest_dose_ml=self.most_ml(actuator) if isinstance(actuator, Pump) else 0.0,
             is_settling=is_settling,
             floor=None if trip is None or plant is None else floor_of(plant.limits),
         )
@@ -131,6 +128,11 @@ class Observer:
                 left_ml = max(0.0, share - (budget["spent_ml"] or 0.0))
                 seen[name] = {"share_ml": round(share, 1), "left_ml": round(left_ml, 1)}
         return seen
+
+    def most_ml(self, pump: Pump) -> float:
+        """Return the largest dose now: what the pump gives at once, or what a vacation's share has left."""
+        left_ml = self._share_left_ml(pump) if self._decisions.vacation is not None else None
+        return pump.largest_dose_ml if left_ml is None else min(pump.largest_dose_ml, left_ml)
 
     def longest_s(self, actuator: BaseActuator) -> float:
         """Return how long a run may last now: the output's longest, or what is left of its day."""

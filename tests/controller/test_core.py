@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from dt.controller.modes import Mode
+from dt.controller.policies import POLICIES
 from dt.controller.vacation import Vacation
-from dt.utils.dataclasses import Command, Outcome
+from dt.utils.dataclasses import AlertCondition, Command, Outcome, Severity
 from dt.utils.exceptions import MessageError
 from dt.utils.quantities import Quantity
 from tests.controller.garden import Garden, make_garden
@@ -171,6 +173,37 @@ def test_on_a_vacation_each_plant_gets_its_share_and_no_more(garden: Garden) -> 
     assert sum(_done_ml(garden, "mint-pump")) == pytest.approx(150.0, abs=15.0)
     shares = garden.room.core.observer.shares()
     assert shares["basil-pump"]["left_ml"] < 8.5
+
+
+def test_on_a_vacation_a_recommended_dose_is_cut_to_the_share(garden: Garden) -> None:
+    """The condition asks for 90 ml; 50 ml are the day's."""
+    now = garden.room.clock.wall()
+    garden.room.core.decisions.start_vacation(Vacation(by="anna", since=now, until=now + 10 * 86_400.0))
+    garden.act("basil-pump", "recommendation")
+    garden.room.core.see_condition(
+        AlertCondition(
+            key="soil_dry:basil", plant_id="basil", severity=Severity.WARNING, description="dry", active=True,
+            timestamp=now, correlation_id="r-1", recommended_dose_ml=90.0,
+        )
+    )  # fmt: skip
+
+    garden.run(30.0)
+
+    assert _done_ml(garden) == pytest.approx([50.0], abs=9.0)
+
+
+def test_a_policy_that_fails_keeps_no_other_from_acting(garden: Garden, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's package; it does nothing, and what it held goes off."""
+    monkeypatch.setitem(
+        cast(dict[str, str], POLICIES), "broken", "tests.controller.policies.broken_policy:BrokenPolicy"
+    )
+    garden.act("basil-pump", "broken")
+    garden.act("heater", "pid", {"setpoint": 20.0, "kp": 0.4, "ki": 0.0})
+
+    garden.run(5.0)
+
+    assert garden.level("heater") > 0.0
+    assert _done_ml(garden) == []
 
 
 def test_a_lamp_follows_the_days_light(garden: Garden) -> None:

@@ -85,6 +85,18 @@ def _restarted(room: Room) -> Room:
     return room_of(room.folder, room.rig, room.clock, room.pins, make_guard(config, room.pins, room.clock), config)
 
 
+def test_s07_a_controller_that_dies_after_a_dose_judges_it_when_it_is_back(garden: Garden) -> None:
+    """Else a blocked line would go unseen on a machine that is restarted often."""
+    garden.flows["basil-pump"] = False
+    assert garden.room.gate.submit(dose(garden.room.clock)) is None
+    garden.run(60.0)
+
+    garden.room = _restarted(garden.room)
+    garden.run(SETTLES_S)
+
+    assert _lock_of(garden) is not None
+
+
 def test_s07_a_damaged_file_of_lock_outs_locks_everything_out(garden: Garden) -> None:
     """Nobody knows what was locked; a person looks and releases."""
     path = garden.room.folder / "controller" / "locks.json"

@@ -24,7 +24,8 @@ AIR_FRESH_S = 5 * 60.0  # how old a reading of the air may be that something is 
 class PolicyView:
     """One actuator and its world at one instant: wall time, monotonic time, readings, limits, the output's state.
 
-    `memory` is what the last wish of this policy gave back; `level` is what the output is held at by this policy.
+    `memory` is what the last wish of this policy gave back; `level` is what the output is held at by this policy;
+    `largest_dose_ml` is what a pump gives at once, or less where a vacation's share is smaller.
     """
 
     actuator_id: str
@@ -39,7 +40,6 @@ class PolicyView:
     level: float = 0.0
     is_settling: bool = False
     largest_dose_ml: float = 0.0
-    share_left_ml: float | None = None
     floor: float | None = None
     memory: Memory = field(default_factory=dict)
 

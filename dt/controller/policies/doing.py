@@ -18,6 +18,7 @@ _SAME_LEVEL = 0.01
 _AFTER_REFUSAL_S = 60.0
 _SETTLES_S = 2.0  # until the guard's status shows what was just submitted
 _RECOMMENDS_EVERY_S = 600.0
+_LEAST_ML = 1.0  # the gate refuses it where even that is too much, and says so
 _SHORTEST_RUN_S = 10.0  # of a lamp's day that is nearly used up
 
 
@@ -58,10 +59,18 @@ class Held:
 class Doer:
     """Turns wishes of one policy name into commands; pumps get doses, everything else is held at levels."""
 
-    def __init__(self, gate: Acting, clock: Clock, longest_s: Callable[[BaseActuator], float]) -> None:
+    def __init__(
+        self,
+        gate: Acting,
+        clock: Clock,
+        *,
+        longest_s: Callable[[BaseActuator], float],
+        most_ml: Callable[[Pump], float],
+    ) -> None:
         self._gate = gate
         self._clock = clock
         self._longest_s = longest_s
+        self._most_ml = most_ml
 
     def follow(
         self,
@@ -85,11 +94,10 @@ class Doer:
         self, pump: Pump, wish: Wish | None, held: Held, state: Mapping[str, Any], *, policy: str, may_act: bool
     ) -> None:
         now_s = self._clock.monotonic()
-        if wish is None or not wish.dose_ml or now_s < held.not_before_s or not is_free(state):
+        if wish is None or wish.dose_ml is None or now_s < held.not_before_s or not is_free(state):
             return
-        command = self._command(
-            pump, wish, held, policy, command=Command.DOSE, dose_ml=min(wish.dose_ml, pump.largest_dose_ml)
-        )
+        dose_ml = max(_LEAST_ML, min(wish.dose_ml, self._most_ml(pump)))
+        command = self._command(pump, wish, held, policy, command=Command.DOSE, dose_ml=dose_ml)
         if not may_act:
             self._recommend(command, wish, held)
             return

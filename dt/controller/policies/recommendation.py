@@ -20,6 +20,7 @@ _FUTURE_S = 5.0
 _AFTER_REFUSAL_S = 60.0
 _MOST_CAUSES = 50
 _MOST_WISHES = 1000  # of more, the one that was heard of longest ago is forgotten
+_LEAST_ML = 1.0  # the gate refuses it where even that is too much, and says so
 _SETTLES_S = 2.0  # until the guard's status shows what was just submitted
 
 
@@ -66,7 +67,9 @@ class RecommendationPolicy:
         submit: Callable[[ActionCommand], ActionResult | None],
         recommend: Callable[[ActionCommand], object],
         clock: Clock,
+        most_ml: Callable[[Pump], float] = lambda pump: pump.largest_dose_ml,
     ) -> None:
+        self._most_ml = most_ml
         self._pumps: dict[str | None, list[Pump]] = {}  # of each plant, the last one of the rig first
         for pump in pumps.values():
             self._pumps.setdefault(pump.descriptor.plant_id, []).insert(0, pump)
@@ -145,7 +148,7 @@ class RecommendationPolicy:
         return -_FUTURE_S <= age_s <= FRESH_S and self._clock.monotonic() - wish.seen_at_s <= FRESH_S
 
     def _command(self, condition: AlertCondition, pump: Pump) -> ActionCommand:
-        dose_ml = min(condition.recommended_dose_ml or 0.0, pump.largest_dose_ml)
+        dose_ml = min(condition.recommended_dose_ml or 0.0, max(_LEAST_ML, self._most_ml(pump)))
         return ActionCommand(
             action_id=derived_id(
                 NAME, condition.key, condition.correlation_id, pump.actuator_id, at=condition.timestamp

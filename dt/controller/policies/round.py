@@ -72,7 +72,12 @@ class PolicyRound:
         view = self._see(actuator)
         is_ours = bool(held.action_id) and state["action_id"] == held.action_id and bool(state["desired"])
         level = float(state.get("level", 1.0)) if is_ours else 0.0
-        wish = policy.decide(replace(view, memory=held.memory, level=level))
+        try:
+            wish = policy.decide(replace(view, memory=held.memory, level=level))
+        except Exception:  # a policy of somebody else's package must not keep the others from being stepped
+            log.exception("the policy of %s failed, so it does nothing until it is set again", actuator.actuator_id)
+            self._made[actuator.actuator_id] = None
+            return None
         held.memory = {} if wish is None else wish.memory
         held.cause = _cause(view)
         return wish

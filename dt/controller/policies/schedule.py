@@ -61,9 +61,7 @@ class Schedule(BasePolicy):
         if not open_:
             return Wish(reason="no dose is due", memory=view.memory)
         at, key = open_[0]
-        dose_ml = self._is.dose_ml if view.share_left_ml is None else min(self._is.dose_ml, view.share_left_ml)
-        if dose_ml < 1.0:
-            return Wish(reason="the day's share is used up", memory=view.memory)
+        dose_ml = min(self._is.dose_ml, view.largest_dose_ml)
         return Wish(dose_ml=dose_ml, reason=f"scheduled for {key}", key=key, at=at, memory=view.memory)
 
     def _held(self, view: PolicyView) -> Wish | None:

@@ -71,5 +71,4 @@ class SoilWaterDeficit(BasePolicy):
         return (start, target) if floor is None else (min(start, floor), min(target, max(floor, start + 0.01)))
 
     def _dose_ml(self, deficit: float, view: PolicyView) -> float:
-        dose_ml = min(dose_for(deficit, view.pot_volume_l, self._is.part), self._is.largest_ml, view.largest_dose_ml)
-        return dose_ml if view.share_left_ml is None else min(dose_ml, view.share_left_ml)
+        return min(dose_for(deficit, view.pot_volume_l, self._is.part), self._is.largest_ml, view.largest_dose_ml)

@@ -26,7 +26,7 @@ def view(kind: str = "pump", *, moisture: float | None = None, now: float = _NOO
     soil = None if moisture is None else MoistureEstimate(median=moisture, spread=0.001, age_s=1.0, good=5)
     return PolicyView(
         actuator_id="one", kind=kind, now=now, now_s=known.pop("now_s", 1000.0), zone=_ZONE, limits=PlantLimits(),
-        pot_volume_l=1.0, moisture=soil, air=air, largest_dose_ml=150.0, **known,
+        pot_volume_l=1.0, moisture=soil, air=air, **{"largest_dose_ml": 150.0, **known},
     )  # fmt: skip
 
 
@@ -83,8 +83,8 @@ def test_a_deficit_is_served_by_halves() -> None:
     ("known", "dose_ml"),
     [
         ({"is_settling": True}, None),
-        ({"share_left_ml": 20.0}, 20.0),
-        ({"share_left_ml": 0.0}, None),
+        ({"largest_dose_ml": 20.0}, 20.0),
+        ({"largest_dose_ml": 0.0}, None),
         ({"floor": 0.26}, pytest.approx(30.0)),
     ],
 )
