@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
+
 from dt.communication.messaging import Record
 from dt.communication.topics import Topics
 from dt.evaluation.judge_outputs import Output, budgets_of, outputs_of
@@ -17,7 +19,7 @@ from dt.evaluation.lockstep import Lockstep
 from dt.plant.calibration import parse_calibration
 from dt.simulator.devices import Pump
 from dt.simulator.faults.catalogue import HOST
-from dt.utils.dataclasses import ActionResult, Outcome, SensorData
+from dt.utils.dataclasses import ActionResult, Outcome
 from dt.utils.rig import pin_number
 
 _TICK_S = 0.3  # a step of the run while something is on, and a bit
@@ -41,6 +43,17 @@ class Violation:
     invariant: str
     what: str
     why: str
+
+
+class _Said(msgspec.Struct):
+    """What the judge wants to know of a raw reading."""
+
+    sensor_id: str
+    value: float
+    plant_id: str | None = None
+
+
+_said_in = msgspec.json.Decoder(_Said)
 
 
 class Judge:
@@ -218,7 +231,7 @@ class Judge:
 
     def _hear_readings(self, records: Sequence[Record]) -> None:
         for record in records:
-            reading = SensorData.from_json(record.value or b"")
+            reading = _said_in.decode(record.value or b"")
             calibration = self._calibrations.get(reading.sensor_id)
             if reading.plant_id is not None and calibration is not None:
                 self._said[reading.plant_id] = self._run.now_s, calibration.apply(reading.value)

@@ -141,7 +141,7 @@ def lived(box: SoakBox) -> BoxResult:
 
 def _told(fault: DrawnFault, simulation: Simulation) -> Told:
     """Say how long a fault threatened, and when an alert named its sensor, pump or plant first."""
-    since_s: float | None = fault.since_s
+    since_s: float | None = fault.since_s + fault.row.after_s
     if fault.row.by_demand:
         wanted = [at for at, name in simulation.judge.starts if name == fault.pump_id]
         since_s = next((at for at in wanted if fault.since_s <= at < fault.until_s), None)

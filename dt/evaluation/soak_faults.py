@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dt.simulator.faults.catalogue import HOST
@@ -25,7 +25,7 @@ HEATER, FAN, LAMP = "heater", "fan", "lamp"  # of some boxes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A fault at a severity; `by_demand`: it begins to threaten when the pump is wanted."""
+    """A fault at a severity; it begins to threaten after `after_s`, or `by_demand`: when the pump is wanted."""
 
     fault: str
     parameters: Mapping[str, Any]
@@ -34,6 +34,7 @@ class Row:
     why: str
     hours: tuple[float, float] = _DAYS
     by_demand: bool = False
+    after_s: float = 0.0
 
     @property
     def name(self) -> str:
@@ -98,8 +99,13 @@ ROWS = (
     _row("F10", SOIL, True, _SILENT, mode="pulled_out"),
     _row("F10", SOIL, True, _WRONG, mode="air_gap", gap=0.4),
     _row("F10", SOIL, False, "it still sits in the same soil", mode="moved"),
-    _row("F10", SOIL, True, _WRONG, mode="drift", counts_per_day=-80.0),
-    _row("F10", SOIL, True, _WRONG, mode="drift", counts_per_day=80.0),
+    _row("F10", SOIL, False, "within its days it waters up to the upper limit", mode="drift", counts_per_day=-80.0),
+    replace(
+        _row(
+            "F10", SOIL, True, "too little water, once it reads 150 counts too wet", mode="drift", counts_per_day=80.0
+        ),
+        after_s=150.0 / 80.0 * _DAY_S,
+    ),
     _row("F11", SOIL, True, _WRONG, mode="stuck"),
     _row("F11", SOIL, False, "a spike is outvoted", mode="spike", share=0.05),
     _row("F11", SOIL, True, _WRONG, mode="jump", size=-0.3),
@@ -137,7 +143,7 @@ def draw_faults(dice: random.Random, rig: Rig, start_s: float, days: int) -> tup
     """Draw one fault every five days or so, none in the first two days and none that outlasts the run."""
     end_s = start_s + days * _DAY_S
     at_s = start_s + _FIRST_S + dice.random() * _DAY_S
-    found = []
+    found: list[DrawnFault] = []
     there = {sensor.sensor_id for sensor in rig.sensors} | {one.actuator_id for one in rig.actuators} | {HOST}
     rows = [row for row in ROWS if row.on in there or f"{row.on}-0" in there]
     while True:
