@@ -15,7 +15,7 @@ from dt.evaluation.judge import Judge
 from dt.evaluation.lockstep import Lockstep, LockstepRequest
 from dt.evaluation.lockstep_diary import Diary
 from dt.evaluation.lockstep_truth import Truth
-from dt.evaluation.people import People, ensure_possible
+from dt.evaluation.people import Answer, People, ensure_possible
 from dt.evaluation.scenario import LockstepScenario
 from dt.simulator.from_rig import box_spec
 from dt.simulator.spec import BoxSpec, WeatherSpec
@@ -164,8 +164,8 @@ def _dated(entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "timestamp": _utc(entry["timestamp"])}
 
 
-def _answer(answer: Any) -> dict[str, Any]:
+def _answer(answer: Answer) -> dict[str, Any]:
     result = answer.result
     refusal = None if result is None or result.refusal is None else result.refusal.to_dict()
-    outcome = "accepted" if result is None and not answer.why else answer.why or str(result.outcome)
+    outcome = str(result.outcome) if result is not None else answer.why or "accepted"
     return {"timestamp": _utc(answer.deed.at_s), "does": answer.deed.does, "outcome": outcome, "refusal": refusal}
