@@ -216,7 +216,7 @@ def test_s09_a_stop_that_waits_for_the_guard_is_passed_on_by_the_control_loop(
     rest: Rest, service: ControllerService, eventually: Eventually
 ) -> None:
     """Before the lease is renewed, so that nothing starts in between."""
-    service.stop_button._waiting_by = "anna"
+    service.stop_button._by, service.stop_button._presses = "anna", 1
 
     eventually(lambda: service.guard.status()["stopped_by"] == "anna", "the guard is stopped")
     assert rest("GET", "/actuators").json()["emergency_stop"] == {"active": True, "by": "anna"}

@@ -52,8 +52,10 @@ def file(tmp_path: Path) -> Iterator[SQLiteFile]:
 @pytest.fixture
 def on_free_ports(settings: Settings) -> Settings:
     """Return settings whose services listen wherever there is room."""
+    anywhere = "http://127.0.0.1:0"
+    nowhere = "http://127.0.0.1:1"  # no alerts service of another program answers there
     return settings.model_copy(
-        update={"flask_db_url": "http://127.0.0.1:0", "flask_processing_url": "http://127.0.0.1:0"}
+        update={"flask_db_url": anywhere, "flask_processing_url": anywhere, "flask_alerts_url": nowhere}
     )
 
 

@@ -247,19 +247,21 @@ def test_a_person_acknowledges_and_resolves_an_alert(
     ]  # fmt: skip
 
 
-def test_what_still_holds_opens_another_alert(
+def test_what_gets_worse_reopens_an_alert_that_a_person_resolved(
     with_alerts: DatabaseApiClient, messaging: MemoryMessaging, eventually: Eventually
 ) -> None:
-    """A person's end does not silence its cause."""
+    """A person's end silences its cause for the cool-down, but nothing that is worse."""
     messaging.publish(Topics.ALERT_CONDITIONS, dry(SystemClock().wall()), key="basil")
     eventually(with_alerts.alerts, "the alert is on record")
     [opened] = with_alerts.alerts()
     with_alerts.resolve_alert(opened.alert_id)
 
-    messaging.publish(Topics.ALERT_CONDITIONS, dry(SystemClock().wall() + 1), key="basil")
+    worse = replace(dry(SystemClock().wall() + 1), severity=Severity.CRITICAL)
+    messaging.publish(Topics.ALERT_CONDITIONS, worse, key="basil")
 
-    eventually(lambda: len(with_alerts.alerts()) == 2, "another one is on record")
-    assert {alert.state for alert in with_alerts.alerts()} == {AlertState.OPEN, AlertState.RESOLVED}
+    eventually(lambda: with_alerts.alerts()[0].state is AlertState.REOPENED, "it is reopened on record")
+    [again] = with_alerts.alerts()
+    assert (again.alert_id, again.severity) == (opened.alert_id, Severity.CRITICAL)
 
 
 def test_a_step_without_its_service_says_so(
