@@ -41,6 +41,7 @@ class FragileLedger(Ledger):
     """A ledger whose next write of a name fails, or is the last thing that its process does."""
 
     fault: tuple[str, str, BaseException] | None = None
+    amid_release: Callable[[], object] | None = None
 
     def _at(self, name: str, write: Callable[[], _T]) -> _T:
         when, error = "", None
@@ -76,6 +77,9 @@ class FragileLedger(Ledger):
 
     def release_stop(self, *args: Any) -> None:
         self._at("release_stop", lambda: Ledger.release_stop(self, *args))
+        if self.amid_release is not None:
+            press, self.amid_release = self.amid_release, None
+            press()
 
     def checkpoint(self) -> None:
         self._at("checkpoint", lambda: Ledger.checkpoint(self))
@@ -117,11 +121,13 @@ class World:
         self.is_synced = True
         self.is_button_pressed = False
         self.pressed_since_s: float | None = None
+        self.is_seen_pressed = False
         self.is_disk_stalled = False
         self.has_parent = True
         self.parent_heard_stop = False
         self.broken: dict[str, tuple[int, bool]] = {}
         self.accepted: set[str] = set()
+        self.pressed_again = False
         self.begin()
 
     # -- processes ----------------------------------------------------------------------------------------------
@@ -136,6 +142,7 @@ class World:
         if self.parent_heard_stop and self.guard.stopped_by is None:
             self.desk.emergency_stop("somebody, before the guard was started again")
         self.button = StopWatch(self.desk, self.clock, lambda: self.is_button_pressed)
+        self.is_seen_pressed = False
         self.pressed_since_s = float("-inf")  # one that is pressed at the start counts at once
         self.judge.check_off()
         assert self.guard.stopped_by is not None or not self.judge.is_stopped, "S9: a restart lost the stop"
@@ -164,8 +171,8 @@ class World:
         except KilledError:
             self.kill()
 
-    def power_cut(self, off_s: float, *, is_clock_right: bool) -> None:
-        """The machine loses its power: pins are off, its parent forgets, and its clock may be anywhere."""
+    def power_cut(self, off_s: float, shows: float | None) -> None:
+        """The machine loses its power: pins are off, its parent forgets, its clock is right (None) or shows that."""
         self.ledger._db.close()
         self.judge.revoke_all()
         self.judge.renewed_s = float("-inf")
@@ -179,9 +186,9 @@ class World:
         self.parent_heard_stop = False
         self.judge.now_s += off_s
         self.boot += 1
-        self.is_synced = is_clock_right
-        self.clock = ManualClock(self.true_wall() if is_clock_right else 946_684_800.0, monotonic=20.0)
         self.judge.now_s += 20.0
+        self.is_synced = shows is None
+        self.clock = ManualClock(self.true_wall() if shows is None else shows, monotonic=20.0)
         self.begin()
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -217,11 +224,12 @@ class World:
     def _look_at_button(self) -> None:
         """A press counts once it is seen twice, a bounce apart."""
         if not self.is_button_pressed:
-            self.pressed_since_s = None
+            self.pressed_since_s, self.is_seen_pressed = None, False
             return
         since_s = self.judge.now_s if self.pressed_since_s is None else self.pressed_since_s
         self.pressed_since_s = since_s
-        self.judge.is_stopped |= self.judge.now_s - since_s >= BOUNCE_S
+        self.is_seen_pressed = self.judge.now_s - since_s >= BOUNCE_S
+        self.judge.is_stopped |= self.is_seen_pressed
 
     def ledger_turn(self) -> None:
         """The ledger thread writes down what was noted, unless the disk stalls."""
@@ -273,27 +281,32 @@ class World:
 
     def press(self) -> None:
         """Somebody presses the emergency stop; it is answered after the pin thread's turn, and the parent's."""
-        self.desk.emergency_stop("anna")
-        self.judge.is_stopped = True
+        self.press_only()
         self.pin_turn()
 
+    def press_only(self) -> None:
+        """Somebody presses it, and nothing has happened yet."""
+        self.desk.emergency_stop("bert")
+        self.judge.is_stopped = True
+        self.pressed_again = True
+
     def release(self) -> None:
-        """Somebody releases the emergency stop."""
-
-        def release() -> None:
-            try:
-                self.desk.release_stop("anna")
-            except GuardUnreachableError:
-                return
-            assert not self.desk.is_button_pressed
-            self.judge.is_stopped = False
-
-        before = self.judge.is_stopped
-        self.judge.is_stopped = False  # killed amid the release it may be released or not
-        if self.survives(release):
-            self.judge.is_stopped = before if self.guard.stopped_by is not None else self.judge.is_stopped
+        """Somebody releases the emergency stop; killed amid it, the next guard may be stopped or not."""
+        self.pressed_again = False
+        was_stopped, self.judge.is_stopped = self.judge.is_stopped, False
+        took: list[bool] = []
+        if self.survives(lambda: took.append(self._is_released())):
+            self.judge.is_stopped = self.pressed_again or (was_stopped and not took[0])
         self.judge.is_stopped |= self.guard.stopped_by is not None
         self.parent_heard_stop = self.guard.stopped_by is not None
+
+    def _is_released(self) -> bool:
+        try:
+            self.desk.release_stop("anna")
+        except GuardUnreachableError:
+            return False
+        assert not self.is_seen_pressed, "S9: released while the button is pressed"
+        return True
 
     # -- pins ---------------------------------------------------------------------------------------------------
 
