@@ -148,3 +148,36 @@ def test_pins_of_the_run_are_outputs_in_their_safe_state(simulation: Simulation)
     simulation.run.wire.pin_setup(5, Direction.OUT, Pull.NONE)
 
     assert not any(simulation.run.wire.pin_read(pin) for pin in (BASIL, TOMATO, 22))
+
+
+def test_s07_a_pump_that_goes_on_after_a_dose_without_water_is_seen(simulation: Simulation) -> None:
+    """Until a person has released it."""
+    simulation.run.wire.order({"fault": "F13", "mode": "blocked", "target": "pump"})
+    pulse(simulation, BASIL, 2.0)
+    simulation.run.advance_to(simulation.run.now_s + 5000.0)
+    simulation.judge.person_releases("pump")
+    pulse(simulation, BASIL, 2.0)
+    assert blamed(simulation) == set()
+
+    simulation.run.advance_to(simulation.run.now_s + 5000.0)
+    pulse(simulation, BASIL, 1.0)
+    assert blamed(simulation) == {"S7"}
+
+
+def test_s06_and_s08_a_heater_beside_its_fan_or_in_hot_air_is_seen(tmp_path: Path) -> None:
+    """The box's own air counts, not what a sensor says."""
+    path = tmp_path / "rig.toml"
+    heater = '[[actuators]]\nid = "heater"\nkind = "heater"\nzone = "box"\npin = "GPIO24"\npower_w = 3000.0\n'
+    fan = '[[actuators]]\nid = "fan"\nkind = "fan"\nzone = "box"\npin = "GPIO25"\nexchange_per_h = 1.0\n'
+    excludes = '[[exclusions]]\nheater = "heater"\nfan = "fan"\n'
+    path.write_text((ROOT / "rig.toml").read_text() + heater + fan + excludes)
+    with Simulation(parse_lockstep_scenario("seed = 3"), load_rig(path)) as hot:
+        hot.judge.person_commands("heater")
+        hot.run.wire.pin_write(24, True)
+        hot.run.pass_time(400.0)
+        assert blamed(hot) == {"S8"}
+
+        hot.judge.person_commands("fan")
+        hot.run.wire.pwm(25, 1.0, 100.0)
+        hot.run.pass_time(1.0)
+        assert blamed(hot) == {"S6", "S8"}

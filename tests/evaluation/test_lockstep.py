@@ -163,3 +163,20 @@ def _dose(simulation: Simulation, ml: float) -> object:
         action_id="a-1", actuator_id="pump", command=Command.DOSE, dose_ml=ml, issuer="ada", timestamp=now,
         correlation_id="c-1",
     )  # fmt: skip
+
+
+def test_s12_a_clock_that_jumps_by_decades_grants_no_second_budget_and_no_shorter_pause(begin: Begin) -> None:
+    """Both are refused, each with its invariant, while the machine believes that it is 2049."""
+    dose = '[[people]]\nat = "{at}"\ndoes = "dose"\nactuator = "pump"\nml = {ml}\n'
+    simulation = begin(
+        '[[faults]]\nfault = "F16"\nyear = 2049\ntarget = "host"\nsince = "61min"\nuntil = "2h"\n'
+        + dose.format(at="60min", ml=150)
+        + dose.format(at="66min", ml=100)
+        + dose.format(at="90min", ml=300)
+    )
+    simulation.live(0.1)
+
+    report = simulation.report()
+    assert len(report["doses"]) == 1
+    assert report["refusals"] == {"S2": 1, "S3": 1}
+    assert report["safety"]["violations"] == []
