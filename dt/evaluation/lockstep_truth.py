@@ -116,7 +116,10 @@ class Truth:
             )
 
     def _see_leaks(self, now_s: float) -> None:
+        """Count what leaked while a pump ran, once it rests."""
         for pump in self._pumps():
+            if pump.level > 0.0:
+                continue
             plant_id = pump.spec.plant_id
             if pump.leaked_ml - self._leaked_ml[plant_id] > _SPILT_ML:
                 ml = pump.leaked_ml - self._leaked_ml[plant_id]

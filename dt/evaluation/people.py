@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dt.controller.core import ControllerCore
+from dt.controller.guard_types import GuardUnreachableError
 from dt.controller.modes import Mode
 from dt.controller.policies import make_policy
 from dt.controller.vacation import Vacation
@@ -14,10 +15,11 @@ from dt.evaluation.lockstep import Lockstep
 from dt.evaluation.scenario import Deed
 from dt.simulator.spec import BoxSpec
 from dt.utils.dataclasses import ActionCommand, ActionResult, Command, Grant, Policy
-from dt.utils.exceptions import ConfigError, MessageError
+from dt.utils.exceptions import ConfigError, MessageError, StorageError
 from dt.utils.ids import derived_id
 from dt.utils.rig import Rig
 
+_AGAIN_AFTER_S = 3600.0
 EVERYTHING = "*"  # every actuator, in a grant
 
 
@@ -57,6 +59,10 @@ class People:
                 self._do(deed)
             except MessageError as error:
                 self.answers.append(Answer(deed=deed, why=str(error)))
+            except (GuardUnreachableError, StorageError) as error:  # a full disk, say: they come again later
+                self.answers.append(Answer(deed=deed, why=str(error)))
+                later = replace(deed, at_s=deed.at_s + _AGAIN_AFTER_S)
+                self._to_do = sorted([*self._to_do, later], key=lambda one: one.at_s)
 
     def _do(self, deed: Deed) -> None:
         core = self._run.control.core
@@ -151,8 +157,8 @@ class People:
 
     def _refill(self, deed: Deed, core: ControllerCore) -> None:
         can = self._run.box.reservoirs[deed.text("reservoir")]
-        self._run.box.refill(can.spec.name, max(0.0, can.spec.content_ml - can.content_ml))
         core.guard.refill(can.spec.name, deed.by)
+        self._run.box.refill(can.spec.name, max(0.0, can.spec.content_ml - can.content_ml))
         self._judge.person_refills(can.spec.name)
 
     def _grant(self, deed: Deed, core: ControllerCore) -> None:

@@ -180,3 +180,20 @@ def test_s12_a_clock_that_jumps_by_decades_grants_no_second_budget_and_no_shorte
     assert len(report["doses"]) == 1
     assert report["refusals"] == {"S2": 1, "S3": 1}
     assert report["safety"]["violations"] == []
+
+
+def test_what_a_full_disk_keeps_a_person_from_is_done_an_hour_later(begin: Begin) -> None:
+    """A can that was filled up counts as full once the ledger says so, and the water is in it no earlier."""
+    simulation = begin(
+        '[[people]]\nat = "10min"\ndoes = "dose"\nactuator = "pump"\nml = 300\n'
+        + '[[faults]]\nfault = "F17"\nmode = "disk_full"\ntarget = "host"\nsince = "50min"\nuntil = "90min"\n'
+        + '[[people]]\nat = "1h"\ndoes = "refill"\nreservoir = "can"\n'
+    )
+    can = simulation.run.box.reservoirs["can"]
+    simulation.live(1.5 / 24.0)
+    assert can.content_ml < can.spec.content_ml - 200.0
+
+    simulation.live(1.0 / 24.0)
+
+    assert can.content_ml == can.spec.content_ml
+    assert [answer.why != "" for answer in simulation.people.answers] == [False, True]
