@@ -15,7 +15,7 @@ from dt.simulator.faults.catalogue import HOST
 from dt.utils.rig import Rig
 
 _DAY_S = 86_400.0
-_FIRST_S, _SPACING_S = 2 * _DAY_S, 5 * _DAY_S
+_FIRST_S, _SPACING_S = 1.5 * _DAY_S, 3 * _DAY_S
 _HOURS, _DAYS = (1.0, 10.0), (24.0, 96.0)  # how long faults last, h
 
 SOIL, WARMTH, PUMP = "soil", "warmth", "pump"  # one of each pot
@@ -140,7 +140,7 @@ ROWS = (
 
 
 def draw_faults(dice: random.Random, rig: Rig, start_s: float, days: int) -> tuple[DrawnFault, ...]:
-    """Draw one fault every five days or so, none in the first two days and none that outlasts the run."""
+    """Draw one fault every three days or so, none on the first day and none that outlasts the run."""
     end_s = start_s + days * _DAY_S
     at_s = start_s + _FIRST_S + dice.random() * _DAY_S
     found: list[DrawnFault] = []
