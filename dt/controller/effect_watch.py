@@ -11,15 +11,15 @@ from typing import Any
 from dt.controller.books import Books
 from dt.controller.condition_desk import ConditionDesk
 from dt.controller.effect import Effect, Measured, expected_rise, judge, measured_rise, slope_of
-from dt.controller.effect_causes import UNASKED_ADVICE, Evidence, likely_causes
+from dt.controller.effect_causes import Evidence, likely_causes
 from dt.controller.effect_file import EffectFile, KeptDose
 from dt.controller.kinds.pump import Pump
 from dt.controller.live_readings import OLDEST_S
 from dt.controller.locks import LockOut, Locks
 from dt.controller.results import ResultBook
-from dt.controller.watch_words import condition
+from dt.controller.watch_words import ExcessWords
 from dt.utils.clock import Clock
-from dt.utils.dataclasses import ActionResult, AlertCondition, Severity
+from dt.utils.dataclasses import ActionResult
 from dt.utils.logger import get_logger
 from dt.utils.quantities import Quantity
 
@@ -79,7 +79,6 @@ class EffectWatch:
         self._plants, self._moisture, self._air = books.plants, books.moisture, books.air
         self._results = results
         self._locks = locks
-        self._desk = desk
         self._budget = budget
         self._clock = clock
         self._lock = threading.RLock()
@@ -88,6 +87,7 @@ class EffectWatch:
         self._uncertain: dict[str, int] = {}
         self._next_s = float("-inf")
         self._file = file
+        self._excess = ExcessWords(desk, clock)
         self._load()
 
     def is_settling(self, actuator_id: str) -> bool:
@@ -116,6 +116,7 @@ class EffectWatch:
         if now_s < self._next_s:
             return
         self._next_s = now_s + _LOOKS_EVERY_S
+        self._excess.step()
         with self._lock:
             for name, pump in self._pumps.items():
                 state = status["outputs"].get(name)
@@ -229,9 +230,7 @@ class EffectWatch:
         if effect is Effect.MISSING:
             self._lock_out(pump, waiting, expected, seen)
         elif effect is Effect.EXCESSIVE:
-            self._desk.say(self._excess(pump, waiting, seen, is_on=True))
-        elif effect is Effect.SEEN:
-            self._desk.say(self._excess(pump, waiting, seen, is_on=False))
+            self._excess.begin(pump.descriptor, waiting.delivered_ml, measured_rise(seen))
 
     def _lock_out(self, pump: Pump, waiting: Waiting, expected: float, seen: Measured) -> None:
         causes = likely_causes(self._evidence(pump, waiting, seen))
@@ -264,20 +263,6 @@ class EffectWatch:
             dose_ml=waiting.delivered_ml,
             others_without_effect=len(locked),
         )
-
-    def _excess(self, pump: Pump, waiting: Waiting, seen: Measured, *, is_on: bool) -> AlertCondition:
-        name = pump.actuator_id
-        rose = f"the soil moisture rose by {measured_rise(seen):.3f} m3/m3"
-        return condition(
-            pump.descriptor, f"dose_excess:{name}", self._clock.wall(),
-            severity=Severity.WARNING,
-            is_on=is_on,
-            description=f"{name} gave {waiting.delivered_ml:.0f} ml, and {rose}: more than that explains."
-            if is_on
-            else f"The last dose of {name} did what it should.",
-            advice=UNASKED_ADVICE,
-            caused_by=waiting.results[-1].correlation_id if waiting.results else "",
-        )  # fmt: skip
 
 
 def _measured(waiting: Waiting, after: Sample) -> Measured:

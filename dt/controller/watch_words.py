@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from dt.controller.condition_desk import ConditionDesk
+from dt.controller.effect_causes import UNASKED_ADVICE
 from dt.controller.kinds.base_actuator import BaseActuator
 from dt.controller.locks import LockOut, Locks
 from dt.utils.clock import Clock
@@ -13,6 +15,7 @@ from dt.utils.ids import derived_id
 from dt.utils.rig import ActuatorDescriptor
 
 _AGAIN_AFTER_S = 300.0  # what lasts is said again, should a word have been lost
+_EXCESS_LASTS_S = 3600.0  # what went on since, the water watch would tell
 
 
 def condition(
@@ -70,4 +73,50 @@ class LockWords:
             is_on=lock is not None,
             description=f"{name} is no longer locked out." if lock is None else f"{name} is locked out: {lock.why}.",
             advice="" if lock is None else lock.advice,
+        )  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True)
+class _Excess:
+    descriptor: ActuatorDescriptor
+    description: str
+    ends_s: float
+    next_s: float
+
+
+class ExcessWords:
+    """Says for an hour that a dose did more than it explains, and then that it is over."""
+
+    def __init__(self, desk: ConditionDesk, clock: Clock) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._on: dict[str, _Excess] = {}
+
+    def begin(self, descriptor: ActuatorDescriptor, delivered_ml: float, rise: float) -> None:
+        """Begin to say it of a pump."""
+        now_s, name = self._clock.monotonic(), descriptor.actuator_id
+        rose = f"the soil moisture rose by {rise:.3f} m3/m3"
+        words = f"{name} gave {delivered_ml:.0f} ml, and {rose}: more than that explains."
+        ends_s = now_s + _EXCESS_LASTS_S
+        self._on[name] = _Excess(descriptor=descriptor, description=words, ends_s=ends_s, next_s=now_s)
+
+    def step(self) -> None:
+        """Say what is due."""
+        now_s = self._clock.monotonic()
+        for name, one in list(self._on.items()):
+            if now_s >= one.ends_s:
+                del self._on[name]
+                self._say(one, is_on=False)
+            elif now_s >= one.next_s:
+                one.next_s = now_s + _AGAIN_AFTER_S
+                self._say(one, is_on=True)
+
+    def _say(self, one: _Excess, *, is_on: bool) -> None:
+        name = one.descriptor.actuator_id
+        self._desk.say(
+            condition(
+                one.descriptor, f"dose_excess:{name}", self._clock.wall(), severity=Severity.WARNING, is_on=is_on,
+                description=one.description if is_on else f"The excess after a dose of {name} is an hour ago.",
+                advice=UNASKED_ADVICE,
+            )
         )  # fmt: skip

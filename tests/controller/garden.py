@@ -81,6 +81,7 @@ class Garden:
     verdict: Verdict = Verdict.GOOD
     reads_every_s: float = 10.0
     next_reading_s: float = 0.0
+    last_read_s: float = -1.0
     on_step: Callable[[], None] = lambda: None
 
     def run(self, seconds: float, quiet_step_s: float = 10.0) -> None:
@@ -129,6 +130,7 @@ class Garden:
 
     def read(self) -> None:
         """Every sensor gives a reading now."""
+        self.last_read_s = self.room.clock.monotonic()
         for plant_id, value in self.moisture.items():
             if plant_id not in self.silent:
                 self.room.core.see_reading(self._reading(Quantity.SOIL_MOISTURE, value, plant_id))

@@ -201,6 +201,8 @@ def test_rain_and_watering_by_hand_lock_no_pump_out(garden: Garden) -> None:
     assert garden.results()[-1].effect == "excessive"
     assert _lock_of(garden) is None
     assert garden.conditions()["dose_excess:basil-pump"].active
+    garden.run(3700.0)
+    assert not garden.conditions()["dose_excess:basil-pump"].active
 
 
 def test_a_second_dose_before_the_first_has_sunk_in_is_judged_with_it(garden: Garden) -> None:

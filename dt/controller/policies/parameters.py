@@ -87,7 +87,7 @@ def _text(name: str, value: Any) -> str:
 
 def _described(row: dataclasses.Field[Any]) -> dict[str, Any]:
     meta, default = row.metadata, row.default
-    seen: dict[str, Any] = {"description": meta["words"], "default": list(default) if default == () else default}
+    seen: dict[str, Any] = {"description": meta["words"], "default": [] if default == () else default}
     if "low" in meta:
         kind = ["number", "null"] if default is None else "number"
         return seen | {"type": kind, "minimum": meta["low"], "maximum": meta["high"], "unit": meta["unit"]}
