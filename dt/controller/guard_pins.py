@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from gpiozero import Device, InputDevice, OutputDevice, PWMOutputDevice
 from gpiozero.pins import Factory
@@ -75,8 +76,9 @@ class Pins:
 def _claim(output: OutputConfig, factory: Factory | None) -> OutputDevice:
     if output.pwm_hz == 0:
         return OutputDevice(output.pin, active_high=output.active_high, initial_value=False, pin_factory=factory)
+    hz: Any = output.pwm_hz  # gpiozero has no type hints; its default of 100 is taken for them
     return PWMOutputDevice(
-        output.pin, active_high=output.active_high, initial_value=0, frequency=output.pwm_hz, pin_factory=factory
+        output.pin, active_high=output.active_high, initial_value=0, frequency=hz, pin_factory=factory
     )
 
 

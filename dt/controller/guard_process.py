@@ -2,6 +2,8 @@
 
     python -m dt.controller.guard_process --config FILE --socket-dir DIR [--until-stdin-closes]
 
+As a service of systemd it says when it is ready, and by `WATCHDOG=1` that this parent lives.
+
 A dead process leaves a Pi's outputs as they were. So the parent listens to the child's heartbeat: when it falls silent
 the parent kills the child, claims the pins itself and drives them to their safe state, all within a second; it holds
 them there until a new child is ready to take over. With `--until-stdin-closes` it ends, outputs safe, as soon as the
@@ -24,6 +26,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dt.controller.guard_child import BEAT, EXIT_PINS, GO, GO_STOPPED, READY, STOPPED_BEAT, run_child
+from dt.controller.guard_notice import ALIVE, STOPPING, Notice
+from dt.controller.guard_notice import READY as IS_READY
 from dt.controller.guard_pins import PinError, Pins
 from dt.controller.guard_types import GuardConfig, GuardConfigError
 
@@ -34,6 +38,7 @@ _END_S = 1.0
 _CLAIM_EVERY_S = 0.05
 _BUSY_WAIT_S = 3.0
 _LONGEST_PAUSE_S = 5.0
+_ALIVE_EVERY_S = 0.5  # also while a child starts, or none does: this parent holds the pins safe
 
 _log = logging.getLogger("dt.controller.guard")
 
@@ -55,14 +60,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not is_alone:
             _log.info("another guard serves %s", options.socket_dir)
             return EXIT_BUSY
-        return _Parent(config, options.config, options.socket_dir, ends_with_stdin=options.until_stdin_closes).run()
+        with Notice(os.environ.get("NOTIFY_SOCKET")) as notice:
+            parent = _Parent(
+                config, options.config, options.socket_dir, notice, ends_with_stdin=options.until_stdin_closes
+            )
+            return parent.run()
 
 
 class _Parent:
     """Holds the pins safe whenever no child does."""
 
-    def __init__(self, config: GuardConfig, config_file: Path, folder: Path, *, ends_with_stdin: bool) -> None:
+    def __init__(
+        self, config: GuardConfig, config_file: Path, folder: Path, notice: Notice, *, ends_with_stdin: bool
+    ) -> None:
         self._config = config
+        self._notice = notice
         self._command = [sys.executable, "-m", "dt.controller.guard_process", "--config", str(config_file)]
         self._command += ["--socket-dir", str(folder)]
         self._ends_with_stdin = ends_with_stdin
@@ -77,9 +89,11 @@ class _Parent:
             signal.signal(number, self._end)
         pause_s = 0.0
         self._hold_pins()
+        self._notice.say(IS_READY)  # outputs are held safe from here on, with or without a child
         while self._goes_on(pause_s):
             lived_s = self._watch_one_child()
             pause_s = 0.0 if lived_s > _LONGEST_PAUSE_S else min(_LONGEST_PAUSE_S, pause_s * 2 + 0.1)
+        self._notice.say(STOPPING)
         self._hold_pins()
         self._give_pins_back()
         return 0
@@ -170,13 +184,20 @@ class _Parent:
 
     def _listen(self, files: list[int], timeout_s: float) -> list[int]:
         """Return which files can be read; none of them after the time-out, or when it is time to end."""
-        if self._is_ending:
-            return []
+        give_up_s = time.monotonic() + timeout_s
+        while not self._is_ending:
+            self._notice.say(ALIVE)
+            readable = self._wait(files, min(_ALIVE_EVERY_S, max(0.0, give_up_s - time.monotonic())))
+            if readable or time.monotonic() >= give_up_s:
+                return [] if self._is_ending else readable
+        return []
+
+    def _wait(self, files: list[int], timeout_s: float) -> list[int]:
         stdin = [sys.stdin.fileno()] if self._ends_with_stdin else []
         readable, _, _ = select.select([*files, *stdin, self._signal_in], [], [], timeout_s)
         if any(fd in readable and not os.read(fd, 4096) for fd in stdin):
             self._is_ending = True
-        return [] if self._is_ending else [fd for fd in files if fd in readable]
+        return [fd for fd in files if fd in readable]
 
 
 @contextlib.contextmanager

@@ -138,7 +138,9 @@ def wait_until(condition: Callable[[], object], within_s: float = 15.0) -> float
 
 
 @contextmanager
-def guard_box(*, ends_with_stdin: bool = False, stop_input: StopInput | None = None) -> Iterator[GuardBox]:
+def guard_box(
+    *, ends_with_stdin: bool = False, stop_input: StopInput | None = None, notify: Path | None = None
+) -> Iterator[GuardBox]:
     """Run a guard process with its parent on a fresh board of pins, a normally closed button let out."""
     with tempfile.TemporaryDirectory(prefix="guard") as name:
         folder = Path(name)
@@ -148,7 +150,7 @@ def guard_box(*, ends_with_stdin: bool = False, stop_input: StopInput | None = N
         config = replace(guard_config(folder), stop_input=stop_input)
         board.pulled_low |= set() if stop_input is None else {stop_input.pin}
         (folder / "guard.json").write_text(config.to_json())
-        process = start_guard(folder, ends_with_stdin=ends_with_stdin)
+        process = start_guard(folder, ends_with_stdin=ends_with_stdin, notify=notify)
         client = GuardClient(folder, owner="test")
         box = GuardBox(board=board, folder=folder, config=config, process=process, client=client)
         try:
@@ -161,12 +163,13 @@ def guard_box(*, ends_with_stdin: bool = False, stop_input: StopInput | None = N
             wire.stop()
 
 
-def start_guard(folder: Path, *, ends_with_stdin: bool = False) -> subprocess.Popen[bytes]:
-    """Start the guard's parent on the board of a folder."""
+def start_guard(folder: Path, *, ends_with_stdin: bool = False, notify: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start the guard's parent on the board of a folder; `notify` is where systemd would listen."""
     command = [sys.executable, "-m", "dt.controller.guard_process"]
     command += ["--config", str(folder / "guard.json"), "--socket-dir", str(folder)]
     command += ["--until-stdin-closes"] if ends_with_stdin else []
     environment = os.environ | {"GPIOZERO_PIN_FACTORY": "wire", "WIRE_SOCKET": str(folder / "wire.sock")}
+    environment |= {} if notify is None else {"NOTIFY_SOCKET": str(notify)}
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE)
 
 

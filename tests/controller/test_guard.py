@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from dt.controller.guard_types import Budget, GuardConfig, GuardConfigError, Order, OutputConfig
 from dt.utils.clock import ManualClock
@@ -20,118 +15,6 @@ from tests.controller.guard_box import guard_config, order
 from tests.controller.rooms import PinLog, make_guard
 
 _DAY_S = 86_400.0
-_STEP_S = 0.25
-
-
-class GuardMachine(RuleBasedStateMachine):
-    """Orders, lapses, jumps of the wall clock, crashes and restarts in any order: the invariants hold throughout."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="guard")
-        self.clock = ManualClock()
-        self.pins = PinLog(self.clock)
-        self.config = guard_config(Path(self.folder.name), pins=2, ml_per_day=150.0)
-        self.guard = make_guard(self.config, self.pins, self.clock)
-        self.count = 0
-        self.runs: dict[str, list[list[float]]] = {output.actuator_id: [] for output in self.config.outputs}
-
-    def teardown(self) -> None:
-        self.guard.close()
-        self.folder.cleanup()
-
-    @rule(pump=st.sampled_from(["pump-0", "pump-1"]), on_s=st.floats(-1.0, 140.0))
-    def give_order(self, pump: str, on_s: float) -> None:
-        self.count += 1
-        self.guard.run(order(f"a-{self.count}", pump, on_s, self.clock.monotonic()))
-
-    @rule(pump=st.sampled_from(["pump-0", "pump-1"]), on_s=st.sampled_from([20.0, 30.0]))
-    def dose_and_rest(self, pump: str, on_s: float) -> None:
-        self.give_order(pump, on_s)
-        self.pass_time(on_s + 1.0, keeps_lease=True)
-        self.clock.advance(600.0)
-        self.guard.renew()
-        self.tick()
-
-    @rule(number=st.integers(1, 50), pump=st.sampled_from(["pump-0", "pump-1"]))
-    def repeat_order(self, number: int, pump: str) -> None:
-        if number <= self.count:
-            assert not self.guard.run(order(f"a-{number}", pump, 5.0, self.clock.monotonic())).accepted
-
-    @rule(seconds=st.floats(0.1, 40.0), keeps_lease=st.booleans())
-    def pass_time(self, seconds: float, keeps_lease: bool) -> None:
-        for _ in range(max(1, int(seconds / _STEP_S))):
-            self.clock.advance(_STEP_S)
-            if keeps_lease:
-                self.guard.renew()
-            self.tick()
-
-    @rule(hours=st.floats(0.1, 12.0))
-    def sleep_with_everything_off(self, hours: float) -> None:
-        self.pass_time(1.0, keeps_lease=False)
-        self.clock.advance(hours * 3600)
-        self.guard.renew()
-        self.tick()
-
-    @rule(seconds=st.floats(-1e9, 1e9))
-    def jump_the_wall_clock(self, seconds: float) -> None:
-        self.clock.set_wall(max(0.0, self.clock.wall() + seconds))
-
-    @rule(pump=st.sampled_from(["pump-0", "pump-1"]))
-    def switch_off(self, pump: str) -> None:
-        self.guard.off(pump, "asked")
-        self.tick()
-
-    @rule(crashes=st.booleans())
-    def restart(self, crashes: bool) -> None:
-        if crashes:  # the dead guard's pins are driven safe by its parent; its ledger stays as it lies on disk
-            self.guard._desk._ledger._db.close()
-            for actuator_id, level in self.pins.levels.items():
-                if level > 0:
-                    self.pins.set(actuator_id, 0.0)
-        else:
-            self.guard.close()
-        self.note()
-        self.guard = make_guard(self.config, self.pins, self.clock)
-        self.note()
-        assert not any(self.pins.levels.values())
-
-    def tick(self) -> None:
-        self.guard.tick()
-        self.note()
-
-    def note(self) -> None:
-        for at_s, actuator_id, level in self.pins.changes:
-            runs = self.runs[actuator_id]
-            if level > 0:
-                runs.append([at_s, float("inf")])
-            elif runs and runs[-1][1] == float("inf"):
-                runs[-1][1] = at_s
-        self.pins.changes.clear()
-
-    @invariant()
-    def s01_no_output_was_on_longer_than_its_maximum(self) -> None:
-        now = self.clock.monotonic()
-        for runs in self.runs.values():
-            assert all(min(end_s, now) - began_s <= 30.0 + 2 * _STEP_S for began_s, end_s in runs)
-
-    @invariant()
-    def s02_every_pause_was_kept(self) -> None:
-        for runs in self.runs.values():
-            assert all(later[0] - earlier[1] >= 600.0 - 1e-6 for earlier, later in pairwise(runs))
-
-    @invariant()
-    def s03_no_rolling_day_got_more_than_its_budget(self) -> None:
-        now = self.clock.monotonic()
-        every = [run for runs in self.runs.values() for run in runs]
-        for end_s in [min(run[1], now) for run in every]:
-            window = (end_s - _DAY_S, end_s)
-            on_s = sum(max(0.0, min(e, window[1]) - max(b, window[0])) for b, e in every)
-            assert on_s * 2.0 <= 150.0 + 2.0 * 2 * _STEP_S * len(every)
-
-
-TestGuardMachine = GuardMachine.TestCase
-TestGuardMachine.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
 
 
 @pytest.fixture

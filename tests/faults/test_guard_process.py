@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -207,6 +208,30 @@ def test_s01_the_run_ends_in_time_while_the_disk_stalls() -> None:
 
         stall.execute("ROLLBACK")
         stall.close()
+
+
+def test_s11_systemd_hears_that_the_parent_lives(tmp_path: Path) -> None:
+    """Ready once the pins are held, alive twice a second and oftener, also while a killed child is replaced."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(5.0)
+        with guard_box(notify=tmp_path / "notify") as box:
+            words = [systemd.recv(100)]
+            while words[-1] != b"READY=1":
+                words.append(systemd.recv(100))
+            box.child().send_signal(signal.SIGKILL)
+            began, heard = time.monotonic(), []
+            while time.monotonic() - began < 2.0:
+                heard.append((time.monotonic(), systemd.recv(100)))
+            box.process.send_signal(signal.SIGTERM)
+            last = systemd.recv(100)
+            while last == b"WATCHDOG=1":
+                last = systemd.recv(100)
+
+    assert {word for _, word in heard} == {b"WATCHDOG=1"}
+    times = [at for at, _ in heard]
+    assert max(later - earlier for earlier, later in pairwise(times)) < 1.0
+    assert last == b"STOPPING=1"
 
 
 def test_sockets_are_for_their_owner_alone() -> None:

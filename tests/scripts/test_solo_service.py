@@ -33,6 +33,22 @@ def test_the_unit_runs_this_checkout_on_the_pis_own_pins(tmp_path: Path) -> None
         assert "plant-twin" not in checked.stderr, checked.stderr
 
 
+def test_the_guards_unit_is_watched_by_systemd(tmp_path: Path) -> None:
+    """It says when it is ready, and is started again when it no longer says that it lives."""
+    done = run("print-guard")
+
+    assert done.returncode == 0, done.stderr
+    for line in ("Type=notify", "WatchdogSec=2", "Restart=always", "Before=plant-twin.service"):
+        assert f"\n{line}\n" in done.stdout
+    assert "--config ${DATA_DIR}/guard/guard.json --socket-dir ${DATA_DIR}/guard\n" in done.stdout
+    checker = shutil.which("systemd-analyze")
+    if checker is not None and (ROOT / ".venv" / "bin" / "python").exists():
+        unit = tmp_path / "plant-twin-guard.service"
+        unit.write_text(done.stdout)
+        checked = subprocess.run([checker, "verify", str(unit)], capture_output=True, text=True, check=False)
+        assert "plant-twin-guard" not in checked.stderr, checked.stderr
+
+
 @pytest.mark.parametrize("arguments", [[], ["start"], ["--force"]])
 def test_wrong_use_exits_2(arguments: list[str]) -> None:
     """Usage is shown."""
