@@ -53,6 +53,9 @@ test-e2e: $(call STAMP,dev) ## Run the tests with a real browser (Debian's chrom
 fault-table: $(call STAMP,dev) ## Run the fault tests and write the table of notes/faults.md from what they see
 	@$(BIN)/python scripts/make_fault_table.py
 
+safety-case: $(call STAMP,dev) ## Write notes/safety-case.md from the code, the tests and the last figures
+	@$(BIN)/python scripts/make_safety_case.py
+
 lint: $(call STAMP,dev) ## Run ruff, mypy, basedpyright, import-linter and the browser modules' tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

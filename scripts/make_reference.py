@@ -280,7 +280,7 @@ def url_maps() -> Iterator[tuple[str, Flask]]:
     with tempfile.TemporaryDirectory() as folder:
         kept = {"dt_token": "-", "dt_password_hash": "-"}  # given, so that none is made
         settings = load_settings(env_file=None, data_dir=folder, rig_file=ROOT / "rig.toml", **kept)
-        dashboard = webapp._flask_app(service, settings, Sessions(settings, "-", clock), unasked)
+        dashboard = webapp._flask_app(service, settings, Sessions(settings, "-", clock), "-")
         dashboard.add_url_rule("/api/live", "live", webapp._live)  # the dashboard adds it beside its live feed
         yield "dashboard", dashboard
         database = create_api(service, settings, "-")
@@ -322,7 +322,7 @@ def _does(service: str, endpoint: str, view: Any) -> str:
     if words is not None:
         return words
     method, _, path = endpoint.partition(" ")
-    if service == "dashboard" and path.startswith("/api/"):
+    if service == "dashboard" and path.startswith("/api/") and not view.__doc__:
         return f"`{method} {path.removeprefix('/api')}` of the database service"
     text = re.sub(r"\s+", " ", view.__doc__ or "").strip()
     said = re.sub(r"^`[A-Z]+ [^`]*`[:.]?\s*", "", text).removesuffix(".")

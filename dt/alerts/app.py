@@ -85,10 +85,9 @@ class AlertService(Service):
                 [Topics.ALERTS], NOTICES_GROUP, lambda some: notices.hear(_events_in(some))
             )
             self.closing("events", told.stop)
-        self._rounds = [
-            Rounds("alert timers", self._look, self.clock),
-            Rounds("notices", notices.step, self.clock),
-        ]
+        self._rounds = [Rounds("alert timers", self._look, self.clock)]
+        if self._addresses:
+            self._rounds.append(Rounds("notices", notices.step, self.clock))
         for rounds in self._rounds:
             self.closing(rounds.name, rounds.start())
         self.closing("health", HealthBeat(self, self._messaging, self.clock).start())
@@ -147,7 +146,7 @@ class AlertService(Service):
             "lag": self._subscription.last_lag if self._subscription is not None else 0,
             "messaging": self._messaging.health(),
             "addresses": len(self._addresses),
-            "why": [why for why in self._whys() if why],
+            "troubles": [why for why in self._whys() if why],
         }
 
     def _whys(self) -> list[str]:

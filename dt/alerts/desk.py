@@ -158,9 +158,10 @@ class AlertDesk:
         now = self._clock.wall()
         due: dict[str, tuple[Track, list[AlertEvent]]] = {}
         for key, track in tracks.items():
-            after, events = advance(track, self._patience(key), now)
-            if events:
-                due[key] = after, events
+            if track.may_change:
+                after, events = advance(track, self._patience(key), now)
+                if events:
+                    due[key] = after, events
         for condition in self._services.conditions(now):
             key = condition.key
             before, earlier = due.get(key) or (tracks.get(key) or Track(key=key), [])

@@ -43,6 +43,11 @@ class Track(Message):
         return is_open(self.alert)
 
     @property
+    def may_change(self) -> bool:
+        """Return whether time alone can make anything of it: it is open, or its condition holds."""
+        return self.is_open or (self.last is not None and self.last.active)
+
+    @property
     def heard_at(self) -> float:
         """Return the time of the last condition, as far as it is known."""
         if self.last is not None:

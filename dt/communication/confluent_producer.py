@@ -13,6 +13,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
 from dt.communication.confluent_errors import in_kafka_words, kafka_words
+from dt.communication.hung_calls import HungCalls
 from dt.communication.kafka_sender import Sendable
 
 _POLL_S = 0.1
@@ -20,6 +21,8 @@ _TAKES_NOTHING_S = 2.0
 _COMMIT_TIMEOUT_S = 10.0
 _NO_ROOM_S = 0.05
 _GRACE_S = 1.0
+
+_calls = HungCalls()
 
 Headers = Any  # list[tuple[str, bytes]], which the client's types call unlike its own
 _Failure = confluent_kafka.KafkaError | None
@@ -138,7 +141,7 @@ class TransactionalProducer:
         """
         own = in_own_words(offsets)
         with self._explained(), kafka_words():
-            _within(
+            _calls.within(
                 _COMMIT_TIMEOUT_S + _GRACE_S,
                 lambda: self._producer.send_offsets_to_transaction(own, group, _COMMIT_TIMEOUT_S),
             )
@@ -174,25 +177,6 @@ class _Explained:
         cause = self._producer._failure
         if isinstance(error, KafkaError) and cause is not None:
             raise cause from error
-
-
-def _within(limit_s: float, call: Callable[[], object]) -> None:
-    """Make a call that may never return; raises KafkaTimeoutError then, and leaves the call to its own thread."""
-    failures: list[Exception] = []
-
-    def run() -> None:
-        try:
-            call()
-        except Exception as error:  # noqa: BLE001 - raised again by who waits
-            failures.append(error)
-
-    thread = threading.Thread(target=run, name="kafka offsets", daemon=True)
-    thread.start()
-    thread.join(limit_s)
-    if thread.is_alive():
-        raise KafkaTimeoutError(f"the group's coordinator does not answer within {limit_s:g} s")
-    if failures:
-        raise failures[0]
 
 
 def in_own_words(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> list[confluent_kafka.TopicPartition]:

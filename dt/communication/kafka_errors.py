@@ -30,6 +30,16 @@ MOVED_ON = (
 )
 
 
+# A broker that has just come back, or a partition that moves: who asks again soon gets an answer.
+SETTLING = (
+    errors.UnknownLeaderEpochError,
+    errors.FencedLeaderEpochError,
+    errors.NotLeaderForPartitionError,
+    errors.LeaderNotAvailableError,
+    errors.OffsetNotAvailableError,
+)
+
+
 class RecordRefusedError(MessagingError):
     """The broker refuses a record for good."""
 

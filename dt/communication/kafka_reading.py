@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kafka import TopicPartition
 
 from dt.communication.kafka_clients import Clients
-from dt.communication.kafka_errors import MissingTopicError
+from dt.communication.kafka_errors import SETTLING, MissingTopicError
 from dt.communication.messaging import Record
 from dt.utils.exceptions import MessagingError
 
 _POLL_MS = 500
+_SETTLES_WITHIN_S = 20.0
+_AGAIN_S = 0.1
 _IDLE_POLLS_AT_MOST = 60  # half a minute without a record while an open transaction hides the rest
 
 
 def read_partitions(clients: Clients, topic: str, numbers: Iterable[int] | None) -> list[Record]:
     """Return the committed records of a topic's partitions (None: all) up to where they end now.
 
-    Waits for transactions that are open at that end, so that nothing a predecessor committed is missed.
+    Waits for transactions that are open at that end, so that nothing a predecessor committed is missed, and for a
+    broker whose partitions are still being taken over.
     """
+    until_s = time.monotonic() + _SETTLES_WITHIN_S
+    asked = None if numbers is None else list(numbers)
+    while True:
+        try:
+            return _read_once(clients, topic, asked)
+        except SETTLING:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(_AGAIN_S)
+
+
+def _read_once(clients: Clients, topic: str, numbers: Iterable[int] | None) -> list[Record]:
     full = clients.options.prefix + topic
     consumer = clients.reader()
     try:

@@ -47,9 +47,9 @@ class DecisionOutlet:
         return self.stop
 
     def stop(self) -> None:
-        """End; what is unsent is on disk."""
+        """End; what is unsent is on disk, and a request that hangs is left behind."""
         self._stop.set()
-        self._thread.join(2.0)
+        self._thread.join(0.5)
 
     def send(self) -> bool:
         """Send what can be sent now; False when some of it has to wait."""

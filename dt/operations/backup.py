@@ -62,7 +62,9 @@ def make_backup(
 def _readings(settings: Settings, archive: ArchiveWriter, manifest: Manifest, beside: Path, progress: Progress) -> None:
     if settings.store == "influx":
         manifest.readings = "influx"
-        manifest.counts |= dump_influx(settings, archive)
+        counts, remarks = dump_influx(settings, archive)
+        manifest.counts |= counts
+        manifest.remarks += remarks
     elif settings.database_file.is_file():
         manifest.readings = "sqlite"
         counts, remarks = dump_sqlite(settings.database_file, archive, beside, progress)

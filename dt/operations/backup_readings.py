@@ -30,6 +30,7 @@ ROLLUP_MEMBER = "readings/influx_{level}.lp"
 END_S = 9_000_000_000.0  # in the year 2255: what InfluxDB holds ends a little later
 
 _PAGE = 5000
+_MOST_REMARKS = 5
 _SPAN_MS = 7 * 86_400_000  # of roll-ups in one answer: some 10,000 minutes of each series
 _RECENT_HOURS = 3  # of a running store, whose tasks have them in hand
 _TAGS = ("plant_id", "sensor_id", "unit", "zone_id")
@@ -77,8 +78,12 @@ def open_influx(settings: Settings) -> InfluxDBStorage:
     return storage
 
 
-def dump_influx(settings: Settings, archive: ArchiveWriter) -> dict[str, int]:
-    """Add all readings and roll-ups of InfluxDB, a page at a time, and return their counts."""
+def dump_influx(settings: Settings, archive: ArchiveWriter) -> tuple[dict[str, int], list[str]]:
+    """Add all readings and roll-ups of InfluxDB, a page at a time; return counts, and remarks on wrong roll-ups.
+
+    Some hours' roll-ups, chosen at random, are compared with their readings.
+    """
+    from dt.data.database.influx_check import influx_rollups_check
     from dt.data.database.influx_rollups import HOUR_MS, LEVELS
 
     counts = {"readings": 0}
@@ -101,7 +106,8 @@ def dump_influx(settings: Settings, archive: ArchiveWriter) -> dict[str, int]:
                 spool.write(reading.to_json() + b"\n")
                 counts["readings"] += 1
             _put(archive, LINES_MEMBER, spool)
-    return counts
+        remarks = list(influx_rollups_check(storage, SystemClock())())
+    return counts, remarks[:_MOST_REMARKS]
 
 
 def all_readings(storage: Storage) -> Iterator[SensorData]:

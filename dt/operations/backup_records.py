@@ -68,7 +68,7 @@ def load_records(db: RecordsDB, folder: Path, schema: str, counts: Mapping[str, 
 
 
 def require_empty(connection: Connection, where: str) -> None:
-    """Refuse a database that has records already, two histories are not mixed; remove those of an unfinished restore."""
+    """Refuse a database that has records already; remove those that an unfinished restore left."""
     if is_marked(connection):
         empty_records(connection)
     there = set(inspect(connection).get_table_names())

@@ -55,6 +55,8 @@ def demo_settings(request: DemoRequest, base: Settings) -> Settings:
         "wire_socket": folder / "wire.sock",
         "topic_prefix": "",
         "mqtt_url": "",
+        "notice_urls": "",  # nobody is to be woken for a simulated plant
+        "escalation_urls": "",
     }
     return load_settings(**overrides, **_urls(request, base))
 

@@ -1,7 +1,7 @@
 """Batches stand back while someone waits for an answer.
 
-A request wants the interpreter a dozen times, and a thread that is at work on thousands of records lets go of it half a
-millisecond later each time (`sys.setswitchinterval`). So that thread asks between small pieces whether it had better wait.
+A request wants the interpreter a dozen times, and a thread that is at work on thousands of records lets go of it only
+after `sys.setswitchinterval` each time. So that thread asks between small pieces whether it had better wait.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from dt.utils.http_server import HttpServer, server_for
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 from dt.webapp.browsers import Browsers, Gate
+from dt.webapp.control_proxy import control_api, notices_api
 from dt.webapp.pages import STATIC, StaticFiles, add_security_headers, login_page, pages
 from dt.webapp.proxy import Backend, database_api
 from dt.webapp.relay import GROUP, TOPICS, Relay
@@ -49,7 +50,7 @@ class Dashboard(Service):
         """Serve the page first; live values follow as soon as the log gives them."""
         token = ensure_token(self._settings)
         sessions = Sessions(self._settings, token, self.clock)
-        app = _flask_app(self, self._settings, sessions, Backend("database", self._settings.flask_db_url, token))
+        app = _flask_app(self, self._settings, sessions, token)
         browsers = Browsers(app, self.clock, self._settings.max_browsers, self._settings.allowed_origins)
         app.add_url_rule("/api/live", "live", partial(_live, browsers))
         app.wsgi_app = Gate(app.wsgi_app, browsers, partial(sessions.refuses, app))  # type: ignore[method-assign]
@@ -104,7 +105,10 @@ def main() -> int:
     return run_process("webapp", create_service)
 
 
-def _flask_app(service: Service, settings: Settings, sessions: Sessions, database: Backend) -> Flask:
+def _flask_app(service: Service, settings: Settings, sessions: Sessions, token: str) -> Flask:
+    database = Backend("database", settings.flask_db_url, token)
+    controller = Backend("controller", settings.flask_controller_url, token)
+    alerts = Backend("alerts", settings.flask_alerts_url, token)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.after_request(add_security_headers)
@@ -115,6 +119,8 @@ def _flask_app(service: Service, settings: Settings, sessions: Sessions, databas
     app.add_url_rule("/login", "login_page", login_page)
     app.register_blueprint(pages())
     app.register_blueprint(database_api(database, sessions))
+    app.register_blueprint(control_api(controller, sessions))
+    app.register_blueprint(notices_api(alerts, sessions))
     if settings.allowed_origins:
         CORS(app, resources={r"/(api|frames)/.*": {"origins": list(settings.allowed_origins)}})
     return app

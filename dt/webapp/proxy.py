@@ -64,10 +64,10 @@ def database_api(database: Backend, sessions: Sessions) -> Blueprint:
     api = Blueprint("database_api", __name__)
 
     def read(path: str) -> Response:
-        return _passed(database.ask("GET", path, request.query_string.decode("latin-1")))
+        return passed(database.ask("GET", path, request.query_string.decode("latin-1")))
 
     def query(path: str) -> Response:
-        return _passed(database.ask("POST", path, request.query_string.decode("latin-1"), request.get_data()))
+        return passed(database.ask("POST", path, request.query_string.decode("latin-1"), request.get_data()))
 
     for name in _READS:
         api.add_url_rule(f"/api/{name}", name, read, defaults={"path": f"/{name}"})
@@ -76,12 +76,12 @@ def database_api(database: Backend, sessions: Sessions) -> Blueprint:
 
     @api.get("/api/trace/<path:correlation_id>")
     def trace(correlation_id: str) -> Response:
-        return read(f"/trace/{_checked(_ID, correlation_id)}")
+        return read(f"/trace/{checked(_ID, correlation_id)}")
 
     @api.get("/api/frames/<name>")
     @api.get("/frames/<name>")
     def picture(name: str) -> Response:
-        response = read(f"/frames/{_checked(_PICTURE, name)}")
+        response = read(f"/frames/{checked(_PICTURE, name)}")
         if response.status_code == 200:
             response.headers["Cache-Control"] = _A_YEAR
         return response
@@ -89,23 +89,25 @@ def database_api(database: Backend, sessions: Sessions) -> Blueprint:
     @api.put("/api/plants/<plant_id>")
     def put_plant(plant_id: str) -> Response:
         sessions.require_writer()
-        return _passed(database.ask("PUT", f"/plants/{_checked(_ID, plant_id)}", body=request.get_data()))
+        return passed(database.ask("PUT", f"/plants/{checked(_ID, plant_id)}", body=request.get_data()))
 
     @api.post("/api/alerts/<alert_id>/<any(acknowledge, resolve):step>")
     def decide(alert_id: str, step: str) -> Response:
         sessions.require_writer()
-        return _passed(database.ask("POST", f"/alerts/{_checked(_ID, alert_id)}/{step}", body=request.get_data()))
+        return passed(database.ask("POST", f"/alerts/{checked(_ID, alert_id)}/{step}", body=request.get_data()))
 
     return api
 
 
-def _checked(pattern: re.Pattern[str], text: str) -> str:
+def checked(pattern: re.Pattern[str], text: str) -> str:
+    """Return a part of a path that may be passed on; raises Problem 404 for any other."""
     if pattern.fullmatch(text) is None or ".." in text:
         raise Problem(404, "Not Found", "there is no such thing")
     return text
 
 
-def _passed(answer: requests.Response) -> Response:
+def passed(answer: requests.Response) -> Response:
+    """Return another service's answer as the dashboard's own."""
     headers: Mapping[str, str] = {name: answer.headers[name] for name in _PASSED_ON if name in answer.headers}
     response = Response(answer.content, status=answer.status_code, headers=dict(headers))
     response.headers.setdefault("Cache-Control", "no-store")

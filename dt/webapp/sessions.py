@@ -65,6 +65,11 @@ class Sessions:
         """Return whether the present request comes from who signed in or holds the token."""
         return self._is_signed_in() or self._has_token()
 
+    def require_page(self) -> None:
+        """Refuse a request that no page of this dashboard makes; whoever sees the page may make it."""
+        if not self._has_token():
+            self._require_csrf()
+
     def require_writer(self) -> None:
         """Refuse a writing request without login, or without its CSRF token."""
         if self._has_token():

@@ -3,6 +3,8 @@
 All services in one process on the log in memory. No service may end or fail in a way that it does not know, each
 message that nobody can read must be a dead letter, memory must stay bounded, and afterwards every service answers
 without a 5xx, also when it begins anew over what it kept. Writes build/figures/fuzz.json, says on stderr what is wrong.
+
+`--broker` throws them through a genuine Apache Kafka instead, by the client library that `--client` names.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-from fuzz_house import TOKEN, House, house
+from fuzz_house import TOKEN, House, house, house_on_broker
 from fuzz_messages import Messages
 from stage import say, wait_for
 
 from dt.communication.messaging import Outgoing
+from dt.communication.opening import has_confluent
 from dt.utils.exceptions import MessagingError
 from dt.utils.logger import configure_logging
 from dt.utils.quantities import QUANTITIES
@@ -34,6 +37,7 @@ _TOLD_EVERY_S = 10.0
 _TRIES = 10  # of half a minute
 _GROWTH_AT_MOST_MB = 100.0
 _SHOWN = 20
+_FASTEST = "confluent" if has_confluent() else "kafka-python"
 
 
 def run_fuzz(built: House, number: int, seed: int) -> tuple[dict[str, float], list[str]]:
@@ -43,7 +47,7 @@ def run_fuzz(built: House, number: int, seed: int) -> tuple[dict[str, float], li
     began = time.monotonic()
     growth = _Growth(process)
     for done in range(0, number, _AT_ONCE):
-        publish(built, [messages.next() for _ in range(min(_AT_ONCE, number - done))])
+        publish(built, [built.passing(messages.next()) for _ in range(min(_AT_ONCE, number - done))])
         growth.look(done / number)
         if done % (number // 10 // _AT_ONCE * _AT_ONCE or number) == 0:
             say(f"{done:9,d} messages, {time.monotonic() - began:4.0f} s, RSS {growth.now:4.0f} MB")
@@ -89,9 +93,9 @@ def publish(built: House, batch: Sequence[Outgoing]) -> None:
 
 
 def settle(built: House) -> None:
-    """Return when every group has read everything; raises TimeoutError."""
+    """Return when every group has read everything, at two looks: one writes what another reads; raises TimeoutError."""
     began, told_at = time.monotonic(), time.monotonic()
-    while lags := built.lags():
+    while lags := built.lags() or built.lags():
         now = time.monotonic()
         if now - began > _SETTLES_WITHIN_S:
             raise TimeoutError(f"not read: {lags}")
@@ -159,9 +163,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--broker", action="store_true", help="through a genuine broker")
+    parser.add_argument("--client", choices=("kafka-python", "confluent"), default=_FASTEST)
     arguments = parser.parse_args()
     configure_logging(Path("build/logs"), "CRITICAL")
-    with house() as built:
+    with house_on_broker(arguments.client) if arguments.broker else house() as built:
         figures, wrong = run_fuzz(built, arguments.messages, arguments.seed)
     for line in wrong[:_SHOWN]:
         say(line)

@@ -7,27 +7,30 @@ import json
 import tempfile
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import requests
 from gpiozero.pins.mock import MockFactory
+from stage import Stage
 
 from dt.ai.app import create_service as create_ai
 from dt.alerts.app import create_service as create_alerts
 from dt.communication.frames import frame_from_headers, is_jpeg
+from dt.communication.kafka_subscription import KafkaSubscription
 from dt.communication.memory import MemoryMessaging
-from dt.communication.messaging import Record
+from dt.communication.messaging import MessagingService, Outgoing, Record
+from dt.communication.opening import kafka_class
 from dt.communication.topics import TOPIC_TABLE, Topics, processed_topics, raw_topics
 from dt.controller.app import create_service as create_controller
 from dt.controller.opening import open_guard_here
 from dt.data.database.app import create_service as create_database
 from dt.data.processing.main import create_service as create_processing
-from dt.operations.plan import REPOSITORY, SERVICES, free_port
 from dt.utils.clock import SystemClock
-from dt.utils.config import Settings, load_settings
+from dt.utils.config import Settings
 from dt.utils.dataclasses import (
     ActionCommand,
     ActionResult,
@@ -46,8 +49,11 @@ from dt.utils.service import Service
 from dt.webapp.app import create_service as create_webapp
 
 TOKEN = "fuzz"  # noqa: S105 - of a house that stands for some minutes
+_GIVEN: Mapping[str, object] = {"dt_token": TOKEN}
 _KEPT_RECORDS, _KEPT_BYTES = 2_000, 4 * 1024 * 1024  # of a partition, as `dt solo` has it
 _MOST_EXAMPLES = 20
+_ANSWERS_WITHIN_S = 5.0
+_CHATTER = 10  # records that living services add while others read: beats, health
 
 # Whoever cannot read a record of these topics has to make a dead letter of it.
 _MUST_BE: Mapping[str, type[Message]] = {
@@ -67,7 +73,7 @@ _MUST_BE: Mapping[str, type[Message]] = {
 class Witness:
     """Reads every topic by itself, and notes which records nobody can read and which became dead letters."""
 
-    def __init__(self, messaging: MemoryMessaging) -> None:
+    def __init__(self, messaging: MessagingService) -> None:
         self._unreadable: dict[tuple[str, int], bytearray] = defaultdict(bytearray)
         self._buried: dict[tuple[str, int], bytearray] = defaultdict(bytearray)
         self.reasons: Counter[str] = Counter()
@@ -124,9 +130,17 @@ class Witness:
 class House:
     """The services and what asks them."""
 
-    def __init__(self, settings: Settings, messaging: MemoryMessaging) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        messaging: MessagingService,
+        lags: Callable[[], dict[str, int]],
+        passing: Callable[[Outgoing], Outgoing] = lambda record: record,
+    ) -> None:
         self.settings = settings
         self.messaging = messaging
+        self.passing = passing  # what the log takes at all
+        self._lags = lags
         self._clock = SystemClock()
         self._rig = load_rig(settings.rig_file)
         self.witness = Witness(messaging)
@@ -147,13 +161,7 @@ class House:
 
     def lags(self) -> dict[str, int]:
         """Return how many records each group has still to read."""
-        with self.messaging._changed:
-            log = self.messaging._log
-            lags = {
-                name: sum(log.end(place) - offset for place, offset in group.offsets.items())
-                for name, group in log.groups.items()
-            }
-        return {name: lag for name, lag in lags.items() if lag}
+        return {name: lag for name, lag in self._lags().items() if lag}
 
     def troubles(self) -> list[str]:
         """Return what every service says of itself, where that is not well."""
@@ -183,28 +191,61 @@ class House:
 
 @contextmanager
 def house() -> Iterator[House]:
-    """Give a house in a folder of its own, started."""
-    with tempfile.TemporaryDirectory(prefix="plant-twin-fuzz-") as name:
-        folder = Path(name)
-        urls = {spec.url_setting: f"http://127.0.0.1:{free_port('127.0.0.1')}" for spec in SERVICES}
-        settings = load_settings(
-            env_file=None,
-            data_dir=folder,
-            log_dir=folder / "logs",
-            rig_file=REPOSITORY / "rig.toml",
-            hardware="simulated",
-            dt_token=TOKEN,
-            **urls,
-        )
-        messaging = MemoryMessaging(SystemClock(), kept_records=_KEPT_RECORDS, kept_bytes=_KEPT_BYTES)
-        built = House(settings, messaging)
-        try:
-            built.start()
-            yield built
-        finally:
-            built.stop()
-            built.witness.stop()
-            messaging.close()
+    """Give a house in a folder of its own, started, on the log in memory."""
+    messaging = MemoryMessaging(SystemClock(), kept_records=_KEPT_RECORDS, kept_bytes=_KEPT_BYTES)
+
+    def lags() -> dict[str, int]:
+        with messaging._changed:
+            log = messaging._log
+            return {
+                name: sum(log.end(place) - offset for place, offset in group.offsets.items())
+                for name, group in log.groups.items()
+            }
+
+    with tempfile.TemporaryDirectory(prefix="plant-twin-fuzz-") as folder:
+        yield from _living(House(Stage(Path(folder), **_GIVEN).settings, messaging, lags))
+
+
+@contextmanager
+def house_on_broker(client: str) -> Iterator[House]:
+    """Give one whose log is a genuine broker."""
+    with tempfile.TemporaryDirectory(prefix="plant-twin-fuzz-") as folder:
+        stage = Stage(Path(folder), kafka_client=client, **_GIVEN)
+        with stage.broker():
+            messaging = kafka_class(client)(stage.settings, "fuzz", SystemClock())
+
+            def lags() -> dict[str, int]:
+                found = {"": messaging._sender.pending - _CHATTER}
+                for member in messaging._subscriptions:
+                    if member.is_running:
+                        found[member.group] = _fresh_lag(member) - _CHATTER
+                return {name: max(0, lag) for name, lag in found.items()}
+
+            yield from _living(House(stage.settings, messaging, lags, _with_key))
+
+
+def _fresh_lag(member: KafkaSubscription) -> int:
+    """Return how far a member is behind once it has dealt with what it holds; many where that takes long."""
+    question = member._lag
+    lag = question.ask(_ANSWERS_WITHIN_S)
+    return lag if member.is_assigned and question._answered.is_set() else _CHATTER + max(1, lag)
+
+
+def _with_key(record: Outgoing) -> Outgoing:
+    """Return a record with a key where the broker takes none without: a refusal costs the producer a new beginning."""
+    spec = TOPIC_TABLE.get(record.topic)
+    is_refused = spec is not None and spec.is_compacted and record.key is None
+    return msgspec.structs.replace(record, key="fuzz") if is_refused else record
+
+
+def _living(built: House) -> Iterator[House]:
+    try:
+        built.start()
+        yield built
+    finally:
+        built.stop()
+        built.witness.stop()
+        built.messaging.close()
 
 
 def _is_readable(record: Record) -> bool:

@@ -43,10 +43,10 @@ def _require_whole(server: InfluxServer, storage: InfluxDBStorage, count: int) -
     """Refuse a history of which not all was written and rolled up."""
     line = f"FROM {PLACE['data_type']} WHERE sensor_id = $sensor"
     params = {"sensor": PLACE["sensor_id"]}
-    [raw] = server.select(f"SELECT count(sequence) {line}", params)  # noqa: S608 - a constant
+    [raw] = server.select(f"SELECT count(sequence) {line}", params)
     found = {"raw": raw.values[0][1]}
     for level in LEVELS:
-        [rolled] = server.select(f"SELECT sum(n) {line}", params, bucket=storage.rollups.bucket(level))  # noqa: S608
+        [rolled] = server.select(f"SELECT sum(n) {line}", params, bucket=storage.rollups.bucket(level))
         found[level.name] = rolled.values[0][1]
     if set(found.values()) != {count}:
         msg = f"{count} readings were written, and there are {found}"

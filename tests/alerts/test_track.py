@@ -277,11 +277,11 @@ class Lives(RuleBasedStateMachine):
         changes = [e.timestamp for last, e in pairs if is_open(last) != is_open(e) and e.by == BY]
         steadied = sum(1 for last, e in pairs if last is not None and last.flapping and not e.flapping)
         flaps = sum(1 for last, e in pairs if e.flapping and not (last is not None and last.flapping))
-        assert flaps <= 1 + (self.now - NOON) / FLAPPING.quiet_s  # an episode lasts until it was quiet
         decisions = sum(e.by != BY for e in self.events)
+        assert flaps <= 1 + decisions + (self.now - NOON) / FLAPPING.quiet_s  # an episode lasts until it was quiet
         for at in changes:
             within = [then for then in changes if at - FLAPPING.within_s < then <= at]
-            assert len(within) <= FLAPPING.changes * (1 + steadied) + 2 * (flaps + decisions)
+            assert len(within) <= (FLAPPING.changes + 1) * (1 + steadied) + 2 * (flaps + decisions)
 
     @invariant()
     def what_lasts_is_open(self) -> None:

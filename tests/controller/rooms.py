@@ -107,7 +107,9 @@ def make_room(folder: Path, text: str = RIG) -> Room:
     rig = parse_rig(text)
     pins = PinLog(clock)
     config = guard_config(rig, folder)
-    return room_of(folder, rig, clock, pins, make_guard(config, pins, clock), config)
+    room = room_of(folder, rig, clock, pins, make_guard(config, pins, clock), config)
+    room.see_moisture(0.2, 0.2, 0.21)
+    return room
 
 
 def room_of(
@@ -116,7 +118,7 @@ def room_of(
     """A room around a guard that is there already, as after a restart of the controller."""
     log = MemoryMessaging(clock)
     core = ControllerCore(rig=rig, config=config, data_dir=folder, messaging=log, clock=clock, guard=guard)
-    room = Room(
+    return Room(
         clock=clock,
         pins=pins,
         guard=guard,
@@ -130,8 +132,6 @@ def room_of(
         rig=rig,
         folder=folder,
     )
-    room.see_moisture(0.2, 0.2, 0.21)
-    return room
 
 
 def reading(timestamp: float, value: float) -> SensorData:

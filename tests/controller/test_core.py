@@ -175,6 +175,21 @@ def test_on_a_vacation_each_plant_gets_its_share_and_no_more(garden: Garden) -> 
     assert shares["basil-pump"]["left_ml"] < 8.5
 
 
+def test_s03_on_a_vacation_no_policy_gets_more_than_the_share_and_people_do(garden: Garden) -> None:
+    """The gate says so with the share as its limit, whatever a policy asks for."""
+    now = garden.room.clock.wall()
+    garden.room.core.decisions.start_vacation(Vacation(by="anna", since=now, until=now + 10 * 86_400.0))
+    garden.room.core.set_mode("basil-pump", Mode.AUTOMATIC, "anna")
+
+    refused = garden.room.gate.submit(dose(garden.room.clock, "v-1", 60.0, issuer="policy:test"))
+
+    assert refused is not None
+    assert refused.refusal is not None
+    assert (refused.refusal.invariant, refused.refusal.limit) == ("S3", pytest.approx(50.0))
+    assert refused.refusal.margin == pytest.approx(-10.0, abs=0.1)
+    assert garden.room.gate.submit(dose(garden.room.clock, "v-2", 60.0)) is None
+
+
 def test_on_a_vacation_a_recommended_dose_is_cut_to_the_share(garden: Garden) -> None:
     """The condition asks for 90 ml; 50 ml are the day's."""
     now = garden.room.clock.wall()

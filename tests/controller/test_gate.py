@@ -136,9 +136,10 @@ def test_s09_the_emergency_stop_refuses_everything(room: Room) -> None:
 )
 def test_s10_old_future_and_replayed_commands_start_nothing(room: Room, changes: dict[str, object]) -> None:
     """They end as expired, with the reason."""
-    timestamp = room.clock.wall() - float(changes.pop("age_s", 0.0))  # type: ignore[arg-type]
+    timestamp = room.clock.wall() - float(changes.get("age_s", 0.0))  # type: ignore[arg-type]
+    others = {name: value for name, value in changes.items() if name != "age_s"}
 
-    result = room.gate.submit(dose(room.clock, timestamp=timestamp, **changes))
+    result = room.gate.submit(dose(room.clock, timestamp=timestamp, **others))
 
     assert result is not None
     assert result.outcome is Outcome.EXPIRED

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,22 +14,43 @@ from typing import Any
 import pytest
 
 from dt.data.database.frame_records import FrameRecords
+from dt.data.database.opening import Surroundings, open_readings
 from dt.data.database.records import FILTERS, PageQuery, Records
 from dt.data.database.records_db import RecordsDB
+from dt.data.database.records_opening import open_records
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.data.database.storage import SeriesQuery, Storage
 from dt.operations.archive import BackupError
 from dt.operations.backup import make_backup
 from dt.operations.backup_readings import all_readings, open_influx
+from dt.operations.backup_records import require_empty
 from dt.operations.restore import restore_backup
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import SensorData
+from dt.utils.exceptions import ConfigError
 from tests.data.database.test_trace import alert
 from tests.data.readings import NOW, make_reading
 from tests.integration.influx import ORG, Influx
 from tests.integration.postgres import Postgres, shared_postgres
+
+_AROUND = Surroundings(zone_of=lambda _plant: None, archived=tuple, told_full=lambda _is_full: None)
+_KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from dt.operations.backup_records import require_empty
+from dt.operations.restore import restore_backup
+from dt.utils.clock import SystemClock
+from dt.utils.config import load_settings
+
+def step(word):
+    if word == "putting in place":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+settings = load_settings(env_file=None, **json.loads(sys.argv[1]))
+restore_backup(settings, Path(sys.argv[2]), SystemClock(), force=False, step=step, progress=lambda _done, _total: None)
+"""
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -138,6 +163,56 @@ def test_readings_go_through_influxdb_and_back(influx: Influx, settings: Setting
             at(settings, tmp_path / "e", **in_influx(settings, influx, first.influx_bucket)),
             tmp_path / "4.tar.gz",
         )
+
+
+@pytest.mark.parametrize("ending", ["failed", "killed"])
+def test_restore_that_did_not_come_to_its_end_can_be_begun_again(
+    influx: Influx, postgres: Postgres, settings: Settings, tmp_path: Path, ending: str
+) -> None:
+    """One that fails empties the servers again; what a killed one leaves is refused by services and then replaced."""
+    start = at(settings, tmp_path / "a")
+    with closing(SQLStorage(SQLiteFile(start.database_file))) as storage:
+        storage.insert(readings())
+        expected, line = kept(storage), chart(storage)
+    with closing(RecordsDB(start.records_url)) as db:
+        Records(db).keep([alert("a1", "r1", NOW)])
+    (start.data_dir / "models").mkdir()
+    (start.data_dir / "models" / "m").write_text("a model")
+    servers = {"database_url": postgres.new_database(), **in_influx(settings, influx, influx.new_bucket())}
+    target = at(settings, tmp_path / "b", **servers)
+
+    if ending == "failed":
+        (tmp_path / "file").write_text("no folder")
+        with pytest.raises(OSError, match="file"):
+            moved(start, at(settings, tmp_path / "b", **servers, models_dir=tmp_path / "file" / "x"), tmp_path / "1.gz")
+        with closing(open_influx(target)) as storage, closing(RecordsDB(target.records_url)) as db:
+            assert (kept(storage), chart(storage).n) == ([], [])
+            with db.read() as connection:
+                require_empty(connection, db.where)
+    else:
+        _killed_at_its_end(start, target, tmp_path)
+        with pytest.raises(ConfigError, match=r"INFLUX_BUCKET: .* run dt restore again"):
+            open_readings(target, None, SystemClock(), _AROUND)
+        with pytest.raises(ConfigError, match=r"DATABASE_URL: .* run dt restore again"):
+            open_records(target, NOW)
+    moved(start, target, tmp_path / "2.gz")
+
+    with closing(open_influx(target)) as storage:
+        assert kept(storage) == expected
+        assert _near(chart(storage), line)
+    assert len(pages(target.records_url)["alerts"]) == 1
+    open_records(target, NOW).close()
+    open_readings(target, None, SystemClock(), _AROUND).storage.close()
+
+
+def _killed_at_its_end(source: Settings, target: Settings, folder: Path) -> None:
+    """Restore in a process that dies when files are to come into place."""
+    quiet: dict[str, Any] = {"step": lambda _word: None, "progress": lambda _done, _total: None}
+    make_backup(source, folder / "k.gz", SystemClock(), with_secrets=False, **quiet)
+    names = ("data_dir", "rig_file", "storage", "influx_url", "influx_token", "influx_org", "influx_bucket")
+    given = {name: str(getattr(target, name)) for name in (*names, "database_url")}
+    done = subprocess.run([sys.executable, "-c", _KILLED, json.dumps(given), folder / "k.gz"], check=False)
+    assert done.returncode == -signal.SIGKILL
 
 
 def _near(one: Any, other: Any) -> bool:

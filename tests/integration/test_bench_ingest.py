@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import lacking
 from tests.integration.broker import Broker
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "bench" / "ingest.py"
@@ -34,8 +36,9 @@ def test_the_bench_of_ingest_runs_beside_telegraf(broker: Broker, tmp_path: Path
     """All keys of the contract; both programs are built once, which takes minutes, and are not built by a test."""
     del broker
     if not (CACHE / "telegraf-1.37.2" / "telegraf").exists() or not (CACHE / "influxd-2.7.12").exists():
-        pytest.skip("Telegraf or InfluxDB is not built: make bench-ingest")
-    pytest.importorskip("influxdb_client", reason="the db group is not installed: make install-db")
+        lacking("Telegraf or InfluxDB is not built: scripts/setup_telegraf.sh, scripts/setup_influxdb.sh --from-source")
+    if find_spec("influxdb_client") is None:
+        lacking("the db group is not installed: make install-db")
 
     figures = _run(tmp_path)
 

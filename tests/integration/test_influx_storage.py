@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from dt.communication.memory import MemoryMessaging
 from dt.communication.topics import Topics
 from dt.data.database.frame_files import FrameFiles
+from dt.data.database.influx_charts import Charts
+from dt.data.database.influx_check import influx_rollups_check
 from dt.data.database.influx_lines import LineWriter
 from dt.data.database.influx_retention import InfluxRetention
 from dt.data.database.influx_rollups import HOUR_MS, LEVELS
@@ -120,6 +122,61 @@ def test_backlog_is_rolled_up_once_it_is_over(storage: InfluxDBStorage) -> None:
 
     assert (first, first + second) == (1, 2)
     assert storage.rollups.due() == set()
+
+
+def test_roll_ups_that_are_wrong_are_found_until_they_are_right(
+    storage: InfluxDBStorage, server: InfluxServer, clock: ManualClock
+) -> None:
+    """A point that someone changed in any of the three buckets; hours that wait, or have no readings left, pass."""
+    storage.insert(past(5.0))
+    look = influx_rollups_check(storage, clock, random.Random(1))
+    assert look() == []  # all of it waits
+    storage.rollups.roll_due()
+    assert look() == []
+
+    level = LEVELS[2]
+    point = "temperature,sensor_id=air-t,unit=degC,zone_id=box n=7i,mean=1.0,total=7.0,min=1.0,max=1.0"
+    at_ms = round((NOW - 2 * DAY_S) * 1000) // HOUR_MS * HOUR_MS + HOUR_MS
+    server.write([f"{point} {at_ms}"], bucket=storage.rollups.bucket(level))
+    [damage] = look()
+    assert "air-t" in damage
+    assert level.name in damage
+    assert look() == [damage]
+
+    storage.rollups.recompute(at_ms, at_ms + HOUR_MS)
+    assert look() == []
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_charts_equal_those_without_what_is_known(
+    storage: InfluxDBStorage, monkeypatch: pytest.MonkeyPatch, clock: ManualClock, seed: int
+) -> None:
+    """Late readings, revisions and new sensors between questions for moving ranges, rolled up now and then."""
+    dice = random.Random(seed)
+    end = NOW - DAY_S
+    for step in range(25):
+        end += dice.choice([60.0, 700.0])
+        batch = [
+            make_reading(
+                dice.choice(["a", "b", f"new-{step // 10}"]),
+                timestamp=round(end - dice.choice([0.0, dice.uniform(0, 20_000)]), 3),
+                value=dice.gauss(20, 3),
+                revision=dice.randrange(2),
+                quality={"verdict": dice.choice(["good", "bad"])},
+            )
+            for _reading in range(20)
+        ]
+        storage.insert(batch)
+        if dice.random() < 0.3:
+            storage.rollups.roll_due()
+        fields = {"data_type": "temperature", "since": end - dice.choice([3600.0, 30_000.0]), "until": end + 1.0}
+        query = SeriesQuery.from_dict({**fields, "points": 60, **dice.choice([{}, {"sensor_id": "a"}])})
+        known = storage.series(query)
+        with monkeypatch.context() as without:
+            without.setattr(storage, "_charts", Charts(storage.server, storage.rollups, lambda _plant: None))
+            anew = storage.series(query)
+        assert (known.t, known.n, known.min, known.max) == (anew.t, anew.n, anew.min, anew.max)
+        assert known.mean == pytest.approx(anew.mean, rel=1e-12)
 
 
 def test_late_reading_and_revision_change_what_was_rolled_up(storage: InfluxDBStorage, server: InfluxServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import sqlite3
 import tarfile
 import threading
@@ -24,11 +25,14 @@ from dt.controller.guard_clock import SystemGuardClock
 from dt.controller.ledger import Ledger
 from dt.controller.rig_limits import LEDGER_FILE, guard_config, guard_folder
 from dt.data.database.app import create_service
+from dt.data.database.records import PageQuery, Records
+from dt.data.database.records_db import RecordsDB
 from dt.data.database.rollups import verify_rollups
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
 from dt.operations.archive import MANIFEST, ArchiveWriter, BackupError, Manifest, extracted
 from dt.operations.backup import _tree, make_backup
+from dt.operations.backup_records import schema_version
 from dt.operations.restore import Restored, restore_backup
 from dt.operations.restored_ledger import distrust_ledger
 from dt.utils.clock import ManualClock, SystemClock
@@ -262,6 +266,50 @@ def test_backup_of_a_later_version_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(BackupError, match="later version"):
         extracted(tmp_path / "b.tar.gz", tmp_path / "in", lambda _done, _total: None)
+
+
+@pytest.mark.parametrize(
+    ("readings", "counts", "missing"),
+    [
+        ("sqlite", {}, "readings/plant_twin.db"),
+        ("influx", {}, "readings/influx_marks.json"),
+        ("none", {"records/plants": 1}, "records/plants.jsonl"),
+        ("none", {"records/../../etc/passwd": 1}, "records/../../etc/passwd.jsonl"),
+        ("tape", {}, "must be one of none, sqlite, influx"),
+    ],
+)
+def test_manifest_that_tells_of_what_is_not_there_is_refused(
+    elsewhere: Settings, tmp_path: Path, readings: str, counts: dict[str, int], missing: str
+) -> None:
+    """One that a stranger made names a member that no backup of theirs has; nothing is put in place."""
+    path = tmp_path / "b.tar.gz"
+    with ArchiveWriter(path) as archive:
+        manifest = Manifest(1, NOW, "0", readings, schema_version(), counts, [], {})
+        archive.add_bytes(MANIFEST, msgspec.json.encode(manifest))
+
+    with pytest.raises(BackupError, match=re.escape(missing)):
+        restored(elsewhere, path)
+
+    assert not elsewhere.data_dir.exists()
+
+
+def test_records_outside_data_dir_come_into_place_last(home: Settings, elsewhere: Settings, tmp_path: Path) -> None:
+    """A restore that fails leaves no file that the next one stumbles over."""
+    with closing(RecordsDB(home.records_url)) as db:
+        Records(db).keep([alert("a1", "r1", NOW)])
+    file = tmp_path / "apart" / "records.db"
+    apart = elsewhere.model_copy(update={"database_url": f"sqlite:///{file}"})
+    (home.data_dir / "models").mkdir()
+    (home.data_dir / "models" / "m").write_text("a model")
+    backed_up(home, tmp_path / "models.tar.gz")
+
+    with pytest.raises(OSError, match=r"models\.tar\.gz"):  # no folder can be made below a file
+        restored(apart.model_copy(update={"models_dir": tmp_path / "models.tar.gz" / "x"}), tmp_path / "models.tar.gz")
+    assert not file.exists()
+    restored(apart, tmp_path / "models.tar.gz")
+
+    with closing(RecordsDB(apart.records_url)) as db:
+        assert len(Records(db).page("alerts", PageQuery.from_dict({}), {}).items) == 1
 
 
 def test_failed_backup_leaves_the_older_one(tmp_path: Path) -> None:

@@ -52,6 +52,15 @@ def record(topic: str, message: Message) -> Record:
     return Record(made.topic, 0, 0, made.key, made.value, made.headers, NOW)
 
 
+def test_demo_tells_nobody_of_a_simulated_plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses of a real installation stay unused, however they were set."""
+    monkeypatch.setenv("NOTICE_URLS", "ntfy://plants")
+
+    settings = demo_settings(DemoRequest(), base_settings(tmp_path, escalation_urls="ntfy://chief"))
+
+    assert (settings.notice_urls, settings.escalation_urls) == ("", "")
+
+
 def test_the_demo_never_touches_the_real_data(tmp_path: Path) -> None:
     """Database, models, wire and records lie in a folder of its own; the broker stays unused."""
     settings = demo_settings(DemoRequest(), base_settings(tmp_path, database_url="sqlite:////precious.db"))

@@ -52,7 +52,7 @@ class Echo:
 
     def __init__(self) -> None:
         app = Flask(__name__)
-        app.add_url_rule("/<path:path>", "echo", self._answer, methods=["GET", "POST", "PUT"])
+        app.add_url_rule("/<path:path>", "echo", self._answer, methods=["GET", "POST", "PUT", "DELETE"])
         self.server = HttpServer(app, "127.0.0.1", 0)
         self.status = 200
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from dt.communication.messaging import MessagingService
 from dt.communication.topics import Topics
@@ -96,22 +97,16 @@ class Announcer:
     def _all_of(self, kind: str) -> list[RegistryRecord]:
         """Return every record of a kind, of grants the last of each actuator."""
         now, registry = self._clock.wall(), self._registry
-        match kind:
-            case "zone":
-                return [zone_record(zone, now) for zone in registry.zones()]
-            case "plant":
-                return [plant_record(plant, now) for plant in registry.plants()]
-            case "calibration":
-                return self._calibrations(None)
-            case "sensor":
-                return [sensor_record(sensor, now) for sensor in registry.sensors()]
-            case "policy":
-                return [policy_record(policy, now) for policy in registry.policies()]
-            case "grant":
-                last = {grant.actuator_id: grant for grant in registry.grants()}
-                return [grant_record(grant, now) for grant in last.values()]
-            case _:
-                return [model_record(model, now) for model in registry.models()]
+        made: Mapping[str, Callable[[], Iterable[RegistryRecord]]] = {
+            "zone": lambda: (zone_record(zone, now) for zone in registry.zones()),
+            "plant": lambda: (plant_record(plant, now) for plant in registry.plants()),
+            "calibration": partial(self._calibrations, None),
+            "sensor": lambda: (sensor_record(sensor, now) for sensor in registry.sensors()),
+            "policy": lambda: (policy_record(policy, now) for policy in registry.policies()),
+            "grant": lambda: list({one.actuator_id: grant_record(one, now) for one in registry.grants()}.values()),
+            "model": lambda: (model_record(model, now) for model in registry.models()),
+        }
+        return list(made[kind]())
 
     def _calibrations(self, sensor_id: str | None) -> list[RegistryRecord]:
         now = self._clock.wall()

@@ -171,6 +171,8 @@ class DatabaseService(Service):
     def _watch_integrity(self, db: RecordsDB, files: FrameFiles) -> None:
         readings = self._settings.database_file if self._settings.store == "sqlite" else None
         checks = checks_of(readings, db, sqlite_path(self._settings.records_url), files, self.clock)
+        if self._readings is not None:
+            checks |= self._readings.checks
         self._integrity = IntegrityCheck(checks, self._messaging, self.clock, self.metrics)
         self.closing("integrity check", self._integrity.start())
 

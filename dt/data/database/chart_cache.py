@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 Columns = tuple[list[int], list[float], list[float], list[float], list[int]]  # bucket, min, mean, max, number
@@ -19,6 +20,23 @@ Key = tuple[Hashable, int]  # what is drawn, width in ms
 
 _MOST_BUCKETS = 50_000  # some 10 MB
 _MOST_SPANS = 500
+_FINEST_KEPT_MS = 60_000  # the narrowest roll-up
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Buckets of one width from `origin_ms` on, counted from `first`; only what is within since and until counts."""
+
+    origin_ms: int
+    width_ms: int
+    first: int
+    since_ms: int
+    until_ms: int
+
+    @property
+    def begin_ms(self) -> int:
+        """Return where the bucket begins that `since_ms` is in."""
+        return self.since_ms - (self.since_ms - self.origin_ms) % self.width_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +51,7 @@ class Span:
         """Return the part of a range, which may be empty."""
         first, end = max(first, self.first), min(end, self.end)
         begin, stop = (bisect_left(self.columns[0], place) for place in (first, max(first, end)))
-        buckets, lowest, means, highest, numbers = self.columns
-        cut = slice(begin, stop)
-        return Span(first, end, (buckets[cut], lowest[cut], means[cut], highest[cut], numbers[cut]))
+        return Span(first, end, _cut(self.columns, begin, stop))
 
 
 class Reading:
@@ -64,6 +80,11 @@ class ChartCache:
         self._spans: OrderedDict[Key, tuple[frozenset[Hashable], Span]] = OrderedDict()
         self._size = 0
         self._readings: set[Reading] = set()
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing is known nor being found out."""
+        return not self._spans and not self._readings
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
@@ -113,9 +134,9 @@ class ChartCache:
                 self._size = 0
                 return
             for key, (series, span) in list(self._spans.items()):
-                from_ms = min((changed_ms[one] for one in series if one in changed_ms), default=None)
-                if from_ms is not None and from_ms < span.end * key[1]:
-                    self._put(key, series, span.within(span.first, from_ms // key[1]))
+                first_ms = min((changed_ms[one] for one in series if one in changed_ms), default=None)
+                if first_ms is not None and first_ms < span.end * key[1]:
+                    self._put(key, series, span.within(span.first, first_ms // key[1]))
 
     def _put(self, key: Key, series: frozenset[Hashable], span: Span) -> None:
         before = self._spans.pop(key, None)
@@ -124,3 +145,48 @@ class ChartCache:
         if span.first < span.end:
             self._spans[key] = (series, span)
             self._size += len(span.columns[0])
+
+
+def completed(
+    whole: Stretch,
+    line: Hashable,
+    series: Collection[Hashable],
+    look: Reading,
+    answer: Callable[[Sequence[Stretch]], Columns],
+) -> Columns:
+    """Return the buckets of a stretch: those that are known, and what `answer` gives of its ends.
+
+    What is made of raw readings alone is not kept: those may be removed.
+    """
+    width_ms = whole.width_ms
+    if width_ms < _FINEST_KEPT_MS:
+        return answer([whole])
+    first, end = -(-whole.since_ms // width_ms), whole.until_ms // width_ms  # of the buckets that are asked for whole
+    kept = look.kept((line, width_ms))
+    known = None if kept is None else kept.within(first, end)
+    if known is None or known.first >= known.end:
+        found = answer([whole])
+    else:
+        head = replace(whole, until_ms=known.first * width_ms)
+        tail = replace(whole, since_ms=known.end * width_ms)
+        ends = answer([one for one in (head, tail) if one.since_ms < one.until_ms])
+        middle = bisect_left(ends[0], known.first)
+        found = _joined(_cut(ends, 0, middle), known.columns, _cut(ends, middle, len(ends[0])))
+    if first < end:
+        look.keep((line, width_ms), series, Span(first, end, found).within(first, end))
+    return found
+
+
+def _cut(columns: Columns, begin: int, end: int) -> Columns:
+    buckets, lowest, means, highest, numbers = columns
+    return buckets[begin:end], lowest[begin:end], means[begin:end], highest[begin:end], numbers[begin:end]
+
+
+def _joined(*parts: Columns) -> Columns:
+    """Return columns one behind the other.
+
+    >>> _joined(([1], [0.0], [0.5], [1.0], [2]), ([3], [4.0], [4.0], [4.0], [1]))
+    ([1, 3], [0.0, 4.0], [0.5, 4.0], [1.0, 4.0], [2, 1])
+    """
+    buckets, lowest, means, highest, numbers = ([*chain.from_iterable(column)] for column in zip(*parts, strict=True))
+    return buckets, lowest, means, highest, numbers

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dt.data.database.buckets import bucket_width_ms
+from dt.data.database.chart_cache import ChartCache, Columns, Stretch, completed
 from dt.data.database.influx_lines import LATEST_MS
 from dt.data.database.influx_rollups import HOUR_MS, LEVELS, Level, Rollups
 from dt.data.database.influx_server import InfluxServer
-from dt.data.database.reading_series import Stretch, day_stretches, local_days
+from dt.data.database.reading_series import day_stretches, local_days
 from dt.data.database.storage import Series, SeriesQuery, ZoneOf
-from dt.utils.quantities import QUANTITIES, Unit
+from dt.utils.quantities import QUANTITIES, Quantity, Unit
 
 _MOST_PARTS = 24
 _DAY_MS = 86_400_000
@@ -30,6 +31,8 @@ class _Line:
 
     unit: str
     conditions: Mapping[str, str]
+    key: Hashable
+    series: frozenset[tuple[str, str]]  # quantity and sensor
 
 
 class Charts:
@@ -39,27 +42,48 @@ class Charts:
         self._server = server
         self._rollups = rollups
         self._zone_of = zone_of
+        self._buckets = ChartCache()
+        self._series: dict[Quantity, list[Tags]] = {}
+        self._generation = 0  # of what series there are
+
+    @property
+    def are_any_known(self) -> bool:
+        """Return whether anything is known that a reading could change."""
+        return not self._buckets.is_empty
+
+    def changed(self, changed_ms: Mapping[tuple[str, str], int] | None) -> None:
+        """Forget what was written: by quantity and sensor from which instant on, in ms; None for who knows what."""
+        self._buckets.forget(changed_ms)
+
+    def appeared(self) -> None:
+        """Hear that a series may be new."""
+        self._generation += 1
+        self._series = {}
 
     def series(self, query: SeriesQuery) -> Series:
         """Return at most `points` buckets, or one for each local day."""
         since_ms, until_ms = round(query.since * 1000), round(query.until * 1000)
         days = [] if query.resolution is None else local_days(since_ms, until_ms, query)
         width_ms = _DAY_MS if days else self._width_ms(since_ms, until_ms, query.points)
-        stretches = day_stretches(days, since_ms, until_ms) if days else [Stretch(0, width_ms, 0, since_ms, until_ms)]
-        line = self._line(query)
-        found: dict[int, Bucket] = {}
-        if line is not None:
-            for stretch in stretches:
-                self._add(query, line, stretch, found)
-        times = sorted(found)
+        found: Columns = ([], [], [], [], [])
+        with self._buckets.reading() as look:
+            line = self._line(query)
+            if line is not None and days:
+                found = self._answer(query, line, list(day_stretches(days, since_ms, until_ms)))
+            elif line is not None:
+                whole = Stretch(0, width_ms, 0, since_ms, min(until_ms, LATEST_MS))
+                found = completed(
+                    whole, line.key, line.series, look, lambda stretches: self._answer(query, line, stretches)
+                )
+        buckets, lowest, means, highest, numbers = found
         return Series(
             resolution_s=width_ms / 1000,
             unit=None if line is None else Unit(line.unit),
-            t=[at_ms / 1000 for at_ms in times],
-            min=[found[at_ms][0] for at_ms in times],
-            mean=[max(found[at_ms][0], min(found[at_ms][1], found[at_ms][2] / found[at_ms][3])) for at_ms in times],
-            max=[found[at_ms][1] for at_ms in times],
-            n=[found[at_ms][3] for at_ms in times],
+            t=[days[bucket] / 1000 for bucket in buckets] if days else [bucket * width_ms / 1000 for bucket in buckets],
+            min=lowest,
+            mean=means,
+            max=highest,
+            n=numbers,
         )
 
     def _width_ms(self, since_ms: int, until_ms: int, points: int) -> int:
@@ -83,11 +107,25 @@ class Charts:
             conditions |= {"plant_id": query.plant_id} if zone_id is None else {"plant_id": "", "zone_id": zone_id}
             known = own or [tags for tags in known if "plant_id" not in tags and tags["zone_id"] == zone_id]
         units = {tags["unit"] for tags in known}
-        unit = QUANTITIES[query.data_type].unit
-        return _Line(unit if unit in units else min(units), conditions) if units else None
+        if not units:
+            return None
+        wanted = QUANTITIES[query.data_type].unit
+        unit = wanted if wanted in units else min(units)
+        drawn = [tuple(sorted(tags.items())) for tags in known if tags["unit"] == unit]
+        series = {(query.data_type.value, tags["sensor_id"]) for tags in known}
+        return _Line(unit, conditions, (query.data_type, *sorted(drawn)), frozenset(series))
 
     def _known(self, query: SeriesQuery) -> list[Tags]:
         """Return the tags of every series of the quantity that has readings or roll-ups."""
+        known = self._series.get(query.data_type)
+        if known is None:
+            generation, series = self._generation, self._series
+            known = self._asked(query)
+            if generation == self._generation:
+                series[query.data_type] = known
+        return known
+
+    def _asked(self, query: SeriesQuery) -> list[Tags]:
         keys = set()
         for bucket in (self._server.bucket, self._rollups.bucket(LEVELS[0])):
             tables = self._server.select(f'SHOW SERIES FROM "{query.data_type}"', bucket=bucket)
@@ -98,32 +136,37 @@ class Charts:
         tables = self._server.select("SHOW SERIES WHERE plant_id = $plant LIMIT 1", {"plant": plant_id})
         return next((tags_of(values[0])["zone_id"] for table in tables for values in table.values), None)
 
-    def _add(self, query: SeriesQuery, line: _Line, stretch: Stretch, found: dict[int, Bucket]) -> None:
-        """Add the buckets of a stretch, by their beginning."""
-        for part in self._parts(stretch):
-            for at_ms, low, high, total, number in self._rows(query, line, stretch, part):
-                if number:
-                    begin = int(at_ms - (at_ms - stretch.origin_ms) % stretch.width_ms)
-                    before = found.get(begin, (low, high, 0.0, 0))
-                    found[begin] = (
-                        min(before[0], low),
-                        max(before[1], high),
-                        before[2] + total,
-                        before[3] + int(number),
-                    )
+    def _answer(self, query: SeriesQuery, line: _Line, stretches: Sequence[Stretch]) -> Columns:
+        """Return the buckets of stretches, asked for in one request."""
+        parts = [(stretch, part) for stretch in stretches for part in self._parts(stretch)]
+        found: dict[int, Bucket] = {}
+        for at_ms, low, high, total, number in self._rows(query, line, parts) if parts else ():
+            if number:
+                stretch = next(one for one in stretches if one.begin_ms <= at_ms < one.until_ms)
+                bucket = stretch.first + int(at_ms - stretch.origin_ms) // stretch.width_ms
+                before = found.get(bucket, (low, high, 0.0, 0))
+                summed = (before[2] + total, before[3] + int(number))
+                found[bucket] = (min(before[0], low), max(before[1], high), *summed)
+        places = sorted(found)
+        rows = [found[place] for place in places]
+        means = [max(low, min(high, total / number)) for low, high, total, number in rows]
+        return places, [row[0] for row in rows], means, [row[1] for row in rows], [row[3] for row in rows]
 
-    def _rows(self, query: SeriesQuery, line: _Line, stretch: Stretch, part: Part) -> list[list[float]]:
-        level, since_ms, until_ms = part
+    def _rows(self, query: SeriesQuery, line: _Line, parts: Sequence[tuple[Stretch, Part]]) -> list[list[float]]:
+        """Return time, minimum, maximum, sum and number of the buckets of all parts; several may be of one bucket."""
         tags = {"unit": line.unit, **line.conditions}
-        params: dict[str, object] = {"since": since_ms * 1_000_000, "until": until_ms * 1_000_000, **tags}
         conditions = " AND ".join(f"{name} = ${name}" for name in tags)
-        every = f"time({stretch.width_ms:d}ms, {stretch.origin_ms % stretch.width_ms:d}ms)"
-        text = (
-            f'SELECT {_RAW if level is None else _ROLLED} FROM "{query.data_type}"'  # noqa: S608 - names of our own
-            f" WHERE time >= $since AND time < $until AND {conditions} GROUP BY {every} fill(none)"
-        )
-        bucket = None if level is None else self._rollups.bucket(level)
-        return [values for table in self._server.select(text, params, bucket=bucket) for values in table.values]
+        params: dict[str, object] = dict(tags)
+        statements = []
+        for place, (stretch, (level, since_ms, until_ms)) in enumerate(parts):
+            bucket = self._server.bucket if level is None else self._rollups.bucket(level)
+            every = f"time({stretch.width_ms:d}ms, {stretch.origin_ms % stretch.width_ms:d}ms)"
+            params |= {f"since{place}": since_ms * 1_000_000, f"until{place}": until_ms * 1_000_000}
+            statements.append(
+                f'SELECT {_RAW if level is None else _ROLLED} FROM "{bucket}".."{query.data_type}"'  # noqa: S608 - names of our own
+                f" WHERE time >= $since{place} AND time < $until{place} AND {conditions} GROUP BY {every} fill(none)"
+            )
+        return [values for table in self._server.select("; ".join(statements), params) for values in table.values]
 
     def _parts(self, stretch: Stretch) -> list[Part]:
         since_ms, until_ms = stretch.since_ms, min(stretch.until_ms, LATEST_MS)

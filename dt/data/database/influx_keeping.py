@@ -42,6 +42,11 @@ class Keeper:
         self._requests = ThreadPoolExecutor(_REQUESTS_AT_ONCE, "influx write")
         self._newest_ms: dict[str, dict[str, int]] | None = None  # by quantity and sensor
 
+    @property
+    def beginnings(self) -> int:
+        """Return a number that grows whenever a series may be new."""
+        return self._lines.made
+
     def insert(self, pieces: Iterable[Sequence[SensorData]]) -> None:
         """Keep the pieces of a batch durably; raises PartlyRefusedError for what cannot be kept, the rest is."""
         with self._lock:

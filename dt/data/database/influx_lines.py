@@ -45,6 +45,7 @@ class LineWriter:
 
     def __init__(self) -> None:
         self._starts: dict[Any, tuple[str, str]] = {}
+        self.made = 0  # beginnings of lines: each may be of a series that was not there
 
     def line(self, reading: SensorData, timestamp_ms: int) -> str:
         """Return a reading's line, its time in milliseconds; raises UnkeepableError."""
@@ -76,6 +77,7 @@ class LineWriter:
     def _shared_parts(self, key: Any, reading: SensorData) -> tuple[str, str]:
         if len(self._starts) >= _MOST_STARTS:
             self._starts.clear()
+        self.made += 1
         made = self._starts[key] = (_start(reading), _end(reading))
         return made
 

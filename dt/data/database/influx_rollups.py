@@ -91,6 +91,7 @@ class Rollups:
         self._on_their_way: Counter[int] = Counter()  # readings that the store may not have yet, by hour
         self._looked: dict[int, tuple[int, float]] = {}  # by hour: its number at the last look, and since when it waits
         self._is_known = False
+        self._removed_any_ms: int | None = None  # retention alone changes it, and runs in this process
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -154,6 +155,13 @@ class Rollups:
 
     def removed_until_ms(self, sensor_id: str | None = None) -> int:
         """Return until when raw readings of a sensor, or of any, may have been removed; their roll-ups stay."""
+        if sensor_id is not None:
+            return self._ask_removed_ms(sensor_id)
+        if self._removed_any_ms is None:
+            self._removed_any_ms = self._ask_removed_ms(None)
+        return self._removed_any_ms
+
+    def _ask_removed_ms(self, sensor_id: str | None) -> int:
         among = "" if sensor_id is None else " WHERE sensor_id = $sensor"
         query = f"SELECT last(until) FROM {REMOVED}{among} GROUP BY sensor_id"  # noqa: S608 - constants
         tables = self._server.select(query, {} if sensor_id is None else {"sensor": sensor_id})
@@ -168,6 +176,7 @@ class Rollups:
         """Keep in mind until when raw readings of a sensor are removed."""
         if until_ms > self.removed_until_ms(sensor_id):
             self._server.write([f"{REMOVED},sensor_id={tag('sensor_id', sensor_id)} until={until_ms}i 0"])
+            self._removed_any_ms = None
 
     def roll_due(self) -> int:
         """Roll up the hours that wait, and return how many those were."""

@@ -63,14 +63,19 @@ class InfluxDBStorage:
 
     def insert_all(self, pieces: Iterable[Sequence[SensorData]]) -> None:
         """Keep the pieces of a batch; lines of the next are made while the server takes the last."""
+        before, changes = self._keeper.beginnings, _Changes()
         try:
-            self._keeper.insert(pieces)
+            self._keeper.insert(changes.noted(pieces, self._charts))
         except StorageFullError:
             self._told_full(True)
             raise
         except PartlyRefusedError:  # the others were written
             self._told_full(False)
             raise
+        finally:
+            if self._keeper.beginnings != before:
+                self._charts.appeared()
+            self._charts.changed(changes.first_ms)
         self._told_full(False)
 
     def between(
@@ -136,6 +141,8 @@ class InfluxDBStorage:
         for quantity in Quantity:
             self._server.delete(0, LATEST_MS, f'_measurement="{quantity}"')
         self.rollups.empty()
+        self._charts.appeared()
+        self._charts.changed(None)
 
     def close(self) -> None:
         """Let go of the server."""
@@ -173,6 +180,28 @@ class InfluxDBStorage:
         last = f" LIMIT {limit:d}" if limit else ""
         text = f'SELECT * FROM "{query.data_type}" WHERE {" AND ".join(conditions)}{last}'  # noqa: S608
         return readings_in(self._server.select(text, params))
+
+
+class _Changes:
+    """From which instant on a batch may change which quantity and sensor; None where nobody looked."""
+
+    def __init__(self) -> None:
+        self.first_ms: dict[tuple[str, str], int] | None = {}
+
+    def noted(self, pieces: Iterable[Sequence[SensorData]], charts: Charts) -> Iterator[Sequence[SensorData]]:
+        """Yield the pieces; while no chart is known, nobody needs to know more than that there were some."""
+        for piece in pieces:
+            if not charts.are_any_known:
+                self.first_ms = None
+            elif self.first_ms is not None:
+                self._note(piece, self.first_ms)
+            yield piece
+
+    def _note(self, piece: Sequence[SensorData], first_ms: dict[tuple[str, str], int]) -> None:
+        for reading in piece:
+            key, at_ms = (reading.data_type._value_, reading.sensor_id), round(reading.timestamp * 1000)
+            if first_ms.setdefault(key, at_ms) > at_ms:
+                first_ms[key] = at_ms
 
 
 def _ns(seconds: float) -> int:

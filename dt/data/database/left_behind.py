@@ -14,7 +14,7 @@ _FILE = "sqlite:///"
 
 
 def records_left_behind(settings: Settings) -> Path | None:
-    """Return the file that records are in without DATABASE_URL, where that names another place and the file is there."""
+    """Return the file of the records that are not where DATABASE_URL says, if there is one."""
     usual = settings.data_dir / "records.db"
     url = settings.records_url
     is_usual = url.startswith(_FILE) and Path(url.removeprefix(_FILE)).absolute() == usual.absolute()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from dt.data.database.integrity import Check
 from dt.data.database.retention import Retention
 from dt.data.database.sql_storage import SQLStorage
 from dt.data.database.sqlite_file import SQLiteFile
@@ -24,6 +25,7 @@ class Readings:
 
     storage: Storage
     where: dict[str, object] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)  # of integrity, beyond those of files
     start: Callable[[], Callable[[], None]]
 
 
@@ -54,6 +56,7 @@ def _influx(settings: Settings, clock: Clock, around: Surroundings) -> Readings:
         if not getattr(settings, name):
             raise ConfigError(f"{name.upper()}: is needed by STORAGE=influx")
     # The client is loaded where it is used alone: most machines do without it.
+    from dt.data.database.influx_check import influx_rollups_check
     from dt.data.database.influx_retention import InfluxRetention
     from dt.data.database.influx_server import InfluxServer
     from dt.data.database.influx_storage import InfluxDBStorage
@@ -75,4 +78,5 @@ def _influx(settings: Settings, clock: Clock, around: Surroundings) -> Readings:
         return retention.start()
 
     where: dict[str, object] = {"storage": "influx", "influx_url": url, "bucket": bucket}
-    return Readings(storage=storage, where=where, start=start)
+    checks = {"roll-ups": influx_rollups_check(storage, clock)}
+    return Readings(storage=storage, where=where, checks=checks, start=start)

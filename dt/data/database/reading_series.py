@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import chain, groupby, pairwise
+from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from dt.data.database.buckets import bucket_width_ms
-from dt.data.database.chart_cache import Columns, Reading, Span
+from dt.data.database.chart_cache import Columns, Reading, Stretch, completed
 from dt.data.database.rollups import WIDTHS_S
 from dt.data.database.storage import Series, SeriesQuery
 from dt.utils.exceptions import MessageError
@@ -67,17 +66,6 @@ _read = msgspec.json.Decoder(Columns).decode
 Line = tuple[int, int, str, str, str | None]  # line, series, unit, zone, plant
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Buckets of one width from `origin_ms` on, counted from `first`; only what is within since and until counts."""
-
-    origin_ms: int
-    width_ms: int
-    first: int
-    since_ms: int
-    until_ms: int
-
-
 def read_series(db: sqlite3.Connection, query: SeriesQuery, zone_id: str | None, look: Reading) -> Series:
     """Return at most `points` buckets; a plant without own readings of a quantity has those of its zone."""
     unit, lines = _chosen(db, query, zone_id)
@@ -86,7 +74,9 @@ def read_series(db: sqlite3.Connection, query: SeriesQuery, zone_id: str | None,
         width_ms = _width_ms(db, lines, since_ms, until_ms, query.points)
         days: list[int] = []
         whole = Stretch(0, width_ms, 0, since_ms, until_ms)
-        found = _answer(db, [whole], lines) if width_ms < _FINEST_MS else _completed(db, whole, lines, look)
+        series = {line[1] for line in lines}
+        key = tuple(sorted(line[0] for line in lines))
+        found = completed(whole, key, series, look, lambda stretches: _answer(db, stretches, lines))
     else:
         width_ms = _DAY_MS
         days = local_days(since_ms, until_ms, query)
@@ -150,35 +140,6 @@ def day_stretches(days: Sequence[int], since_ms: int, until_ms: int) -> Iterator
         end_ms = begin_ms + count * length_ms
         yield Stretch(begin_ms, length_ms, first, max(begin_ms, since_ms), min(end_ms, until_ms))
         first += count
-
-
-def _completed(db: sqlite3.Connection, whole: Stretch, lines: Sequence[Line], look: Reading) -> Columns:
-    """Return the buckets of a stretch: those that are known, and what is missing at both ends."""
-    width_ms = whole.width_ms
-    first, end = -(-whole.since_ms // width_ms), whole.until_ms // width_ms  # of the buckets that are asked for whole
-    key = (tuple(sorted(line[0] for line in lines)), width_ms)
-    kept = look.kept(key)
-    known = None if kept is None else kept.within(first, end)
-    if known is None or known.first >= known.end:
-        found = _answer(db, [whole], lines)
-    else:
-        before = replace(whole, until_ms=known.first * width_ms)
-        after = replace(whole, since_ms=known.end * width_ms)
-        head, tail = _answer(db, [before], lines), _answer(db, [after], lines)
-        found = _joined(head, known.columns, tail)
-    if first < end:
-        look.keep(key, {line[1] for line in lines}, Span(first, end, found).within(first, end))
-    return found
-
-
-def _joined(*parts: Columns) -> Columns:
-    """Return columns one behind the other.
-
-    >>> _joined(([1], [0.0], [0.5], [1.0], [2]), ([3], [4.0], [4.0], [4.0], [1]))
-    ([1, 3], [0.0, 4.0], [0.5, 4.0], [1.0, 4.0], [2, 1])
-    """
-    buckets, lowest, means, highest, numbers = ([*chain.from_iterable(column)] for column in zip(*parts, strict=True))
-    return buckets, lowest, means, highest, numbers
 
 
 def _answer(db: sqlite3.Connection, stretches: Sequence[Stretch], lines: Sequence[Line]) -> Columns:

@@ -1,6 +1,6 @@
 """The mark of a restore that a server's database or bucket holds until all of the restore is in place.
 
-What has the mark is of nobody's making but the restore's: the next one begins by removing it, and no service starts on it.
+What has the mark is all the restore's: the next one begins by removing it, and no service starts on it.
 """
 
 from __future__ import annotations

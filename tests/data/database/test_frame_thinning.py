@@ -309,7 +309,8 @@ from dt.data.database.frame_thinning import FramePolicy
 from dt.data.database.records_db import RecordsDB
 from dt.utils.clock import ManualClock
 records = FrameRecords(RecordsDB("sqlite:///" + sys.argv[1]))
-keeper = FrameKeeper(records, FrameFiles(Path(sys.argv[2])), ManualClock(float(sys.argv[3])), FramePolicy(), is_synced=lambda: True)
+files, clock = FrameFiles(Path(sys.argv[2])), ManualClock(float(sys.argv[3]))
+keeper = FrameKeeper(records, files, clock, FramePolicy(), is_synced=lambda: True)
 print("go", flush=True)
 keeper.thin()
 """

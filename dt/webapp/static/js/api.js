@@ -1,9 +1,10 @@
 /** The dashboard's own `/api`: JSON in and out, problems as errors with words for people. */
 
 export class ApiError extends Error {
-  /** @param {string} message @param {number} status 0 when nobody answered */
-  constructor(message, status) {
+  /** @param {string} message @param {number} status 0 when nobody answered @param {any} [problem] the answer's own words */
+  constructor(message, status, problem = null) {
     super(message);
+    this.problem = problem;
     this.name = "ApiError";
     this.status = status;
   }
@@ -69,10 +70,72 @@ export class Api {
     return (await this.#ask(`/api/trace/${encodeURIComponent(correlationId)}`, { signal })).events;
   }
 
-  /** @param {string} path @param {unknown} body @param {AbortSignal} [signal] */
-  #send(path, body, signal) {
+  /** Every actuator with its state, and the emergency stop. @param {AbortSignal} [signal] */
+  control(signal) {
+    return this.#ask("/api/actuators", { signal });
+  }
+
+  /** What was charged and what is left. @param {AbortSignal} [signal] */
+  ledger(signal) {
+    return this.#ask("/api/ledger?limit=8", { signal });
+  }
+
+  /** The policies that there are, with their parameters. @param {AbortSignal} [signal] */
+  async policies(signal) {
+    return (await this.#ask("/api/policies", { signal })).known;
+  }
+
+  /** @param {string} actuatorId @param {Record<string, unknown>} command without ids */
+  command(actuatorId, command) {
+    return this.#send(`/api/actuators/${encodeURIComponent(actuatorId)}/commands`, command);
+  }
+
+  /** @param {string} actuatorId @param {Record<string, unknown>} mode */
+  setMode(actuatorId, mode) {
+    return this.#send(`/api/actuators/${encodeURIComponent(actuatorId)}/mode`, mode, undefined, "PUT");
+  }
+
+  /** @param {string} actuatorId */
+  releaseLock(actuatorId) {
+    return this.#send(`/api/actuators/${encodeURIComponent(actuatorId)}/release`, {});
+  }
+
+  /** @param {string} place plant or zone @param {Record<string, unknown>} policy */
+  setPolicy(place, policy) {
+    return this.#send(`/api/policies/${encodeURIComponent(place)}`, policy, undefined, "PUT");
+  }
+
+  /** @param {string} reservoir */
+  refill(reservoir) {
+    return this.#send(`/api/reservoirs/${encodeURIComponent(reservoir)}/refill`, {});
+  }
+
+  stopAll() {
+    return this.#send("/api/emergency_stop", {});
+  }
+
+  releaseStop() {
+    return this.#send("/api/emergency_stop", {}, undefined, "DELETE");
+  }
+
+  /** @param {string} alertId @param {"acknowledge" | "resolve"} step */
+  decideAlert(alertId, step) {
+    return this.#send(`/api/alerts/${encodeURIComponent(alertId)}/${step}`, { by: "dashboard" });
+  }
+
+  /** Whom alerts are told to. @param {AbortSignal} [signal] */
+  notices(signal) {
+    return this.#ask("/api/notices", { signal });
+  }
+
+  testNotices() {
+    return this.#send("/api/notices/test", {});
+  }
+
+  /** @param {string} path @param {unknown} body @param {AbortSignal} [signal] @param {string} [method] */
+  #send(path, body, signal, method = "POST") {
     const headers = { "Content-Type": "application/json", "X-CSRF-Token": this.#csrf };
-    return this.#ask(path, { method: "POST", headers, body: JSON.stringify(body), signal });
+    return this.#ask(path, { method, headers, body: JSON.stringify(body), signal });
   }
 
   /** @param {string} path @param {RequestInit} options */
@@ -89,7 +152,7 @@ export class Api {
       if (response.ok) throw new ApiError("The dashboard answered no JSON.", response.status);
       return null;
     });
-    if (!response.ok) throw new ApiError(body?.detail ?? body?.title ?? `The dashboard answered ${response.status}.`, response.status);
+    if (!response.ok) throw new ApiError(body?.detail ?? body?.title ?? `The dashboard answered ${response.status}.`, response.status, body);
     return body;
   }
 }

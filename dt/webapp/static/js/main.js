@@ -1,21 +1,27 @@
 /** Assembles the page: store, API, live feed and elements. */
 import { io } from "../vendor/socket.io.esm.min.js";
 import { Api, ApiError } from "./api.js";
+import { ControlFeed } from "./control-feed.js";
 import { LiveFeed } from "./live.js";
 import { Store } from "./store.js";
 import "./components/x-action-list.js";
+import "./components/x-actuator-controls.js";
 import "./components/x-alert-list.js";
 import "./components/x-camera-picture.js";
 import "./components/x-connection-banner.js";
 import "./components/x-connection-state.js";
+import "./components/x-emergency-stop.js";
+import "./components/x-notice-list.js";
 import "./components/x-plant-picker.js";
 import "./components/x-range-picker.js";
 import "./components/x-reading-chart.js";
 import "./components/x-reading-tile.js";
 import "./components/x-sign-out.js";
+import "./components/x-stop-banner.js";
 import "./components/x-system-health.js";
 import "./components/x-theme-toggle.js";
 import "./components/x-trace-dialog.js";
+import "./components/x-water-ledger.js";
 
 const RETRY_MS = 3000;
 const PLANTS_EVERY_MS = 30_000;
@@ -37,11 +43,15 @@ store.addEventListener("connection", () => {
 const socket = io({ transports: ["websocket"], autoConnect: false, reconnectionDelayMax: 15_000 });
 const feed = new LiveFeed(store, api, socket);
 feed.start();
+const control = new ControlFeed(store, api, () => document.visibilityState === "visible");
+control.start();
+document.addEventListener("control-changed", () => void control.refresh());
 void begin();
 
 async function begin() {
   try {
     const session = await api.session();
+    store.setSignedIn(session.signed_in);
     document.dispatchEvent(new CustomEvent("session", { detail: session }));
   } catch {
     setTimeout(begin, RETRY_MS);

@@ -7,6 +7,7 @@
  * @typedef {{plant_id: string, zone_id: string, name?: string, species?: string, archived?: boolean,
  *   limits?: {soil_moisture_low: number, soil_moisture_target: number, soil_moisture_high: number}}} Plant
  * @typedef {Record<string, any> & {timestamp: number, correlation_id: string}} Event_
+ * @typedef {{items: Record<string, any>[], emergency_stop: {active: boolean, by: string | null}, guard: string}} Control
  * @typedef {"connecting" | "live" | "polling" | "disconnected"} Connection
  */
 
@@ -33,6 +34,10 @@ export class Store extends EventTarget {
   #health = new Map();
   /** @type {Map<string, number>} */
   #intervals = new Map();
+  /** @type {Control | null} */
+  #control = null;
+  #controlWhy = "";
+  #isSignedIn = false;
   /** @type {Set<string>} */
   #deadLetters = new Set();
   /** @type {Set<string>} */
@@ -61,6 +66,36 @@ export class Store extends EventTarget {
     if (state === this.#connection) return;
     this.#connection = state;
     this.#tell("connection");
+  }
+
+  /** The actuators as the controller last told them, or null. */
+  get control() { return this.#control; }
+  /** Why the controller's word is missing or old; empty while it is neither. */
+  get controlWhy() { return this.#controlWhy; }
+  get isSignedIn() { return this.#isSignedIn; }
+
+  /** @param {boolean} isSignedIn */
+  setSignedIn(isSignedIn) {
+    this.#isSignedIn = isSignedIn;
+    this.#tell("control");
+  }
+
+  /** @param {Control} control */
+  acceptControl(control) {
+    this.#control = control;
+    this.#controlWhy = "";
+    this.#tell("control");
+  }
+
+  /** Nobody answered: what is known stays, and is said to be old. @param {string} why */
+  loseControl(why) {
+    this.#controlWhy = why;
+    this.#tell("control");
+  }
+
+  /** The shown plant's actuators and those of its zone. @returns {Record<string, any>[]} */
+  actuators() {
+    return (this.#control?.items ?? []).filter((actuator) => this.concerns(actuator));
   }
 
   /** @param {number} now epoch seconds */

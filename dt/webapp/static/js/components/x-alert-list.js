@@ -1,6 +1,7 @@
 import { age, fullTime, plain } from "../format.js";
 import { make, PageElement, whyButton } from "../element.js";
 
+const STEPS = { acknowledge: "I look after it", resolve: "It is over" };
 const SIGNS = { critical: "!!", warning: "!", info: "i" };
 
 /** What is wrong now, worst first. */
@@ -36,8 +37,27 @@ class AlertList extends PageElement {
     const body = make("div", { class: "body" }, head);
     const advice = adviceOf(alert);
     if (advice) body.append(make("p", {}, advice));
-    body.append(foot);
+    body.append(foot, this.#buttons(alert));
     return make("li", { "data-severity": alert.severity }, sign, body);
+  }
+
+  #buttons(alert) {
+    const steps = alert.state === "acknowledged" ? ["resolve"] : ["acknowledge", "resolve"];
+    const said = make("span", { class: "said", role: "status" });
+    return make("div", { class: "steps" }, ...steps.map((step) => {
+      const button = make("button", { type: "button", class: "text-button", "aria-label": `${STEPS[step]}: ${alert.description}` }, STEPS[step]);
+      button.addEventListener("click", () => void this.#decide(alert, step, said));
+      return button;
+    }), said);
+  }
+
+  async #decide(alert, step, said) {
+    said.textContent = "";
+    try {
+      this.store.acceptAlert(await this.api.decideAlert(alert.alert_id, step));
+    } catch (error) {
+      said.textContent = /** @type {any} */ (error).status === 401 ? "Sign in first." : /** @type {Error} */ (error).message;
+    }
   }
 
   #showAges() {
@@ -48,7 +68,8 @@ class AlertList extends PageElement {
 }
 
 function words(alert) {
-  return alert.state === "open" ? alert.severity : `${alert.severity}, ${alert.state}`;
+  const marks = [alert.state === "acknowledged" ? `acknowledged by ${alert.by}` : alert.state, alert.stale ? "its source is silent" : "", alert.flapping ? "comes and goes" : ""];
+  return [alert.severity, ...marks].filter((word) => word && word !== "open").join(", ");
 }
 
 function adviceOf(alert) {
