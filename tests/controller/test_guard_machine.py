@@ -403,10 +403,10 @@ class GuardMachine(RuleBasedStateMachine):
 class TestGuardMachine(GuardMachine.TestCase):  # type: ignore[misc,name-defined]  # made by hypothesis
     """Every run of the suite."""
 
-    settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
+    settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 
 
 @pytest.mark.slow
 def test_s01_s02_s03_s06_s09_s10_s11_s12_hold_in_long_lives() -> None:
     """The same machine, longer and more often."""
-    run_state_machine_as_test(GuardMachine, settings=settings(max_examples=60, stateful_step_count=50, deadline=None))
+    run_state_machine_as_test(GuardMachine, settings=settings(max_examples=120, stateful_step_count=50, deadline=None))
