@@ -11,7 +11,7 @@ STAMP = $(VENV)/.installed-$(1)
 USE_POETRY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-query outage crash fuzz fuzz-api mutate bench-ingest \
+.PHONY: help demo solo up down status fault-table test test-slow test-integration test-e2e lint format check-rpi bench bench-edge bench-query outage crash soak fuzz fuzz-api mutate bench-ingest \
   report-realism report-quality spark-judge box-pictures system-camera install-dev install-rpi install-db \
   install-spark install-naked install-ai venv setup-kafka kafka-topics run-collector run-processing run-database run-dashboard \
   run-ai run-alerts run-controller run-simulator run-mqtt clean
@@ -111,6 +111,9 @@ box-pictures: $(call STAMP,dev) ## Draw the simulated box as its own camera sees
 
 report-quality: $(call STAMP,dev) ## Measure the quality gates; writes build/figures/quality.json (ARGS="--data FOLDER")
 	@$(BIN)/python scripts/bench/quality.py $(ARGS)
+
+soak: $(call STAMP,dev) ## Live through 10,000 plant-days in lockstep; writes build/figures/soak.json (ARGS="--plant-days 500")
+	@$(BIN)/python scripts/bench/soak.py $(ARGS)
 
 spark-judge: install-spark ## Judge and roll up the raw topics of KAFKA_URL by Spark into Parquet (ARGS="FOLDER --since TIME")
 	@$(BIN)/python -m dt.evaluation.spark_judge $(ARGS)

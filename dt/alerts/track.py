@@ -85,7 +85,9 @@ def hear(track: Track, condition: AlertCondition, patience: Patience, now: float
     track, later = advance(_taken(track, condition), patience, max(now, condition.timestamp))
     events += later
     if track.alert is not None and track.is_open:
-        raised = _raised(track.alert, condition)
+        stale_after_s = patience.key.stale_after_s
+        is_fresh = not stale_after_s or now - condition.timestamp < stale_after_s
+        raised = _raised(track.alert, condition, is_fresh=is_fresh)
         if raised is not None:
             track = replace(track, alert=raised)
             events.append(raised)
@@ -136,10 +138,13 @@ def _taken(track: Track, condition: AlertCondition) -> Track:
     return replace(track, over_since=None)
 
 
-def _raised(alert: AlertEvent, condition: AlertCondition) -> AlertEvent | None:
-    """Return the event of an alert that got worse, or is heard of again; one that was acknowledged asks anew."""
+def _raised(alert: AlertEvent, condition: AlertCondition, *, is_fresh: bool) -> AlertEvent | None:
+    """Return the event of an alert that got worse, or is heard of again; one that was acknowledged asks anew.
+
+    What comes so late that it would be stale itself, as words do that waited for the log, ends no silence.
+    """
     is_worse = condition.active and _ORDER.index(condition.severity) > _ORDER.index(alert.severity)
-    if not is_worse and not alert.stale:
+    if not is_worse and not (alert.stale and is_fresh):
         return None
     is_asked_anew = is_worse and alert.state is AlertState.ACKNOWLEDGED
     event = _event(

@@ -22,6 +22,7 @@ COMMANDS = (
     "status",
     "stop-all",
     "replay",
+    "simulate",
     "report",
     "timelapse",
     "backup",

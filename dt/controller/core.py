@@ -33,6 +33,7 @@ from dt.controller.policies.recommendation import RecommendationPolicy
 from dt.controller.policies.round import PolicyRound
 from dt.controller.records import PlantBook
 from dt.controller.results import ResultBook
+from dt.controller.rise_watch import RiseWatch
 from dt.controller.stop_button import StopButton
 from dt.controller.watch_words import LockWords
 from dt.controller.water_watch import WaterWatch
@@ -159,6 +160,10 @@ class ControllerCore:
             pumps=self._pumps, books=self._books, is_settling=self.effects.is_settling, desk=self.desk,
             clock=self._clock,
         )  # fmt: skip
+        rise = RiseWatch(
+            pumps=self._pumps, books=self._books, is_settling=self.effects.is_settling, desk=self.desk,
+            clock=self._clock,
+        )  # fmt: skip
         heaters = {name: one for name, one in self.actuators.items() if one.kind == "heater"}
         heat = HeatWatch(
             heaters=heaters, sense=self.observer.heat_of, light_of=self.observer.light_of, switch_off=self.gate.end,
@@ -170,7 +175,7 @@ class ControllerCore:
         )
         return ControlLoop(
             guard=self.guard, stop_button=self.stop_button, gate=self.gate, results=self.results, clock=self._clock,
-            policies=(self.recommendation, policies), watches=(_Flows(self.actuators), heat, self.effects, water),
+            policies=(self.recommendation, policies), watches=(_Flows(self.actuators), heat, self.effects, water, rise),
             ensure_guard=ensure_guard,
         )  # fmt: skip
 

@@ -56,19 +56,24 @@ def measured_rise(seen: Measured) -> float:
     return seen.after - seen.before - max(0.0, seen.drift_per_s) * seen.seconds
 
 
-def judge(expected: float, seen: Measured) -> Effect:
+def judge(expected: float, seen: Measured, poured: float = 0.0) -> Effect:
     """Return what the dose did; warmth that could have made the rise, or hidden it, makes it uncertain.
+
+    `poured` is the rise if nothing drained: what is too much is measured by it, where the upper limit lies below.
 
     >>> (
     ...     judge(0.06, Measured(before=0.2, after=0.25, spread=0.002)),
     ...     judge(0.06, Measured(before=0.2, after=0.2, spread=0.0)),
     ... )
     (<Effect.SEEN: 'seen'>, <Effect.MISSING: 'missing'>)
+    >>> judge(0.05, Measured(before=0.40, after=0.552, spread=0.002), poured=0.075)  # 150 ml on two litres, high 0.45
+    <Effect.SEEN: 'seen'>
     """
     least, rise, warmth = expected * _LEAST_SHARE, measured_rise(seen), _PER_K * abs(seen.warming_k)
     if least <= noise_of(seen.spread):
         return Effect.TOO_SMALL
-    if rise - warmth >= max(expected * _MOST_SHARE, expected + 0.1):
+    most = max(expected, poured)
+    if rise - warmth >= max(most * _MOST_SHARE, most + 0.1):
         return Effect.EXCESSIVE
     if rise - warmth >= least:
         return Effect.SEEN

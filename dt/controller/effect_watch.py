@@ -176,7 +176,8 @@ class EffectWatch:
         seen = _measured(waiting, after)
         high = plant.limits.soil_moisture_high
         expected = expected_rise(waiting.delivered_ml, plant.pot_volume_l, seen.before, high)
-        effect = self._in_a_row(pump.actuator_id, judge(expected, seen))
+        poured = waiting.delivered_ml / (1000.0 * plant.pot_volume_l)
+        effect = self._in_a_row(pump.actuator_id, judge(expected, seen, poured))
         self._amend(waiting, effect, expected, measured_rise(seen))
         self._act(pump, waiting, effect, expected, seen)
 

@@ -78,8 +78,11 @@ class ReadingBook:
 
     def aged(self, place: str, quantity: Quantity) -> list[tuple[float, Seen]]:
         """Return the last readings with their age in seconds, good or not, oldest first."""
+        # A wall clock set back must not make a reading young again: the larger of both ages counts.
+        wall, now_s = self._clock.wall(), self._clock.monotonic()
         with self._lock:
-            return [(self._age_s(seen), seen) for seen in self._seen.get((place, quantity), ())]
+            seen_so_far = self._seen.get((place, quantity), ())
+            return [(max(wall - seen.timestamp, now_s - seen.seen_at_s), seen) for seen in seen_so_far]
 
     def latest(self, quantity: Quantity, *places: str | None) -> Latest | None:
         """Return the newest good reading of the first of these places that has one."""
@@ -119,10 +122,6 @@ class ReadingBook:
         if len(self._seen) > _MOST_SERIES:
             del self._seen[next(iter(self._seen))]
         return book
-
-    def _age_s(self, seen: Seen) -> float:
-        # A wall clock set back must not make a reading young again: the larger of both ages counts.
-        return max(self._clock.wall() - seen.timestamp, self._clock.monotonic() - seen.seen_at_s)
 
     def _counts(self, reading: SensorData) -> bool:
         age_s = self._clock.wall() - reading.timestamp

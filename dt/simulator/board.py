@@ -81,6 +81,7 @@ class BoxWire:
         self._defects = Defects(box, self.desk)
         self._chips = ChipRack(box, self.desk, self._chip_clock, self._wiring)
         self._pins: dict[int, _Pin] = {}
+        self._caught_up_s = float("-inf")
         self._is_pressed = False
         self._connect_button()
 
@@ -282,11 +283,14 @@ class BoxWire:
     def _catch_up(self) -> None:
         """Let the box live until now; what begins or ends meanwhile does so at its own moment."""
         now_s = self._clock.wall()
+        if now_s == self._caught_up_s and now_s == self.box.now_s:
+            return  # a chip is asked several times in one moment of a clock that is stepped
         for edge_s in self.desk.edges(self.box.now_s, now_s):
             self.box.advance(edge_s)
             self._defects.settle(edge_s)
         self.box.advance(now_s)
         self._defects.settle(self.box.now_s)
+        self._caught_up_s = now_s
 
     def _pin(self, pin: int) -> _Pin:
         if not 0 <= pin <= LAST_PIN:

@@ -99,7 +99,8 @@ class Pump(Device[PumpSpec, PumpDefect]):
     @property
     def is_moving(self) -> bool:
         """True while it may move water."""
-        return (self._drive > 0.0 or self._siphons) and self.reservoir.content_ml > 0.0 and not self._defect.dry
+        may_flow = (self._drive > 0.0 and not self._is_cut_off) or self._siphons
+        return may_flow and self.reservoir.content_ml > 0.0 and not self._defect.dry
 
     @property
     def flow_ml_s(self) -> float:
@@ -109,13 +110,16 @@ class Pump(Device[PumpSpec, PumpDefect]):
     def draw(self, dt_s: float) -> float:
         """Move the water of one step out of the can; return what reaches the pot."""
         drive, defect = self._drive, self._defect
+        if drive > 0.0 and self._is_cut_off:
+            self.is_siphoning = False
+            return 0.0
         if drive == 0.0:
             self.is_siphoning = self._siphons
             self.primed_s = 0.0
             wanted_ml = self.flow_ml_s * defect.siphon * dt_s if self.is_siphoning else 0.0
         else:
             wet_s = max(0.0, dt_s - max(0.0, self.spec.priming_s - self.primed_s))
-            self.primed_s = min(self.spec.priming_s, self.primed_s + dt_s)
+            self.primed_s += dt_s
             self.is_siphoning = False
             wanted_ml = self.flow_ml_s * drive * wet_s
         if wanted_ml == 0.0 or defect.dry:
@@ -135,9 +139,15 @@ class Pump(Device[PumpSpec, PumpDefect]):
         return 0.0 if defect.never_closes else 1.0 if defect.welded else self.level
 
     @property
+    def _is_cut_off(self) -> bool:
+        """True once the supply's own timer has cut it off, until it is switched off."""
+        return self.primed_s >= self.spec.supply_timer_s
+
+    @property
     def _siphons(self) -> bool:
-        """A siphon begins when a pump that had filled its hose stops."""
-        return self._defect.siphon > 0.0 and (self.is_siphoning or self.primed_s >= self.spec.priming_s)
+        """A siphon begins when a pump that had filled its hose stops, and nothing breaks it."""
+        may_siphon = self._defect.siphon > 0.0 and not self.spec.has_siphon_break
+        return may_siphon and (self.is_siphoning or self.primed_s >= self.spec.priming_s)
 
 
 class Lamp(Device[LampSpec, LampDefect]):

@@ -157,7 +157,11 @@ class ReservoirSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PumpSpec:
-    """A pump: nominal flow, the spread of real ones, seconds to prime, and flow lost when the can is nearly empty."""
+    """A pump: nominal flow, the spread of real ones, seconds to prime, and flow lost when the can is nearly empty.
+
+    What the hardware notes ask for: a supply with a timer of its own that cuts off after `supply_timer_s` until the
+    pump is switched off, and a siphon break.
+    """
 
     actuator_id: str = PUMP
     plant_id: str = PLANT
@@ -166,6 +170,8 @@ class PumpSpec:
     spread: float = 0.10
     priming_s: float = 0.4
     head_loss: float = 0.15
+    supply_timer_s: float = math.inf
+    has_siphon_break: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a pump that never moves water, or does at once."""

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import psutil
-from edge_loop import measure_sensing
+from edge_loop import measure_closed_loop, measure_sensing
 from physics import measure_physics
 from stage import Stage, say, wait_for
 
@@ -174,6 +174,8 @@ def main() -> int:
     say("the box lives through its days ...")
     figures["plant_days_per_hour"] = measure_physics()
     figures |= measure_sensing(arguments.loop_hours)
+    say("the whole loop lives through some days in lockstep ...")
+    figures |= measure_closed_loop()
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     FIGURES.write_text(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=1) + "\n")
     for name, value in figures.items():

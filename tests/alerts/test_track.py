@@ -97,6 +97,17 @@ def test_a_source_that_falls_silent_leaves_its_alert_open_and_says_so() -> None:
     assert (again.state, again.stale) == (AlertState.OPEN, False)
 
 
+def test_words_that_waited_for_the_log_end_no_silence_until_one_is_fresh() -> None:
+    """An outage's conditions come all at once afterwards: the alert is not stale and well again with each of them."""
+    track, events = Track(key=KEY), []
+    back = NOON + 7200.0
+    for at, now in [(0, NOON), *((minute * 60.0, back) for minute in range(1, 121))]:
+        track, found = hear(track, condition(at), AT_ONCE, now)
+        events += found
+
+    assert [event.stale for event in events] == [False, True, False]
+
+
 def test_silence_does_not_count_while_nobody_listened() -> None:
     """After two hours without the alerts service a source has its time to speak again."""
     track, _events = hear(Track(key=KEY), condition(0), AT_ONCE, NOON)

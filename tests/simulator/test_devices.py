@@ -249,3 +249,38 @@ def test_share_outside_0_to_1_is_refused(share: float) -> None:
     """The error names the share."""
     with pytest.raises(ValueError, match="leak must be from 0 to 1"):
         PumpDefect(leak=share)
+
+
+def test_a_supply_with_a_timer_cuts_a_welded_pump_off_until_its_relay_opens() -> None:
+    """What the hardware notes ask for: some seconds of water, and none again before it was switched off."""
+    box = Box(BoxSpec(pumps=(PumpSpec(supply_timer_s=10.0, flow_ml_s=20.0, spread=0.0, head_loss=0.0),)), START)
+    pump = box.devices[PUMP]
+    pump.defect = PumpDefect(welded=True)
+
+    box.advance(START + 3600.0)
+    assert pump.delivered_ml == pytest.approx(200.0, abs=25.0)
+    first_ml = pump.delivered_ml
+    pump.defect = PumpDefect()
+    box.advance(START + 7200.0)
+    box.drive(PUMP, 1.0)
+    box.advance(START + 7205.0)
+    box.drive(PUMP, 0.0)
+
+    assert pump.delivered_ml - first_ml == pytest.approx(92.0, abs=5.0)
+
+
+def test_a_siphon_break_ends_a_siphon_with_its_pump() -> None:
+    """Without it the can runs empty."""
+    given = []
+    for has_siphon_break in (True, False):
+        spec = BoxSpec(pumps=(PumpSpec(has_siphon_break=has_siphon_break),))
+        box = Box(spec, START)
+        box.devices[PUMP].defect = PumpDefect(siphon=0.4)
+        box.drive(PUMP, 1.0)
+        box.advance(START + 5.0)
+        box.drive(PUMP, 0.0)
+        box.advance(START + 3600.0)
+        given.append(box.devices[PUMP].delivered_ml)
+
+    assert given[0] < 200.0
+    assert given[1] > 4000.0

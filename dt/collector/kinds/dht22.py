@@ -44,7 +44,14 @@ class Dht22:
     With a power switch the chip is on from opening to closing: one that hangs is cured by being opened anew.
     """
 
-    def __init__(self, pin: object, name: str, clock: Clock | None = None, power: Switch | None = None) -> None:
+    def __init__(
+        self,
+        pin: object,
+        name: str,
+        clock: Clock | None = None,
+        power: Switch | None = None,
+        driver: Any = None,
+    ) -> None:
         self._clock = clock or SystemClock()
         self._name = f"DHT22 on {name}"
         self._lock = threading.Lock()
@@ -57,10 +64,7 @@ class Dht22:
         if power is not None:
             power.on()
             self._clock.wait(threading.Event(), _WAKES_S)
-        with _signal_handlers_kept(), chip_errors(self._name):
-            import adafruit_dht  # on a Pi this import installs a SIGTERM handler
-
-            self._driver: Any = adafruit_dht.DHT22(pin)
+        self._driver: Any = _opened(pin, self._name) if driver is None else driver
 
     def look(self) -> Pair:
         """Return the present pair; raises `SensorError`."""
@@ -148,6 +152,13 @@ def open_dht22(descriptor: SensorDescriptor, hardware: Hardware) -> Dht22:
 def chip_key(pin: str | None) -> str:
     """Return the name under which the sensors of one pin share their chip."""
     return f"dht22:{pin}"
+
+
+def _opened(pin: object, name: str) -> Any:
+    with _signal_handlers_kept(), chip_errors(name):
+        import adafruit_dht  # on a Pi this import installs a SIGTERM handler
+
+        return adafruit_dht.DHT22(pin)
 
 
 @contextmanager

@@ -33,7 +33,9 @@ class LightSensor(Sensor):
     quantity: ClassVar[Quantity] = Quantity.LIGHT_INTENSITY
     unit: ClassVar[Unit] = Unit.LUX
 
-    def __init__(self, descriptor: SensorDescriptor, bus: Any, address: int = DEFAULT_ADDRESS) -> None:
+    def __init__(
+        self, descriptor: SensorDescriptor, bus: Any, address: int = DEFAULT_ADDRESS, chip: Any = None
+    ) -> None:
         super().__init__(descriptor)
         options = descriptor.options
         self._name = f"BH1750 at {address:#04x}"
@@ -41,7 +43,7 @@ class LightSensor(Sensor):
         self._may_range = bool(options.get("auto_range", True))
         self._is_coarse = False
         with chip_errors(self._name):
-            self._chip = adafruit_bh1750.BH1750(bus, address)
+            self._chip: Any = adafruit_bh1750.BH1750(bus, address) if chip is None else chip
 
     @classmethod
     def open(cls, descriptor: SensorDescriptor, hardware: Hardware) -> LightSensor:
