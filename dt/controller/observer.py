@@ -23,6 +23,8 @@ from dt.utils.dataclasses import ActionCommand
 from dt.utils.quantities import Quantity
 from dt.utils.rig import Rig
 
+_ROUNDING_ML = 0.01
+
 CUT_OFF_DEGC = 35.0  # safety case, limits; the ceiling of 45 degC is checked where the rig is read
 
 
@@ -100,7 +102,7 @@ class Observer:
             pot_volume_l=1.0 if plant is None else plant.pot_volume_l,
             moisture=self._fresh_moisture(actuator),
             air=self._air_of(actuator),
-            largest_dose_ml=self.most_ml(actuator) if isinstance(actuator, Pump) else 0.0,
+            largest_dose_ml=self._largest_ml(actuator) if isinstance(actuator, Pump) else 0.0,
             is_settling=is_settling,
             floor=None if trip is None or plant is None else floor_of(plant.limits),
         )
@@ -130,7 +132,22 @@ class Observer:
         return seen
 
     def most_ml(self, pump: Pump) -> float:
-        """Return the largest dose now: what the pump gives at once, or what a vacation's share has left."""
+        """Return the largest dose that would pass now: a policy gives a part rather than be refused the whole.
+
+        It is what the pump gives at once, or what a vacation's share, the plant's day or the can has left.
+        """
+        try:
+            budget = self._guard.budget(pump.actuator_id)
+        except GuardUnreachableError:
+            return 0.0
+        left_ml = [] if budget["budget_ml"] is None else [budget["budget_ml"] - (budget["spent_ml"] or 0.0)]
+        left_ml += [] if budget["reservoir_left_ml"] is None else [budget["reservoir_left_ml"]]
+        if not left_ml:
+            return self._largest_ml(pump)
+        on_s = max(0.0, min(left_ml) - _ROUNDING_ML) / (pump.charged_ml(1.0) or pump.flow_ml_s)
+        return min(self._largest_ml(pump), pump.delivered_ml(on_s) or 0.0)
+
+    def _largest_ml(self, pump: Pump) -> float:
         left_ml = self._share_left_ml(pump) if self._decisions.vacation is not None else None
         return pump.largest_dose_ml if left_ml is None else min(pump.largest_dose_ml, left_ml)
 

@@ -207,6 +207,39 @@ def test_on_a_vacation_a_recommended_dose_is_cut_to_the_share(garden: Garden) ->
     assert _done_ml(garden) == pytest.approx([50.0], abs=9.0)
 
 
+def _dry(garden: Garden, ml: float) -> AlertCondition:
+    now = garden.room.clock.wall()
+    return AlertCondition(
+        key="soil_dry:basil", plant_id="basil", severity=Severity.WARNING, description="dry", active=True,
+        timestamp=now, correlation_id="r-1", recommended_dose_ml=ml,
+    )  # fmt: skip
+
+
+def test_s03_a_policy_gives_what_the_day_has_left_rather_than_be_refused_the_whole(garden: Garden) -> None:
+    """A pot so dry that it wants more than a day's water gets the day's water."""
+    budget_ml = garden.room.core.guard.budget("basil-pump")["budget_ml"] or 0.0
+    garden.act("basil-pump", "recommendation")
+    garden.room.core.see_condition(_dry(garden, 10 * budget_ml))
+
+    garden.run(60.0)
+
+    largest_ml = garden.room.core.actuators["basil-pump"].describe()["limits"]["largest_dose_ml"]
+    assert _done_ml(garden) == pytest.approx([min(budget_ml, largest_ml)], rel=0.01)
+
+
+def test_s14_a_grant_is_followed_at_once_after_what_was_only_recommended(garden: Garden) -> None:
+    """The same condition that was recommended a moment ago is acted on, once."""
+    garden.act("basil-pump", "recommendation", grant=False)
+    garden.room.core.see_condition(_dry(garden, 30.0))
+    garden.run(10.0)
+    assert [one.outcome for one in garden.results()] == [Outcome.RECOMMENDED]
+
+    garden.act("basil-pump", "recommendation")
+    garden.run(30.0)
+
+    assert _done_ml(garden) == pytest.approx([30.0], abs=9.0)
+
+
 def test_a_policy_that_fails_keeps_no_other_from_acting(garden: Garden, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else's package; it does nothing, and what it held goes off."""
     monkeypatch.setitem(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,17 @@ class SoloRig:
         headers = {"Authorization": f"Bearer {token}"}
         return requests.post(url, json=command, headers=headers, timeout=5).status_code
 
+    def grant(self, actuator_id: str, token: str) -> int:
+        """Let policies use an actuator as a person does, and return the status code."""
+        url = f"{self.urls['controller']}/grants/{actuator_id}"
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.post(url, json={"by": "ada"}, headers=headers, timeout=5).status_code
+
+    def actions(self) -> list[dict[str, Any]]:
+        """Return the actions on record, newest first."""
+        found: list[dict[str, Any]] = requests.get(f"{self.urls['database']}/actions", timeout=5).json()["items"]
+        return found
+
     def pin(self, number: int) -> float:
         """Return the duty of the box's pin."""
         state: dict[str, Any] = requests.get(f"{self.urls['simulator']}/state", timeout=5).json()
@@ -128,10 +139,10 @@ class SoloRig:
 
 
 @contextlib.contextmanager
-def solo_rig(folder: Path, **settings: str) -> Iterator[SoloRig]:
-    """Run a box on the repository's rig with quick sensors; nothing survives the end."""
+def solo_rig(folder: Path, changes: Mapping[str, str] | None = None, **settings: str) -> Iterator[SoloRig]:
+    """Run a box on the repository's rig with quick sensors and other changes; nothing survives the end."""
     text = (ROOT / "rig.toml").read_text("utf-8")
-    for slow, quick in BRISK.items():
+    for slow, quick in {**BRISK, **(changes or {})}.items():
         text = text.replace(slow, quick)
     (folder / "rig.toml").write_text(text, "utf-8")
     load_rig(folder / "rig.toml")

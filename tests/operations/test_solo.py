@@ -305,6 +305,26 @@ def test_killed_while_the_pump_runs_it_leaves_the_outputs_off(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_s11_without_a_broker_dry_soil_is_watered_under_a_grant(tmp_path: Path) -> None:
+    """The broker that it would mirror to is away: probe, rule, policy, gate and guard need none."""
+    basil = "limits = { soil_moisture_low = 0.25, soil_moisture_target = 0.35, soil_moisture_high = 0.45 }"
+    thirsty = "limits = { soil_moisture_low = 0.55, soil_moisture_target = 0.60, soil_moisture_high = 0.70 }"
+    with solo_rig(tmp_path, {basil: thirsty}, MIRROR_KAFKA_URL="127.0.0.1:1") as rig:
+        rig.start()
+        wait_until(lambda: rig.health("controller").get("guard") == "ok", "the guard serves", 15.0)
+        token = (tmp_path / "data" / "dt_token").read_text("utf-8").strip()
+        assert rig.grant("pump", token) == 201
+
+        wait_until(lambda: any(one["outcome"] == "done" for one in rig.actions()), "a dose is on record", 60.0)
+
+        done = next(one for one in rig.actions() if one["outcome"] == "done")
+        assert (done["actuator_id"], done["command"]["issuer"]) == ("pump", "policy:recommendation")
+        assert done["delivered_ml"] > 50.0
+        assert rig.stop() < 5.0
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("illness", ["full", "read-only"])
 def test_on_a_disk_that_takes_nothing_it_reads_and_shows_but_waters_not_until_that_is_well(

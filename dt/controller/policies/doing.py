@@ -18,7 +18,7 @@ _SAME_LEVEL = 0.01
 _AFTER_REFUSAL_S = 60.0
 _SETTLES_S = 2.0  # until the guard's status shows what was just submitted
 _RECOMMENDS_EVERY_S = 600.0
-_LEAST_ML = 1.0  # the gate refuses it where even that is too much, and says so
+_LEAST_ML = 10.0  # no pump starts for less; the gate refuses it where even that is too much, and says so
 _SHORTEST_RUN_S = 10.0  # of a lamp's day that is nearly used up
 
 
@@ -96,7 +96,7 @@ class Doer:
         now_s = self._clock.monotonic()
         if wish is None or wish.dose_ml is None or now_s < held.not_before_s or not is_free(state):
             return
-        dose_ml = max(_LEAST_ML, min(wish.dose_ml, self._most_ml(pump)))
+        dose_ml = min(wish.dose_ml, max(_LEAST_ML, self._most_ml(pump)))
         command = self._command(pump, wish, held, policy, command=Command.DOSE, dose_ml=dose_ml)
         if not may_act:
             self._recommend(command, wish, held)

@@ -20,7 +20,10 @@ _FUTURE_S = 5.0
 _AFTER_REFUSAL_S = 60.0
 _MOST_CAUSES = 50
 _MOST_WISHES = 1000  # of more, the one that was heard of longest ago is forgotten
-_LEAST_ML = 1.0  # the gate refuses it where even that is too much, and says so
+_LEAST_ML = 10.0  # no pump starts for less; the gate refuses it where even that is too much, and says so
+# An action runs once by its id: what was only said must not keep a grant that comes a second later from being followed.
+_DONE: tuple[str, ...] = ()
+_ONLY_SAID = ("recommended",)
 _SETTLES_S = 2.0  # until the guard's status shows what was just submitted
 
 
@@ -51,6 +54,7 @@ class _Heard:
     condition: AlertCondition
     seen_at_s: float
     done_with: str = ""
+    recommended_with: str = ""
     acted_at_s: float = float("-inf")
     recommended_at_s: float = float("-inf")
 
@@ -111,16 +115,17 @@ class RecommendationPolicy:
         if wish.done_with == wish.condition.correlation_id or now < self._not_before_s.get(pump.actuator_id, 0.0):
             return
         if not self._is_granted(pump.actuator_id):
-            if now - wish.recommended_at_s >= pump.output.pause_s:
-                wish.done_with, wish.recommended_at_s = wish.condition.correlation_id, now
-                self._recommend(self._command(wish.condition, pump))
+            is_new = wish.recommended_with != wish.condition.correlation_id
+            if is_new and now - wish.recommended_at_s >= pump.output.pause_s:
+                wish.recommended_with, wish.recommended_at_s = wish.condition.correlation_id, now
+                self._recommend(self._command(wish.condition, pump, _ONLY_SAID))
             return
         if state is not None and self._came_after_the_pause(wish, pump, state) and wish.seen_at_s > wish.acted_at_s:
             self._act(wish, pump, now)
 
     def _act(self, wish: _Heard, pump: Pump, now: float) -> None:
         wish.done_with = wish.condition.correlation_id
-        result = self._submit(self._command(wish.condition, pump))
+        result = self._submit(self._command(wish.condition, pump, _DONE))
         if result is None or result.outcome is Outcome.DONE:
             wish.acted_at_s = now
         self._not_before_s[pump.actuator_id] = now + _rests_s(result, pump)
@@ -147,11 +152,11 @@ class RecommendationPolicy:
         age_s = self._clock.wall() - wish.condition.timestamp
         return -_FUTURE_S <= age_s <= FRESH_S and self._clock.monotonic() - wish.seen_at_s <= FRESH_S
 
-    def _command(self, condition: AlertCondition, pump: Pump) -> ActionCommand:
+    def _command(self, condition: AlertCondition, pump: Pump, how: tuple[str, ...]) -> ActionCommand:
         dose_ml = min(condition.recommended_dose_ml or 0.0, max(_LEAST_ML, self._most_ml(pump)))
         return ActionCommand(
             action_id=derived_id(
-                NAME, condition.key, condition.correlation_id, pump.actuator_id, at=condition.timestamp
+                NAME, condition.key, condition.correlation_id, pump.actuator_id, *how, at=condition.timestamp
             ),
             actuator_id=pump.actuator_id,
             plant_id=condition.plant_id,
