@@ -175,6 +175,11 @@ class House:
         pair: tuple[psutil.Process, psutil.Process] = wait_for(both, "the guard has no child")
         return pair
 
+    def wait_for_another_guard(self, child: psutil.Process) -> None:
+        """Return when another child than this one owns the pins: one that is dying may still answer."""
+        wait_for(lambda: child not in self.family() and self.family(), "the guard does not begin anew", 30.0)
+        self.guard()
+
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
         """Ask the controller."""
         return self._session.request(method, f"{self.controller.url}{path}", json=body, timeout=_ASKS_FOR_S)

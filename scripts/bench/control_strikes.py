@@ -147,18 +147,29 @@ class Fate:
         return self._house.controller.start
 
     def _kill_guard(self) -> Undo:
-        self._house.guard()[1].kill()
-        return _nothing
+        return self._killed_guard(self._house.guard()[1])
 
     def _kill_parent(self) -> Undo:
-        self._house.guard()[0].kill()
-        return _nothing
+        return self._killed_guard(self._house.guard()[0])
+
+    def _killed_guard(self, victim: psutil.Process) -> Undo:
+        """Kill one of the guard's two processes: it heals by itself, once another child owns the pins."""
+        child = self._house.guard()[1]
+        victim.kill()
+        return lambda: self._house.wait_for_another_guard(child)
 
     def _stop_controller(self) -> Undo:
         return _paused(psutil.Process(self._house.controller.pid))
 
     def _stop_guard(self) -> Undo:
-        return _paused(self._house.guard()[1])
+        child = self._house.guard()[1]
+        go_on = _paused(child)
+
+        def heal() -> None:
+            go_on()
+            self._house.wait_for_another_guard(child)  # its parent has killed the silent one
+
+        return heal
 
     def _kill_database(self) -> Undo:
         self._house.database.kill()
@@ -195,10 +206,6 @@ class Fate:
                     one.rlimit(psutil.RLIMIT_FSIZE, limits)
 
         return heal
-
-
-def _nothing() -> None:
-    """Heal what heals by itself."""
 
 
 def _paused(process: psutil.Process) -> Undo:

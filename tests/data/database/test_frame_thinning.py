@@ -320,7 +320,7 @@ keeper.thin()
 def killed(tmp_path: Path) -> Path:
     """Return the folder of an album of 2,000 pictures, closed."""
     opened = RecordsDB(f"sqlite:///{tmp_path}/store.db")
-    Album(opened, tmp_path / "frames").put(frame(NOW - 40 * DAY_S + i) for i in range(2000))
+    Album(opened, tmp_path / "frames").put(frame(NOW - 30 * DAY_S + i) for i in range(2000))
     opened.close()
     return tmp_path
 
