@@ -18,6 +18,7 @@ _BY_KIND: Mapping[str, str] = {
     "output_on": "Take it off its supply, then look for another program on its pin, or a short circuit.",
     "locked_out": "Look at the device, its line and its reservoir, then release it on the dashboard.",
     "dose_excess": "Look for water on the floor, a siphon in the line, or a relay that sticks.",
+    "dose_weak": "Look for water on the floor, a kinked hose, or a reservoir that is nearly empty.",
     "storage_full": "Free space on the disk, or lower RETENTION_RAW_DAYS.",
     "service_silent": "See with dt status whether it runs, and start it with dt up; its log says why it ended.",
     "storage_damaged": "Stop the services and restore the last backup: dt restore FILE --force.",

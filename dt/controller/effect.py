@@ -22,6 +22,7 @@ class Effect(StrEnum):
     TOO_SMALL = "too_small"  # less than the readings' noise was to be expected
     UNKNOWN = "unknown"  # no readings since
     EXCESSIVE = "excessive"  # more than the dose explains
+    WEAK = "weak"  # much less than the doses of this pump usually do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,11 @@ def measured_rise(seen: Measured) -> float:
     return seen.after - seen.before - max(0.0, seen.drift_per_s) * seen.seconds
 
 
+def warmth_of(seen: Measured) -> float:
+    """Return how much of a rise warmth may have made or hidden."""
+    return _PER_K * abs(seen.warming_k)
+
+
 def judge(expected: float, seen: Measured, poured: float = 0.0) -> Effect:
     """Return what the dose did; warmth that could have made the rise, or hidden it, makes it uncertain.
 
@@ -69,7 +75,7 @@ def judge(expected: float, seen: Measured, poured: float = 0.0) -> Effect:
     >>> judge(0.05, Measured(before=0.40, after=0.552, spread=0.002), poured=0.075)  # 150 ml on two litres, high 0.45
     <Effect.SEEN: 'seen'>
     """
-    least, rise, warmth = expected * _LEAST_SHARE, measured_rise(seen), _PER_K * abs(seen.warming_k)
+    least, rise, warmth = expected * _LEAST_SHARE, measured_rise(seen), warmth_of(seen)
     if least <= noise_of(seen.spread):
         return Effect.TOO_SMALL
     most = max(expected, poured)

@@ -72,6 +72,33 @@ NO_EFFECT: tuple[Cause, ...] = (
     ),
 )
 
+WEAK_EFFECT: tuple[Cause, ...] = (
+    Cause(
+        name="leak",
+        is_likely=lambda _seen: True,
+        words="water may leak from the hose or a joint",
+        advice="Look for water on the floor and along the hose while the pump runs for a moment (prime).",
+    ),
+    Cause(
+        name="partly_blocked",
+        is_likely=lambda _seen: True,
+        words="the line may be partly blocked",
+        advice="Catch what the pump gives in 10 s, and calibrate its flow if it is less than it was.",
+    ),
+    Cause(
+        name="low_can",
+        is_likely=lambda _seen: True,
+        words="the reservoir may be low",
+        advice="Fill the reservoir and say so on the dashboard.",
+    ),
+    Cause(
+        name="probe_moved",
+        is_likely=lambda _seen: True,
+        words="the probe may have been moved",
+        advice="See that the probe sits as deep as before.",
+    ),
+)
+
 UNASKED_ADVICE = (
     "If nobody watered by hand: take the pump off its supply and look for a siphon (the hose's end lies below the "
     "water's level), a leak, or a relay that is welded on."

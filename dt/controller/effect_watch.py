@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dt.controller.books import Books
 from dt.controller.condition_desk import ConditionDesk
-from dt.controller.effect import Effect, Measured, expected_rise, judge, measured_rise, slope_of
-from dt.controller.effect_causes import Evidence, likely_causes
+from dt.controller.effect import Effect, Measured, expected_rise, judge, measured_rise, slope_of, warmth_of
+from dt.controller.effect_causes import WEAK_EFFECT, Cause, Evidence, likely_causes
 from dt.controller.effect_file import EffectFile, KeptDose
+from dt.controller.effect_usual import Fall, HealthyDose, PumpPast, Usual, UsualFile
 from dt.controller.kinds.pump import Pump
 from dt.controller.live_readings import OLDEST_S
 from dt.controller.locks import LockOut, Locks
 from dt.controller.results import ResultBook
-from dt.controller.watch_words import ExcessWords
+from dt.controller.watch_words import ExcessWords, WeakWords
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import ActionResult
 from dt.utils.logger import get_logger
@@ -73,6 +74,7 @@ class EffectWatch:
         desk: ConditionDesk,
         budget: Budget,
         file: EffectFile,
+        usual: UsualFile,
         clock: Clock,
     ) -> None:
         self._pumps = pumps
@@ -87,7 +89,10 @@ class EffectWatch:
         self._uncertain: dict[str, int] = {}
         self._next_s = float("-inf")
         self._file = file
+        self._usual = usual
+        self._held = {name for name in pumps if locks.of(name) is not None}
         self._excess = ExcessWords(desk, clock)
+        self._weak = WeakWords(desk, clock)
         self._load()
 
     def is_settling(self, actuator_id: str) -> bool:
@@ -117,13 +122,23 @@ class EffectWatch:
             return
         self._next_s = now_s + _LOOKS_EVERY_S
         self._excess.step()
+        self._weak.step()
         with self._lock:
+            self._see_releases()
             for name, pump in self._pumps.items():
                 state = status["outputs"].get(name)
                 if state is not None:
                     self._look(pump, state, now_s)
 
     # -- helpers; the lock is held ------------------------------------------------------------------------------
+
+    def _see_releases(self) -> None:
+        """A person looked at a pump, its line or its probe: what its doses do is learnt anew."""
+        held = {name for name in self._pumps if self._locks.of(name) is not None}
+        for name in self._held - held:
+            self._usual.forget(name)
+            self._weak.end(name)
+        self._held = held
 
     def _look(self, pump: Pump, state: Mapping[str, Any], now_s: float) -> None:
         waiting = self._waiting.get(pump.actuator_id)
@@ -178,8 +193,28 @@ class EffectWatch:
         expected = expected_rise(waiting.delivered_ml, plant.pot_volume_l, seen.before, high)
         poured = waiting.delivered_ml / (1000.0 * plant.pot_volume_l)
         effect = self._in_a_row(pump.actuator_id, judge(expected, seen, poured))
+        if effect is Effect.SEEN:
+            effect = self._beside_the_usual(pump, waiting, seen, plant.pot_volume_l)
         self._amend(waiting, effect, expected, measured_rise(seen))
         self._act(pump, waiting, effect, expected, seen)
+
+    def _beside_the_usual(self, pump: Pump, waiting: Waiting, seen: Measured, pot_volume_l: float) -> Effect:
+        """Learn from a dose, or say that it did much less than usual; far less, or twice, locks the pump out."""
+        name, poured = pump.actuator_id, waiting.delivered_ml / (1000.0 * pot_volume_l)
+        setting = PumpPast(flow_ml_s=pump.flow_ml_s, pot_volume_l=pot_volume_l)
+        rise, usual = measured_rise(seen), self._usual.usual(name, setting, poured)
+        fall = Fall.NONE if usual is None else usual.fall_of((rise + warmth_of(seen)) / poured)
+        if usual is None or fall is Fall.NONE:
+            self._weak.end(name)
+            if self._locks.of(name) is None:
+                self._usual.learn(name, setting, HealthyDose(poured=poured, share=rise / poured))
+            return Effect.SEEN
+        why = _weak_words(waiting, rise, poured, usual)
+        if fall is Fall.FAR or self._weak.is_on(name):
+            self._lock_for(pump, why, WEAK_EFFECT, rise, usual.least * poured)
+        else:
+            self._weak.begin(pump.descriptor, why, WEAK_EFFECT)
+        return Effect.WEAK
 
     def _save(self) -> None:
         """Keep what is waited for by the wall clock: the monotonic one begins anew with the machine."""
@@ -237,13 +272,17 @@ class EffectWatch:
         rise, limit = measured_rise(seen), expected / 3.0
         why = (
             f"{waiting.delivered_ml:.0f} ml should have raised the soil moisture by {expected:.3f} m3/m3, and it rose "
-            f"by {rise:.3f}: {', or '.join(cause.words for cause in causes)}"
+            f"by {rise:.3f}"
         )
+        self._lock_for(pump, why, causes, rise, limit)
+
+    def _lock_for(self, pump: Pump, why: str, causes: Sequence[Cause], rise: float, limit: float) -> None:
         advice = " ".join([*(cause.advice for cause in causes), "Then release the pump."])
+        words = f"{why}: {', or '.join(cause.words for cause in causes)}"
         self._locks.lock(
             LockOut(
-                actuator_id=pump.actuator_id, invariant="S7", why=why, since=self._clock.wall(), value=round(rise, 4),
-                limit=round(limit, 4), advice=advice,
+                actuator_id=pump.actuator_id, invariant="S7", why=words, since=self._clock.wall(),
+                value=round(rise, 4), limit=round(limit, 4), advice=advice,
             )
         )  # fmt: skip
 
@@ -272,3 +311,11 @@ def _measured(waiting: Waiting, after: Sample) -> Measured:
         before=before.median, after=after.median, spread=max(before.spread, after.spread), warming_k=warming_k,
         drift_per_s=waiting.drift_per_s, seconds=after.at_s - before.at_s,
     )  # fmt: skip
+
+
+def _weak_words(waiting: Waiting, rise: float, poured: float, usual: Usual) -> str:
+    return (
+        f"{waiting.delivered_ml:.0f} ml raised the soil moisture by {rise:.3f} m3/m3, which is less than "
+        f"{usual.least * poured:.3f}; after its last {usual.doses} doses of that size it rose by about "
+        f"{usual.share * poured:.3f}"
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from dt.controller.condition_desk import ConditionDesk
-from dt.controller.effect_causes import UNASKED_ADVICE
+from dt.controller.effect_causes import UNASKED_ADVICE, Cause
 from dt.controller.kinds.base_actuator import BaseActuator
 from dt.controller.locks import LockOut, Locks
 from dt.utils.clock import Clock
@@ -120,3 +120,43 @@ class ExcessWords:
                 advice=UNASKED_ADVICE,
             )
         )  # fmt: skip
+
+
+class WeakWords:
+    """Says that a dose did much less than usual, until one does what it should, or a person has looked."""
+
+    def __init__(self, desk: ConditionDesk, clock: Clock) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._on: dict[str, AlertCondition] = {}
+        self._next_s = float("-inf")
+
+    def is_on(self, actuator_id: str) -> bool:
+        """Return whether the last dose of a pump was weak."""
+        return actuator_id in self._on
+
+    def begin(self, descriptor: ActuatorDescriptor, why: str, causes: Sequence[Cause]) -> None:
+        """Begin to say it of a pump."""
+        name = descriptor.actuator_id
+        words = f"A dose of {name} did less than usual: {why}: {', or '.join(cause.words for cause in causes)}."
+        self._on[name] = condition(
+            descriptor, f"dose_weak:{name}", self._clock.wall(), severity=Severity.WARNING, is_on=True,
+            description=words, advice=" ".join(cause.advice for cause in causes),
+        )  # fmt: skip
+        self._next_s = float("-inf")
+
+    def end(self, actuator_id: str) -> None:
+        """Say that it is over, if it was said."""
+        said = self._on.pop(actuator_id, None)
+        if said is not None:
+            words = f"Doses of {actuator_id} are no longer weaker than usual."
+            over = replace(said, active=False, description=words, advice="", timestamp=self._clock.wall())
+            self._desk.say(over)
+
+    def step(self) -> None:
+        """Say again what lasts."""
+        now_s = self._clock.monotonic()
+        if self._on and now_s >= self._next_s:
+            self._next_s = now_s + _AGAIN_AFTER_S
+            for said in self._on.values():
+                self._desk.say(replace(said, timestamp=self._clock.wall()))

@@ -10,6 +10,11 @@ from dt.simulator.pot import Pot
 
 _DAY_S = 86_400.0
 _SPILT_ML = 1.0  # less is a drop
+UNSEEN_LEAK_ML = 400.0
+"""What one leak may lose before it can be seen: half of the largest dose of a soak, a tenth of eight litres.
+
+A leak shows only by what a dose does to the soil, minutes after it: what its first dose loses no software keeps back.
+"""
 _SOAKED_S = 86_400.0
 _SOAKED_VWC = 0.002  # above capacity; less is drainage that has not ended
 
@@ -57,6 +62,7 @@ class Truth:
             for name, pot in run.box.pots.items()
         }
         self._leaked_ml = dict.fromkeys(run.box.pots, 0.0)
+        self._is_leak_seen = dict.fromkeys(run.box.pots, False)
         run.watchers.append(self)
 
     @property
@@ -116,14 +122,17 @@ class Truth:
             )
 
     def _see_leaks(self, now_s: float) -> None:
-        """Count what leaked while a pump ran, once it rests."""
+        """Count what leaked while a pump ran, once it rests; the first dose of each leak is forgiven up to a limit."""
         for pump in self._pumps():
-            if pump.level > 0.0:
-                continue
             plant_id = pump.spec.plant_id
-            if pump.leaked_ml - self._leaked_ml[plant_id] > _SPILT_ML:
-                ml = pump.leaked_ml - self._leaked_ml[plant_id]
-                self._leaked_ml[plant_id] = pump.leaked_ml
+            if not pump.has_leak:
+                self._is_leak_seen[plant_id] = False
+            ml = pump.leaked_ml - self._leaked_ml[plant_id]
+            if pump.level > 0.0 or ml <= _SPILT_ML:
+                continue
+            self._leaked_ml[plant_id] = pump.leaked_ml
+            is_first, self._is_leak_seen[plant_id] = not self._is_leak_seen[plant_id], True
+            if not is_first or ml > UNSEEN_LEAK_ML:
                 self._flood(self.plants[plant_id], plant_id, now_s, f"{ml:.0f} ml leaked from the line")
 
     def _flood(self, diary: PlantDiary, plant_id: str, now_s: float, why: str) -> None:

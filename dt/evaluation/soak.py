@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from typing import Any
 from dt.evaluation.simulation import Simulation
 from dt.evaluation.soak_faults import DrawnFault
 from dt.evaluation.soak_plan import DAYS, POTS, SoakBox, soak_box
-from dt.evaluation.soak_timer import TimerDay, smallest_doses
+from dt.evaluation.soak_timer import TimerDay, one_knob, smallest_doses
 from dt.utils.dataclasses import AlertEvent, AlertState, Severity
 
 _DAY_S = 86_400.0
 _TOLD_WITHIN_S = 24 * 3600.0
-_TIMED_EVERY = 8  # of the boxes without faults: the search costs more than the loop
+_KNOB_EVERY = 2  # of the boxes without faults are asked for the knob of all
+_TIMED_EVERY = 16  # and for a knob per pot, which costs as much as the loop
 _KS_TOLERANCE = 0.005
 
 Progress = Callable[[float, float], None]
@@ -48,8 +49,10 @@ class BoxResult:
     told: list[Told] = field(default_factory=list)
     refusals: Counter[str] = field(default_factory=Counter)
     alerts: int = 0
-    timer_ml: dict[str, float] | None = None
+    went_ml: Counter[str] = field(default_factory=Counter)
+    own_timer_ml: dict[str, float] | None = None
     timer_same_ks_ml: dict[str, float] | None = None
+    is_asked: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +61,8 @@ class Soak:
 
     results: list[BoxResult] = field(default_factory=list)
     seconds: float = 0.0
+    knob_ml: float = 0.0  # a day per litre of pot, by a timer that gives all pots the same
+    knob_same_ks_ml: float = 0.0
     loop_seconds: float = 0.0  # of one core, without the search for the timer's dose
 
     @property
@@ -77,11 +82,16 @@ class Soak:
             "violations": sum(len(result.violations) for result in self.results),
             "below_wilting_share": below / days if days else 0.0,
             "faulty_alerted_share": len(in_time) / len(told) if told else 1.0,
-            "water_vs_timer": _ratio(healthy, "timer_ml"),
+            "water_vs_timer": _knob_ratio(healthy, self.knob_ml),
+            "timer_ml_per_l": self.knob_ml,
+            "water_vs_timer_all_same_ks": _knob_ratio(healthy, self.knob_same_ks_ml),
+            "water_vs_own_timer": _ratio(healthy, "own_timer_ml"),
             "water_vs_timer_same_ks": _ratio(healthy, "timer_same_ks_ml"),
             "faults": sum(len(result.box.faults) for result in self.results),
             "threatening_faults": len(told),
             "mean_ks": sum(sum(r.mean_ks.values()) for r in healthy) / max(1, sum(len(r.mean_ks) for r in healthy)),
+            "transpired_share": sum(r.went_ml["transpired"] for r in healthy)
+            / max(1e-9, sum(sum(r.went_ml.values()) for r in healthy)),
             "checks": sum(sum(result.checks.values()) for result in self.results),
             "seconds": self.seconds,
             "plant_days_per_core_hour": 3600.0 * self.plant_days / self.loop_seconds if self.loop_seconds else 0.0,
@@ -95,18 +105,19 @@ def soak(
     *,
     days: int = DAYS,
     asks_timer: bool = True,
+    only: Collection[str] = (),
 ) -> Soak:
     """Live through about so many plant-days, every second box with faults."""
     made = Soak()
     began, boxes = time.process_time(), -(-plant_days // (days * POTS))
     with tempfile.TemporaryDirectory(prefix="plant-twin-soak-") as folder:
         for number in range(boxes):
-            box = soak_box(number, seed, Path(folder), faulty=number % 2 == 1, days=days)
+            box = soak_box(number, seed, Path(folder), faulty=number % 2 == 1, days=days, only=only)
             box_began = time.process_time()
             result = lived(box)
             made.loop_seconds += time.process_time() - box_began
-            if asks_timer and not box.faults and number // 2 % _TIMED_EVERY == 0:
-                _ask_timer(result)
+            if asks_timer and not box.faults:
+                _ask_timers(made, result, number // 2)
             made.results.append(result)
             progress(number + 1, boxes)
     made.seconds = time.process_time() - began
@@ -133,6 +144,12 @@ def lived(box: SoakBox) -> BoxResult:
             mean_ks={name: diary.mean_ks for name, diary in plants.items()},
             water_ml={name: simulation.truth.water_ml(name)["pumped"] for name in plants},
             refusals=simulation.judge.refusals,
+            went_ml=Counter(
+                {
+                    name: sum(simulation.truth.water_ml(plant_id)[name] for plant_id in plants)
+                    for name in ("transpired", "evaporated", "spilt")
+                }
+            ),
             alerts=len(simulation.diary.alerts),
         )
         result.told = [_told(fault, simulation) for fault in box.faults if fault.row.threatens]
@@ -175,7 +192,8 @@ def _is_everyday(event: AlertEvent) -> bool:
     return event.key.startswith("soil_dry:") and event.severity is not Severity.CRITICAL
 
 
-def _ask_timer(result: BoxResult) -> None:
+def _ask_timers(made: Soak, result: BoxResult, number: int) -> None:
+    """Turn the knob of all pots up as far as this box needs it; of some boxes, search the dose of each pot as well."""
     box = result.box
 
     def as_few_below(plant_id: str, lived_so: TimerDay) -> bool:
@@ -185,9 +203,15 @@ def _ask_timer(result: BoxResult) -> None:
         is_unstressed = lived_so.mean_ks >= result.mean_ks[plant_id] - _KS_TOLERANCE
         return is_unstressed and as_few_below(plant_id, lived_so)
 
-    for name, is_enough in (("timer_ml", as_few_below), ("timer_same_ks_ml", as_little_stress)):
-        doses = smallest_doses(box.spec, box.scenario.start_s, box.days, is_enough)
-        setattr(result, name, {plant_id: ml * box.days for plant_id, ml in doses.items()})
+    life = (box.spec, box.scenario.start_s, box.days)
+    if number % _KNOB_EVERY == 0:
+        result.is_asked = True
+        made.knob_ml = one_knob(*life, as_few_below, made.knob_ml)
+        made.knob_same_ks_ml = one_knob(*life, as_little_stress, made.knob_same_ks_ml)
+    if number % _TIMED_EVERY == 0:
+        for name, is_enough in (("own_timer_ml", as_few_below), ("timer_same_ks_ml", as_little_stress)):
+            doses = smallest_doses(*life, is_enough)
+            setattr(result, name, {plant_id: ml * box.days for plant_id, ml in doses.items()})
 
 
 def fault_rows(results: list[BoxResult]) -> list[dict[str, Any]]:
@@ -221,6 +245,14 @@ def _ratio(results: list[BoxResult], name: str) -> float:
     timed = [result for result in results if getattr(result, name) is not None]
     timer_ml = sum(sum(getattr(result, name).values()) for result in timed)
     return sum(sum(result.water_ml.values()) for result in timed) / timer_ml if timer_ml else 0.0
+
+
+def _knob_ratio(results: list[BoxResult], ml_per_l: float) -> float:
+    """Return the loop's water by that of a timer, in the boxes that were asked how far its knob must be turned."""
+    asked = [result for result in results if result.is_asked]
+    litre_days = sum(result.box.days * pot.volume_ml / 1000.0 for result in asked for pot in result.box.spec.pots)
+    water_ml = sum(sum(result.water_ml.values()) for result in asked)
+    return water_ml / (ml_per_l * litre_days) if ml_per_l and litre_days else 0.0
 
 
 def _day(box: SoakBox, timestamp: float) -> str:

@@ -7,7 +7,7 @@ or camera does not: nothing that waters looks at these. What lasts some hours do
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -139,13 +139,18 @@ ROWS = (
 )
 
 
-def draw_faults(dice: random.Random, rig: Rig, start_s: float, days: int) -> tuple[DrawnFault, ...]:
-    """Draw one fault every three days or so, none on the first day and none that outlasts the run."""
+def draw_faults(
+    dice: random.Random, rig: Rig, start_s: float, days: int, only: Collection[str] = ()
+) -> tuple[DrawnFault, ...]:
+    """Draw one fault every three days or so, `only` of these; none on the first day and none that outlasts the run."""
     end_s = start_s + days * _DAY_S
     at_s = start_s + _FIRST_S + dice.random() * _DAY_S
     found: list[DrawnFault] = []
     there = {sensor.sensor_id for sensor in rig.sensors} | {one.actuator_id for one in rig.actuators} | {HOST}
     rows = [row for row in ROWS if row.on in there or f"{row.on}-0" in there]
+    rows = [row for row in rows if row.fault in only] if only else rows
+    if not rows:
+        return ()
     while True:
         row = dice.choice(rows)
         until_s = at_s + 3600.0 * dice.uniform(*row.hours)

@@ -9,7 +9,7 @@ a relay is welded.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,8 +73,10 @@ class SoakBox:
         return self.days * len(self.rig.plants)
 
 
-def soak_box(number: int, seed: int, folder: Path, *, faulty: bool, days: int = DAYS) -> SoakBox:
-    """Return one box; the rig's file is written into `folder`."""
+def soak_box(
+    number: int, seed: int, folder: Path, *, faulty: bool, days: int = DAYS, only: Collection[str] = ()
+) -> SoakBox:
+    """Return one box; the rig's file is written into `folder`. A faulty one has `only` these faults, if any are named."""
     dice = random.Random(f"{seed}:{number}:soak")
     month = dice.randrange(1, 13)
     start_s = datetime(2027, month, dice.randrange(1, 29), dice.randrange(24), tzinfo=UTC).timestamp()
@@ -86,7 +88,7 @@ def soak_box(number: int, seed: int, folder: Path, *, faulty: bool, days: int = 
     path.write_text(text + _CLIMATE if has_climate else text, "utf-8")
     rig = parse_rig(path.read_text("utf-8"), path)
     spec = _spec(rig, seed * 10_000 + number, OUTDOORS if is_outside else WeatherSpec())
-    faults = draw_faults(dice, rig, start_s, days) if faulty else ()
+    faults = draw_faults(dice, rig, start_s, days, only) if faulty else ()
     return SoakBox(
         number=number,
         rig=rig,

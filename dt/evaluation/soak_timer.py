@@ -11,6 +11,7 @@ from dt.simulator.spec import BoxSpec
 _DAY_S, _HOUR_S = 86_400.0, 3600.0
 _AT_S = 7.0 * _HOUR_S  # after the start of each day of the run
 _MOST_SHARE = 0.25  # of the pot's volume a day
+_KNOB_ROUNDS = 9  # to 0.5 ml per litre
 _ROUNDS = 7  # halvings: to 0.2 % of the pot's volume
 
 
@@ -45,6 +46,27 @@ def lived_by_timer(spec: BoxSpec, start_s: float, days: int, doses_ml: Doses) ->
         for plant_id, was_below in is_below.items():
             below[plant_id] += was_below
     return {name: TimerDay(days_below_wilting=below[name], mean_ks=ks[name] / (24.0 * days)) for name in box.pots}
+
+
+def as_much_to_all(spec: BoxSpec, ml_per_l: float) -> dict[str, float]:
+    """Return the dose of each plant (ml) by a timer's one knob, by the pots' volumes."""
+    return {pot.plant_id: ml_per_l * pot.volume_ml / 1000.0 for pot in spec.pots}
+
+
+def one_knob(spec: BoxSpec, start_s: float, days: int, is_enough: IsEnough, at_least: float = 0.0) -> float:
+    """Return the smallest daily ml per litre of pot, no less than `at_least`, that is enough for all plants of a box."""
+
+    def suffices(ml_per_l: float) -> bool:
+        lived = lived_by_timer(spec, start_s, days, as_much_to_all(spec, ml_per_l))
+        return all(is_enough(plant_id, one) for plant_id, one in lived.items())
+
+    if suffices(at_least):
+        return at_least
+    low, high = at_least, 1000.0 * _MOST_SHARE
+    for _ in range(_KNOB_ROUNDS):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if suffices(middle) else (middle, high)
+    return high
 
 
 def smallest_doses(spec: BoxSpec, start_s: float, days: int, is_enough: IsEnough) -> dict[str, float]:

@@ -103,6 +103,11 @@ class Pump(Device[PumpSpec, PumpDefect]):
         return may_flow and self.reservoir.content_ml > 0.0 and not self._defect.dry
 
     @property
+    def has_leak(self) -> bool:
+        """True while part of its water misses the pot."""
+        return self._defect.leak > 0.0
+
+    @property
     def flow_ml_s(self) -> float:
         """Flow of a primed pump at full level from its can as it is now, without a defect."""
         return self._flow_ml_s * (1.0 - self.spec.head_loss * (1.0 - self.reservoir.fullness))

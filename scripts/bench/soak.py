@@ -17,6 +17,7 @@ from typing import Any
 
 from dt.cli.progress import Progress
 from dt.evaluation.soak import BoxResult, Soak, fault_rows, soak
+from dt.simulator.faults.catalogue import CATALOGUE
 from dt.utils.logger import configure_logging
 
 FIGURES, NOTES = Path("build/figures/soak.json"), Path("notes/soak.md")
@@ -37,8 +38,15 @@ Faults are drawn from the catalogue at the severities below, and a person repair
 hardware notes ask: a pump supply with its own timer, and a siphon break.
 """
 _PLANTS = """
-`water_vs_timer` compares with the smallest daily dose by which a plant is as seldom below the wilting point, whatever
-it suffers above it; `water_vs_timer_same_ks` with the smallest by which its mean stress coefficient is no lower either.
+A timer has one knob. `water_vs_timer` is the loop's water by that of the smallest daily dose per litre of pot which,
+given to all pots of these boxes alike by a daily timer, keeps each plant as few days below the wilting point;
+`timer_ml_per_l` is that dose (ml). `water_vs_timer_all_same_ks` asks of the same knob that no plant's mean stress
+coefficient is lower than in the loop. With a knob for each pot, turned by who knows the whole run beforehand, they are
+`water_vs_own_timer` and `water_vs_timer_same_ks`.
+
+A plant near its wilting point closes its stomata and takes next to nothing, so that a few ml a day keep it alive and
+stressed: whatever waters at the plants' own lower limits gives more than that. `transpired_share` says how much of the
+water that left the pots went through the plants; the rest evaporated from the soil's face, and none ran off.
 
 ## Plants without faults
 """
@@ -55,7 +63,9 @@ def main() -> int:
     arguments = _parser().parse_args()
     configure_logging(Path("build/logs"), "CRITICAL")
     with Progress("soaking") as progress:
-        made = soak(arguments.plant_days, arguments.seed, progress)
+        made = soak(
+            arguments.plant_days, arguments.seed, progress, only=arguments.faults, asks_timer=not arguments.no_timer
+        )
     figures = made.figures()
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     FIGURES.write_text(json.dumps({name: round(value, 6) for name, value in figures.items()}, indent=1) + "\n")
@@ -143,6 +153,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plant-days", type=int, default=10_000, help="how many days of how many plants")
     parser.add_argument("--seed", type=int, default=1, help="what is drawn")
+    parser.add_argument("--faults", nargs="+", default=(), metavar="F13", choices=sorted(CATALOGUE), help="only these")
+    parser.add_argument("--no-timer", action="store_true", help="search no timer's dose")
     parser.add_argument("--no-notes", action="store_true", help="leave notes/soak.md as it is")
     return parser
 

@@ -67,7 +67,7 @@ _SINKS_IN_S = 300.0
 
 @dataclass(slots=True, kw_only=True)
 class Garden:
-    """One box; `flows` says which pumps move water, `heats` how the heater's output warms (K/s at full level)."""
+    """One box; `flows`: which pumps move water, `shares`: how much of its rise the probe shows, `heats`: K/s at full level."""
 
     room: Room
     moisture: dict[str, float] = field(default_factory=lambda: {"basil": 0.20, "mint": 0.20})
@@ -75,6 +75,7 @@ class Garden:
     room_degc: float = 18.0
     heats_k_s: float = 0.01
     flows: dict[str, bool] = field(default_factory=lambda: {"basil-pump": True, "mint-pump": True})
+    shares: dict[str, float] = field(default_factory=lambda: {"basil-pump": 1.0, "mint-pump": 1.0})
     air: dict[Quantity, float] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     sinking: list[tuple[float, str, float]] = field(default_factory=list)
@@ -147,7 +148,7 @@ class Garden:
         for plant_id, litres in (("basil", 1.0), ("mint", 3.0)):
             name = f"{plant_id}-pump"
             if self.level(name) and self.flows[name]:
-                rise = 20.0 * step_s / (litres * 1000.0)
+                rise = self.shares[name] * 20.0 * step_s / (litres * 1000.0)
                 self.sinking.append((now_s + _SINKS_IN_S, plant_id, rise))
         for due in [one for one in self.sinking if one[0] <= now_s]:
             self.sinking.remove(due)

@@ -51,7 +51,7 @@ def test_floods_and_violations_of_any_box_are_counted(tmp_path: Path) -> None:
     assert faulty.faults
     blank = BoxResult(
         box=healthy, floods=[], violations=[], checks={}, days={"p0": 28}, days_below={"p0": 7}, mean_ks={"p0": 0.5},
-        water_ml={"p0": 100.0}, timer_ml={"p0": 200.0}, timer_same_ks_ml={"p0": 400.0},
+        water_ml={"p0": 100.0}, own_timer_ml={"p0": 200.0}, timer_same_ks_ml={"p0": 400.0},
     )  # type: ignore[arg-type] # fmt: skip
     bad = replace(blank, box=faulty, floods=["a"], violations=["b", "c"], days_below={"p0": 28})
 
@@ -59,7 +59,7 @@ def test_floods_and_violations_of_any_box_are_counted(tmp_path: Path) -> None:
 
     assert (figures["floods"], figures["violations"]) == (1, 2)
     assert figures["below_wilting_share"] == 0.25
-    assert (figures["water_vs_timer"], figures["water_vs_timer_same_ks"]) == (0.5, 0.25)
+    assert (figures["water_vs_own_timer"], figures["water_vs_timer_same_ks"]) == (0.5, 0.25)
     assert sum(row["drawn"] for row in fault_rows([blank, bad])) == len(faulty.faults)
 
 

@@ -16,6 +16,7 @@ _NOISE_OVER = 15.0  # readings
 _STEPS_OVER = 50.0  # readings
 _RUNS_FORGOTTEN_S = 7 * 86_400.0
 _PATIENCE_S = 600.0
+_RUN_GAP_S, _RUN_GAP = 1800.0, 10.0  # pauses: without readings, or with a clock that jumped, no value is known to stand
 _CLIP = 6.0
 _NOISE_CLIP = 4.0
 _DAYS = 5
@@ -200,7 +201,8 @@ class Course(msgspec.Struct, array_like=True):
 
     def _follow_run(self, raw: float, timestamp: float, elapsed_s: float, dark: float | None) -> None:
         is_dark = dark is not None and self.value <= dark
-        if raw != self.raw:
+        is_gap = elapsed_s > max(_RUN_GAP_S, _RUN_GAP * self.cadence_s)  # nobody saw what came in between
+        if raw != self.raw or is_gap:
             if not is_dark:
                 self._learn_run(self.at - self.run_since)
             self.run, self.run_since = 0, timestamp

@@ -127,6 +127,26 @@ def test_a_value_that_stands_still_is_doubted_by_what_this_sensor_usually_does()
     assert set(checks_of(series(coarse))) == {""}
 
 
+@pytest.mark.parametrize("pause_s", [2 * DAY, 8000 * DAY])
+def test_a_pause_or_a_clock_that_jumps_is_no_plateau_to_learn_from(pause_s: float) -> None:
+    """The same count before and after it says nothing of how long a value may stand: a stuck probe is told in hours."""
+    values = [round(0.30 + noise, 3) for noise in trembling(600, 0.0, 0.002, 4)]
+    values[300] = values[299]
+    stuck = [*values, *[values[-1]] * 72]
+    readings = [
+        *series(stuck[:300], *SOIL, every_s=300.0),
+        *[
+            make_reading(*SOIL, value, timestamp=START + pause_s + i * 300.0, boot_id="b1", sequence=i + 1)
+            for i, value in enumerate(stuck[300:], start=300)
+        ],
+    ]
+
+    found = checks_of(readings)
+
+    assert "stuck" not in found[:600]
+    assert found[-1] == "stuck"
+
+
 def test_darkness_is_no_plateau_and_darkness_by_day_is() -> None:
     """Twelve hours of 0 lux are a night, unless these hours were light on the past days."""
     day = [round(5000 + 40 * x) for x in trembling(720, 0.0, 1.0, 2)]
