@@ -13,7 +13,7 @@ from dt.controller.control_loop import ControlLoop
 from dt.controller.decisions import Decisions
 from dt.controller.effect_file import EffectFile
 from dt.controller.effect_usual import UsualFile
-from dt.controller.effect_watch import EffectWatch
+from dt.controller.effect_watch import EffectWatch, Kept
 from dt.controller.gate import Gate
 from dt.controller.guard_client import GuardLink
 from dt.controller.guard_types import GuardConfig, GuardUnreachableError
@@ -82,8 +82,8 @@ class ControllerCore:
         )  # fmt: skip
         self.effects = EffectWatch(
             pumps=self._pumps, books=books, results=self.results, locks=self.locks, desk=self.desk,
-            budget=self._budget, file=EffectFile(folder / "effects.json"),
-            usual=UsualFile(folder / "usual_effects.json"), clock=clock,
+            budget=self._budget, clock=clock,
+            kept=Kept(EffectFile(folder / "effects.json"), UsualFile(folder / "usual_effects.json")),
         )  # fmt: skip
         self.gate = Gate(
             actuators=self.actuators, guard=guard, results=self.results, observe=self.observer.situation, clock=clock,

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from dt.controller.books import Books
 from dt.controller.condition_desk import ConditionDesk
@@ -61,6 +61,13 @@ class Waiting:
     results: list[ActionResult] = field(default_factory=list)
 
 
+class Kept(NamedTuple):
+    """What is kept over a restart: doses that wait to be judged, and what each pump's doses usually do."""
+
+    waiting: EffectFile
+    usual: UsualFile
+
+
 class EffectWatch:
     """Steps with the control loop; it never blocks, and locks out before it says so."""
 
@@ -73,8 +80,7 @@ class EffectWatch:
         locks: Locks,
         desk: ConditionDesk,
         budget: Budget,
-        file: EffectFile,
-        usual: UsualFile,
+        kept: Kept,
         clock: Clock,
     ) -> None:
         self._pumps = pumps
@@ -88,8 +94,7 @@ class EffectWatch:
         self._waiting: dict[str, Waiting] = {}
         self._uncertain: dict[str, int] = {}
         self._next_s = float("-inf")
-        self._file = file
-        self._usual = usual
+        self._file, self._usual = kept
         self._held = {name for name in pumps if locks.of(name) is not None}
         self._excess = ExcessWords(desk, clock)
         self._weak = WeakWords(desk, clock)

@@ -76,7 +76,7 @@ class SoakBox:
 def soak_box(
     number: int, seed: int, folder: Path, *, faulty: bool, days: int = DAYS, only: Collection[str] = ()
 ) -> SoakBox:
-    """Return one box; the rig's file is written into `folder`. A faulty one has `only` these faults, if any are named."""
+    """Return one box; the rig's file is written into `folder`. A faulty one has `only` these faults, if any."""
     dice = random.Random(f"{seed}:{number}:soak")
     month = dice.randrange(1, 13)
     start_s = datetime(2027, month, dice.randrange(1, 29), dice.randrange(24), tzinfo=UTC).timestamp()

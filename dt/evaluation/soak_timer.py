@@ -54,7 +54,7 @@ def as_much_to_all(spec: BoxSpec, ml_per_l: float) -> dict[str, float]:
 
 
 def one_knob(spec: BoxSpec, start_s: float, days: int, is_enough: IsEnough, at_least: float = 0.0) -> float:
-    """Return the smallest daily ml per litre of pot, no less than `at_least`, that is enough for all plants of a box."""
+    """Return the smallest daily ml per litre of pot, no less than `at_least`, that is enough for all of a box."""
 
     def suffices(ml_per_l: float) -> bool:
         lived = lived_by_timer(spec, start_s, days, as_much_to_all(spec, ml_per_l))

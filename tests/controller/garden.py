@@ -67,7 +67,7 @@ _SINKS_IN_S = 300.0
 
 @dataclass(slots=True, kw_only=True)
 class Garden:
-    """One box; `flows`: which pumps move water, `shares`: how much of its rise the probe shows, `heats`: K/s at full level."""
+    """One box; `flows`: which pumps move water, `shares`: what probes show of a rise, `heats`: K/s at full level."""
 
     room: Room
     moisture: dict[str, float] = field(default_factory=lambda: {"basil": 0.20, "mint": 0.20})

@@ -116,7 +116,7 @@ def test_s07_healthy_pumps_whose_flow_spreads_by_ten_per_cent_are_never_told(
     seed: int, level: float, doses: int
 ) -> None:
     """Each dose up to a tenth more or less than calibrated, on top of a probe's noise."""
-    dice = random.Random(seed)  # noqa: S311 - no secret
+    dice = random.Random(seed)
     past: list[HealthyDose] = []
     for _ in range(doses):
         share = level * dice.uniform(0.9, 1.1) * (1.0 + max(-0.06, min(0.06, dice.gauss(0.0, 0.02))))
@@ -128,7 +128,7 @@ def test_s07_healthy_pumps_whose_flow_spreads_by_ten_per_cent_are_never_told(
 @given(seed=st.integers(0, 10_000), level=st.floats(0.4, 3.0), doses=st.integers(1, 12))
 def test_s07_half_of_the_flow_missing_is_always_far(seed: int, level: float, doses: int) -> None:
     """From the second dose on, with the spread that pots show (some 3 %)."""
-    dice = random.Random(seed)  # noqa: S311 - no secret
+    dice = random.Random(seed)
     past = [HealthyDose(poured=0.1, share=level * dice.uniform(0.97, 1.03)) for _ in range(doses)]
     usual = usual_of(past, 0.1)
 

@@ -22,7 +22,7 @@ PICTURES_GROUP = "database_frames"
 _PICTURES_AT_ONCE = 20
 _STANDS_BACK_EVERY = 100  # records, half a millisecond's work
 _READINGS_AT_ONCE = 10_000  # one durable write for a whole backlog's batch; live batches are small anyway
-_PIECE = 1_250
+_PIECE = 2_500
 
 _RECORD_TYPES: Mapping[str, type[Message]] = {
     Topics.ALERTS: AlertEvent,
