@@ -46,7 +46,7 @@ coefficient is lower than in the loop. With a knob for each pot, turned by who k
 
 A plant near its wilting point closes its stomata and takes next to nothing, so that a few ml a day keep it alive and
 stressed: whatever waters at the plants' own lower limits gives more than that. `transpired_share` says how much of the
-water that left the pots went through the plants; the rest evaporated from the soil's face, and none ran off.
+water that left the pots went through the plants; the rest evaporated from the soil's face or ran off.
 
 ## Plants without faults
 """
