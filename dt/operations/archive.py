@@ -22,6 +22,7 @@ from dt.utils.exceptions import DTError
 FORMAT = 1
 MANIFEST = "manifest.json"
 
+_TO_THE_END = 65_536  # bytes at once
 _COMPRESSION = 3  # of 9: pictures gain nothing, and a Pi's processor is slow
 _PIECE = 1 << 20
 _MOST_MANIFEST_BYTES = 256 << 20  # a million pictures
@@ -132,6 +133,8 @@ def extracted(path: Path, folder: Path, progress: Callable[[float, float], None]
                     manifest = _limited(stream, info.size, path)
                 else:
                     found[name] = _unpacked(stream, folder / name)
+            while tar.fileobj is not None and tar.fileobj.read(_TO_THE_END):
+                continue  # the checksum of the whole stands at the end of the file
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         why = getattr(error, "strerror", None) or error
         raise BackupError(f"{path}: is no whole backup: {why}") from error
