@@ -14,7 +14,6 @@ from dt.alerts.notice_queue import NoticeQueue
 from dt.alerts.notice_sender import AppriseSender
 from dt.alerts.notices import Notices
 from dt.alerts.rest import add_pages
-from dt.alerts.rounds import Rounds
 from dt.alerts.rules_file import RulesFile
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Outgoing, Record, Subscription
@@ -27,6 +26,7 @@ from dt.utils.exceptions import MessageError
 from dt.utils.http import create_api
 from dt.utils.http_server import HttpServer, server_for
 from dt.utils.logger import get_logger
+from dt.utils.rounds import Rounds
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 

@@ -17,7 +17,7 @@ from dt.communication.kafka_reading import read_partitions
 from dt.communication.kafka_sender import LIMIT_BYTES, RecordSender, Sendable
 from dt.communication.kafka_subscription import KafkaSubscription, Work, connected
 from dt.communication.kafka_work import HandlerWork, TransformWork
-from dt.communication.messaging import Handler, Outgoing, Start, Transformer, UnknownTopicError, headers_of
+from dt.communication.messaging import Handler, Outgoing, Start, Transformer, UnknownTopicError, to_publish
 from dt.communication.messaging import Record as LogRecord
 from dt.communication.topics import TOPIC_TABLE, TopicSpec
 from dt.utils.clock import Clock, SystemClock
@@ -65,10 +65,7 @@ class KafkaMessaging:
         headers: Mapping[str, bytes] | None = None,
     ) -> None:
         """Queue one record; blocks under back-pressure; raises MessageTooLargeError or MessagingError."""
-        if isinstance(value, Message):
-            headers = {**headers_of(value), **(headers or {})}
-            value = value.to_json()
-        self.publish_batch([Outgoing(topic, value, key, headers or {})])
+        self.publish_batch([to_publish(topic, value, key, headers)])
 
     def publish_batch(self, batch: Sequence[Outgoing]) -> None:
         """Queue several records in order; all are checked before the first is queued."""

@@ -17,7 +17,7 @@ from dt.communication.messaging import (
     Start,
     Transformer,
     UnusableRecordsError,
-    headers_of,
+    to_publish,
 )
 from dt.communication.topics import TOPIC_TABLE, TopicSpec
 from dt.utils.clock import Clock, SystemClock
@@ -81,10 +81,7 @@ class MemoryMessaging:
         headers: Mapping[str, bytes] | None = None,
     ) -> None:
         """Keep one record; blocks while the slowest group is too far behind."""
-        if isinstance(value, Message):
-            headers = {**headers_of(value), **(headers or {})}
-            value = value.to_json()
-        self.publish_batch([Outgoing(topic, value, key, headers or {})])
+        self.publish_batch([to_publish(topic, value, key, headers)])
 
     def publish_batch(self, batch: Sequence[Outgoing]) -> None:
         """Keep several records in order; all are checked before the first is kept."""

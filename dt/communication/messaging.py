@@ -160,6 +160,15 @@ def outgoing(topic: str, message: Message, key: str | None = None) -> Outgoing:
     return Outgoing(topic, message.to_json(), key, headers_of(message))
 
 
+def to_publish(
+    topic: str, value: Message | bytes | None, key: str | None, headers: Mapping[str, bytes] | None
+) -> Outgoing:
+    """Return the record of a `publish`: a message is encoded, and headers that are given win over its own."""
+    if isinstance(value, Message):
+        return Outgoing(topic, value.to_json(), key, {**headers_of(value), **(headers or {})})
+    return Outgoing(topic, value, key, headers or {})
+
+
 def headers_of(message: Message) -> dict[str, bytes]:
     """Return what a record's headers repeat of its message.
 

@@ -14,7 +14,6 @@ from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Subscription
 from dt.communication.process import run_process
 from dt.communication.topics import Topics
-from dt.controller.condition_desk import ConditionRounds
 from dt.controller.core import ControllerCore
 from dt.controller.decision_outlet import DecisionOutlet
 from dt.controller.guard_client import GuardLink
@@ -31,11 +30,13 @@ from dt.utils.http import create_api
 from dt.utils.http_server import server_for
 from dt.utils.logger import get_logger
 from dt.utils.rig import Rig, load_rig
+from dt.utils.rounds import Rounds
 from dt.utils.secrets import ensure_token
 from dt.utils.service import Service
 
 NAME = "controller"
 _REGISTRY_AGAIN_S = 5.0
+_TELLS_EVERY_S = 0.5
 _ENDS_WITHIN_S = 1.5
 
 log = get_logger(__name__)
@@ -98,7 +99,7 @@ class ControllerService(Service):
         server.start()
         self.port = server.port
         self._start_outlet(token)
-        self.closing("conditions", ConditionRounds(self.core.tell, self.clock).start())
+        self.closing("conditions", Rounds("conditions", self.core.tell, self.clock, _TELLS_EVERY_S).start())
         self.closing("health", HealthBeat(self, self._messaging, self.clock).start())
         self.closing("REST", server.stop)
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable
 
 from dt.communication.messaging import MessagingService
 from dt.communication.topics import Topics
-from dt.utils.clock import Clock
 from dt.utils.dataclasses import AlertCondition
 from dt.utils.exceptions import DTError
 from dt.utils.logger import get_logger
 
 _MOST_WAITING = 1000
-_ROUND_EVERY_S = 0.5
 
 log = get_logger(__name__)
 
@@ -49,27 +45,3 @@ class ConditionDesk:
                     return
                 log.warning("the log will never take the condition %s: %s", condition.key, error)
             self._waiting.popleft()
-
-
-class ConditionRounds:
-    """Calls `tell` in a thread of its own, so that a log that is away holds up no control loop."""
-
-    def __init__(self, tell: Callable[[], None], clock: Clock) -> None:
-        self._tell = tell
-        self._clock = clock
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="conditions", daemon=True)
-
-    def start(self) -> Callable[[], None]:
-        """Begin, and return what ends it."""
-        self._thread.start()
-        return self.stop
-
-    def stop(self) -> None:
-        """End."""
-        self._stop.set()
-        self._thread.join(2.0)
-
-    def _run(self) -> None:
-        while not self._clock.wait(self._stop, _ROUND_EVERY_S):
-            self._tell()

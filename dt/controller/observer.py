@@ -142,13 +142,20 @@ class Observer:
             return 0.0
         left_ml = [] if budget["budget_ml"] is None else [budget["budget_ml"] - (budget["spent_ml"] or 0.0)]
         left_ml += [] if budget["reservoir_left_ml"] is None else [budget["reservoir_left_ml"]]
+        share_ml = self._share_left_ml(pump, budget)
+        largest_ml = pump.largest_dose_ml if share_ml is None else min(pump.largest_dose_ml, share_ml)
         if not left_ml:
-            return self._largest_ml(pump)
+            return largest_ml
         on_s = max(0.0, min(left_ml) - _ROUNDING_ML) / (pump.charged_ml(1.0) or pump.flow_ml_s)
-        return min(self._largest_ml(pump), pump.delivered_ml(on_s) or 0.0)
+        return min(largest_ml, pump.delivered_ml(on_s) or 0.0)
 
     def _largest_ml(self, pump: Pump) -> float:
-        left_ml = self._share_left_ml(pump) if self._decisions.vacation is not None else None
+        if self._decisions.vacation is None:
+            return pump.largest_dose_ml
+        try:
+            left_ml = self._share_left_ml(pump, self._guard.budget(pump.actuator_id))
+        except GuardUnreachableError:
+            return 0.0
         return pump.largest_dose_ml if left_ml is None else min(pump.largest_dose_ml, left_ml)
 
     def longest_s(self, actuator: BaseActuator) -> float:
@@ -177,11 +184,7 @@ class Observer:
         seen[Quantity.SOIL_MOISTURE] = self._moisture.latest(Quantity.SOIL_MOISTURE, actuator.descriptor.plant_id)
         return {quantity: latest for quantity, latest in seen.items() if latest is not None}
 
-    def _share_left_ml(self, actuator: BaseActuator) -> float | None:
-        try:
-            budget = self._guard.budget(actuator.actuator_id)
-        except GuardUnreachableError:
-            return 0.0
+    def _share_left_ml(self, actuator: BaseActuator, budget: Mapping[str, float | None]) -> float | None:
         share = self._share_ml(actuator, budget)
         return None if share is None else max(0.0, share - (budget["spent_ml"] or 0.0))
 

@@ -13,7 +13,7 @@ from dt.communication.messaging import (
     Transformer,
     UnknownTopicError,
     UnusableRecordsError,
-    headers_of,
+    to_publish,
 )
 from dt.communication.topics import TOPIC_TABLE, Topics
 from dt.utils.clock import Clock
@@ -50,10 +50,7 @@ class LockstepMessaging:
         headers: Mapping[str, bytes] | None = None,
     ) -> None:
         """Keep one record; raises MessagingError while the log is away."""
-        if isinstance(value, Message):
-            headers = {**headers_of(value), **(headers or {})}
-            value = value.to_json()
-        self.publish_batch([Outgoing(topic, value, key, headers or {})])
+        self.publish_batch([to_publish(topic, value, key, headers)])
 
     def publish_batch(self, batch: Sequence[Outgoing]) -> None:
         """Keep several records in order; all are checked before the first is kept."""

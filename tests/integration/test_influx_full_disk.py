@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,9 @@ from dt.data.database.app import create_service
 from dt.operations.backup_readings import all_readings, open_influx
 from dt.utils.clock import SystemClock
 from dt.utils.config import Settings
-from dt.utils.dataclasses import AlertCondition, DBIdQuery
+from dt.utils.dataclasses import DBIdQuery
 from tests.conftest import lacking
+from tests.data.full_disk import conditions, fill
 from tests.data.readings import NOW, make_reading
 from tests.integration.influx import ORG, Influx
 
@@ -43,24 +44,6 @@ def small_influx(tmp_path: Path, influx: Influx) -> Iterator[Influx]:
         server.stop()
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Leave no room on a file system."""
-    ballast = folder / "ballast"
-    with suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
-    return ballast
-
-
-def conditions(messaging: MemoryMessaging) -> list[bool]:
-    """Return what was said of the disk: full or not."""
-    return [
-        condition.active
-        for record in messaging.read_all(Topics.ALERT_CONDITIONS)
-        if (condition := AlertCondition.from_json(record.value or b"")).key == "storage_full"
-    ]
 
 
 def test_service_waits_for_room_on_influxdbs_disk(

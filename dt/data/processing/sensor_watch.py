@@ -15,6 +15,7 @@ from dt.utils.exceptions import DTError
 from dt.utils.ids import derived_id
 from dt.utils.logger import get_logger
 from dt.utils.quantities import Quantity
+from dt.utils.rounds import Rounds
 
 SILENT_AFTER = 10.0  # pauses; a DHT22 misses a third of its looks
 SILENT_AT_LEAST_S = 60.0
@@ -147,33 +148,20 @@ class SensorWatch:
         )
 
 
-class WatchRounds:
-    """Lets a `SensorWatch` speak every few seconds, in a thread of its own, while `is_current` says the log is read."""
+class WatchRounds(Rounds):
+    """Lets a `SensorWatch` speak every few seconds, while `is_current` says the log is read."""
 
     def __init__(
         self, watch: SensorWatch, messaging: MessagingService, clock: Clock, is_current: Callable[[], bool]
     ) -> None:
+        super().__init__("sensor watch", self._look_if_current, clock, TICK_S)
         self._watch = watch
         self._messaging = messaging
-        self._clock = clock
         self._is_current = is_current
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sensor watch", daemon=True)
 
-    def start(self) -> Callable[[], None]:
-        """Begin, and return what ends it."""
-        self._thread.start()
-        return self.stop
-
-    def stop(self) -> None:
-        """End."""
-        self._stop.set()
-        self._thread.join(2.0)
-
-    def _run(self) -> None:
-        while not self._clock.wait(self._stop, TICK_S):
-            if self._is_current():
-                self._speak()
+    def _look_if_current(self) -> None:
+        if self._is_current():
+            self._speak()
 
     def _speak(self) -> None:
         try:

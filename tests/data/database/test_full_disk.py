@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from dt.utils.config import Settings
 from dt.utils.dataclasses import AlertCondition, DBIdQuery, DBTimestampQuery
 from dt.utils.exceptions import StorageFullError
 from tests.conftest import lacking
+from tests.data.full_disk import conditions, fill
 from tests.data.readings import NOW, make_reading
 
 Eventually = Callable[[Callable[[], object], str], None]
@@ -60,24 +61,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Leave no room on a file system."""
-    ballast = folder / "ballast"
-    with suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
-    return ballast
-
-
-def conditions(messaging: MemoryMessaging) -> list[bool]:
-    """Return what was said of the disk: full or not."""
-    return [
-        condition.active
-        for record in messaging.read_all(Topics.ALERT_CONDITIONS)
-        if (condition := AlertCondition.from_json(record.value or b"")).key == "storage_full"
-    ]
 
 
 @pytest.mark.slow

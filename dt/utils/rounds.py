@@ -1,4 +1,4 @@
-"""The threads of the alerts service that follow the clock: one for timers, one for sending, which may have to wait."""
+"""A thread of its own for what has to be looked at again and again, so that it holds up nobody else."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from dt.utils.clock import Clock
 from dt.utils.exceptions import DTError
 from dt.utils.logger import get_logger
 
-EVERY_S = 1.0
-
 log = get_logger(__name__)
 
 
 class Rounds:
-    """Calls one function every second until stopped; what fails is said once and tried again."""
+    """Calls one function every `every_s` seconds until stopped; what fails is said once and tried again."""
 
-    def __init__(self, name: str, look: Callable[[], object], clock: Clock) -> None:
+    def __init__(self, name: str, look: Callable[[], object], clock: Clock, every_s: float = 1.0) -> None:
         self.name = name
+        self._every_s = every_s
         self._look = look
         self._clock = clock
         self._stop = threading.Event()
@@ -31,12 +30,12 @@ class Rounds:
         return self.stop
 
     def stop(self) -> None:
-        """End; what is being sent ends in its own time."""
+        """End; what is in hand ends in its own time."""
         self._stop.set()
         self._thread.join(2.0)
 
     def _run(self) -> None:
-        while not self._clock.wait(self._stop, EVERY_S):
+        while not self._clock.wait(self._stop, self._every_s):
             try:
                 self._look()
             except DTError as error:
