@@ -52,7 +52,7 @@ share.coordinator.state.topic.min.isr=1
 auto.create.topics.enable=false
 log.message.timestamp.type=LogAppendTime
 group.initial.rebalance.delay.ms=0
-broker.session.timeout.ms=3000
+broker.session.timeout.ms=9000
 broker.heartbeat.interval.ms=500
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 
@@ -145,6 +145,7 @@ start_node() {
   format_storage
   port_is_free "$PORT" || die "port $PORT is taken by another program: choose one with --port"
   port_is_free "$CONTROLLER_PORT" || die "port $CONTROLLER_PORT is taken by another program: choose one with --controller-port"
+  "$HERE/kraft/settle.sh" "$ROOT" "$(java_tool java)" 9>&- || die "the broker was killed, and what it left cannot be settled"
   mapfile -t command < <(java_command)
   setsid "${command[@]}" >"$ROOT/logs/console.log" 2>&1 </dev/null 9>&- &
   pid=$!

@@ -18,6 +18,7 @@ install_system() {
   install_jars
   configure
   format_storage
+  install -m 755 "$HERE/kraft/settle.sh" "$ROOT/settle.sh"
   own_files
   systemd_unit >"$UNIT"
   systemctl daemon-reload
@@ -29,7 +30,7 @@ install_system() {
 }
 
 # What a running broker has to be restarted for when it changes.
-installed_state() { cat "$UNIT" "$ROOT/config/server.properties" "$ROOT/VERSION" 2>/dev/null | sha256sum; }
+installed_state() { cat "$UNIT" "$ROOT/config/server.properties" "$ROOT/settle.sh" "$ROOT/VERSION" 2>/dev/null | sha256sum; }
 
 # Programs belong to root, only data and logs to the broker; secrets are readable by it alone.
 own_files() {
@@ -60,6 +61,7 @@ Wants=network-online.target
 [Service]
 User=$KAFKA_USER
 Group=$KAFKA_USER
+ExecStartPre=$ROOT/settle.sh $ROOT ${command[0]}
 ExecStart=${command[*]}
 # A JVM that ends on SIGTERM says 143.
 SuccessExitStatus=143
