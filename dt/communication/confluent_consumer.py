@@ -13,7 +13,7 @@ from kafka.structs import OffsetAndMetadata
 from dt.communication.confluent_errors import in_kafka_words, kafka_words
 from dt.communication.confluent_producer import in_own_words, places
 
-_AT_ONCE = 10_000
+_AT_ONCE = 10_000  # records of one poll, and of the largest batch
 _ASKS_FOR_S = 5.0
 _END = confluent_kafka.KafkaError._PARTITION_EOF
 _STORED = confluent_kafka.OFFSET_STORED
@@ -92,7 +92,7 @@ class ConfluentConsumer:
                 self._ensure_connected()
                 return {}
             changes = self._changes
-            messages: list[Any] = [first, *self._consumer.consume(_AT_ONCE, 0)]
+            messages: list[Any] = [first, *self._consumer.consume(_AT_ONCE - 1, 0)]
         self._ensure_connected()
         if self._changes != changes:  # nobody can tell which of them are still this member's
             raise RebalanceInProgressError("the group changed while records were taken")

@@ -22,7 +22,8 @@ PICTURES_GROUP = "database_frames"
 _PICTURES_AT_ONCE = 20
 _STANDS_BACK_EVERY = 100  # records, half a millisecond's work
 _READINGS_AT_ONCE = 10_000  # one durable write for a whole backlog's batch; live batches are small anyway
-_PIECE = 2_500
+_PIECE = 2_500  # is decoded while the store writes the one before
+_LAST_PIECE = 400  # the end of a batch waits for this one alone
 
 _RECORD_TYPES: Mapping[str, type[Message]] = {
     Topics.ALERTS: AlertEvent,
@@ -111,9 +112,9 @@ class _Batch(NamedTuple):
 
 def _readings(records: Sequence[Record], batch: _Batch, give_way: Callable[[], None]) -> Iterator[list[SensorData]]:
     """Yield the readings of a batch piece by piece, each decoded when it is asked for."""
-    for first in range(0, len(records), _PIECE):
+    for piece in _pieces(records):
         readings = []
-        for place, record in enumerate(records[first : first + _PIECE]):
+        for place, record in enumerate(piece):
             if place % _STANDS_BACK_EVERY == 0:
                 give_way()
             try:
@@ -126,6 +127,15 @@ def _readings(records: Sequence[Record], batch: _Batch, give_way: Callable[[], N
             else:
                 batch.of_readings.append(record)
         yield readings
+
+
+def _pieces(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Yield a batch in pieces; the last ones are ever smaller, for nothing is left to decode while they are written."""
+    first = 0
+    while first < len(records):
+        size = min(_PIECE, max(_LAST_PIECE, (len(records) - first) // 2))
+        yield records[first : first + size]
+        first += size
 
 
 def _decoded(records: Sequence[Record]) -> _Batch:
