@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 from dt.alerts.addresses import Address, load_addresses
 from dt.alerts.desk import AlertDesk
 from dt.alerts.log_watch import LogWatch
-from dt.alerts.notice_queue import NoticeQueue
+from dt.alerts.notice_queue import QUEUE_FILE, NoticeQueue
 from dt.alerts.notice_sender import AppriseSender
 from dt.alerts.notices import Notices
 from dt.alerts.rest import add_pages
@@ -32,7 +32,6 @@ from dt.utils.service import Service
 
 GROUP = "alerts"
 NOTICES_GROUP = "alerts_notices"
-QUEUE_FILE = "alerts/notices.db"  # under DATA_DIR
 
 log = get_logger("dt.alerts")
 

@@ -14,6 +14,7 @@ from dt.utils.dataclasses import Severity
 from dt.utils.exceptions import StorageError
 from dt.utils.logger import get_logger
 
+QUEUE_FILE = "alerts/notices.db"  # under DATA_DIR
 _KEPT_S = 30 * 86_400.0  # as long, a notice that is heard of again is known to be sent
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS notices (

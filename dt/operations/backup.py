@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -14,6 +13,7 @@ import msgspec
 
 from dt.controller.rig_limits import LEDGER_FILE, guard_folder
 from dt.operations.archive import FORMAT, MANIFEST, ArchiveWriter, BackupError, Manifest
+from dt.operations.backup_control import dump_addresses, dump_control
 from dt.operations.backup_readings import dump_influx, dump_sqlite
 from dt.operations.backup_records import dump_records, schema_version
 from dt.operations.sqlite_copy import copy_of
@@ -22,7 +22,6 @@ from dt.utils.config import Settings
 
 FRAMES, MODELS, SECRETS = "frames", "models", "secrets"
 RIG_MEMBER = "rig.toml"
-DECISIONS_MEMBER = "controller/decisions.json"
 LEDGER_MEMBER = f"guard/{LEDGER_FILE}"
 SECRET_FILES = ("dt_token", "tokens.json", "session_key", "dt_password_hash", "dashboard_password")
 
@@ -100,9 +99,7 @@ def _tree(folder: Path, name: str, archive: ArchiveWriter) -> int:
 def _small_files(settings: Settings, archive: ArchiveWriter, beside: Path) -> None:
     if settings.rig_file.is_file():
         archive.add(RIG_MEMBER, settings.rig_file)
-    decisions = settings.data_dir / DECISIONS_MEMBER
-    if decisions.is_file():
-        archive.add_bytes(DECISIONS_MEMBER, _without_grants(decisions))
+    dump_control(settings, archive, beside)
     ledger = guard_folder(settings) / LEDGER_FILE
     if ledger.is_file():
         with TemporaryDirectory(dir=beside, prefix=".backup-") as folder:
@@ -113,22 +110,11 @@ def _small_files(settings: Settings, archive: ArchiveWriter, beside: Path) -> No
             archive.add(LEDGER_MEMBER, copy)
 
 
-def _without_grants(path: Path) -> bytes:
-    """Return people's choice of policies: a grant that was withdrawn since must not come back (S14)."""
-    try:
-        said = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BackupError(f"{path}: {error}") from error
-    if not isinstance(said, dict):
-        raise BackupError(f"{path}: must be an object of JSON")
-    return json.dumps({**said, "grants": {}}).encode()
-
-
 def _secrets(settings: Settings, archive: ArchiveWriter) -> int:
     files = [path for name in SECRET_FILES if (path := settings.data_dir / name).is_file()]
     for path in files:
         archive.add(f"{SECRETS}/{path.name}", path)
-    return len(files)
+    return len(files) + dump_addresses(settings, archive)
 
 
 def _version() -> str:

@@ -21,13 +21,13 @@ from dt.data.database.storage import PartlyRefusedError, Storage
 from dt.data.database.unfinished import unmark_records
 from dt.operations.archive import BackupError, Manifest, extracted, make_names_durable
 from dt.operations.backup import (
-    DECISIONS_MEMBER,
     FRAMES,
     LEDGER_MEMBER,
     MODELS,
     RIG_MEMBER,
     SECRETS,
 )
+from dt.operations.backup_control import ALERTS_MEMBER, keep_own_locks, lay_out_control
 from dt.operations.backup_readings import (
     LINES_MEMBER,
     MARKS_MEMBER,
@@ -89,6 +89,7 @@ def restore_backup(
         step("checking the backup")
         restored = Restored(manifest=extracted(path, unpacked, progress))
         require_members(restored.manifest)
+        restored.remarks += lay_out_control(unpacked, made, clock.wall())
         _lay_out(unpacked, made)
         servers = stack.enter_context(Servers(settings))
         step("readings")
@@ -125,9 +126,6 @@ def _lay_out(unpacked: Path, made: Path) -> None:
     for name in (FRAMES, MODELS):
         if (unpacked / name).is_dir():
             (unpacked / name).rename(made / name)
-    if (unpacked / DECISIONS_MEMBER).is_file():
-        (made / DECISIONS_MEMBER).parent.mkdir()
-        (unpacked / DECISIONS_MEMBER).rename(made / DECISIONS_MEMBER)
     if (unpacked / SECRETS).is_dir():
         for path in (unpacked / SECRETS).iterdir():
             path.rename(made / path.name)
@@ -258,13 +256,14 @@ def _put_in_place(settings: Settings, restored: Restored, unpacked: Path, made: 
     if (made / MODELS).is_dir() and models != home / MODELS:
         _replace(made / MODELS, models, stamp, restored)
     _keep_own_ledger(home, made, restored)
+    restored.remarks += keep_own_locks(home, made)
     _replace(made, home, stamp, restored)
     elsewhere, records = made.parent / _RECORDS_ELSEWHERE, sqlite_path(settings.records_url)
     if records is not None and elsewhere.is_file():
         _replace(elsewhere, records.absolute(), stamp, restored)
-    rig = unpacked / RIG_MEMBER
-    if rig.is_file():
-        _replace(rig, settings.rig_file.absolute(), stamp, restored)
+    for member, place in ((RIG_MEMBER, settings.rig_file), (ALERTS_MEMBER, settings.alerts_file)):
+        if (unpacked / member).is_file():
+            _replace(unpacked / member, place.absolute(), stamp, restored)
 
 
 def _keep_own_ledger(home: Path, made: Path, restored: Restored) -> None:
