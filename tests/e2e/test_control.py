@@ -187,7 +187,7 @@ def test_a_dose_is_asked_for_twice_and_refused_with_its_margin(chromium: Browser
 
     page.locator(f"{PUMP} .said:has-text('Refused.')").wait_for()
     assert "limit" in page.locator(f"{PUMP} .said").inner_text()
-    page.locator(f"{PUMP} summary").click()
+    page.locator(f"{PUMP} .why-not summary").click()
     assert "margin \N{MINUS SIGN}" in page.locator(f"{PUMP} .why-not ul").inner_text()
     page.context.close()
 

@@ -110,6 +110,30 @@ export class Api {
     return this.#send(`/api/reservoirs/${encodeURIComponent(reservoir)}/refill`, {});
   }
 
+  /** @param {string} actuatorId @param {"prime" | "calibrate"} routine */
+  runRoutine(actuatorId, routine) {
+    return this.#send(`/api/actuators/${encodeURIComponent(actuatorId)}/${routine}`, {});
+  }
+
+  /** @param {string} actuatorId @param {{ml: number, on_s: number}} measured */
+  setFlow(actuatorId, measured) {
+    return this.#send(`/api/actuators/${encodeURIComponent(actuatorId)}/flow`, measured, undefined, "PUT");
+  }
+
+  /** The vacation that is on, and each plant's share of the water. @param {AbortSignal} [signal] */
+  vacation(signal) {
+    return this.#ask("/api/vacation", { signal });
+  }
+
+  /** @param {number} until epoch seconds */
+  startVacation(until) {
+    return this.#send("/api/vacation", { until });
+  }
+
+  endVacation() {
+    return this.#send("/api/vacation", {}, undefined, "DELETE");
+  }
+
   stopAll() {
     return this.#send("/api/emergency_stop", {});
   }

@@ -34,6 +34,15 @@ export function whyNotWords(refusal) {
   return `${invariantWords(refusal.invariant)}: ${refusal.why || "refused"}${numbers}`;
 }
 
+/**
+ * What a person reads when the controller did not do it.
+ * @param {any} error an ApiError @returns {string}
+ */
+export function failureWords(error) {
+  if (error.status === 401) return "Sign in first.";
+  return error.problem?.refusal ? `Refused. ${whyNotWords(error.problem.refusal)}.` : error.message;
+}
+
 /** @param {Record<string, any>} actuator @returns {boolean} whether it takes levels */
 export function takesLevels(actuator) {
   return actuator.commands.includes("level");

@@ -21,6 +21,7 @@ import "./components/x-stop-banner.js";
 import "./components/x-system-health.js";
 import "./components/x-theme-toggle.js";
 import "./components/x-trace-dialog.js";
+import "./components/x-vacation.js";
 import "./components/x-water-ledger.js";
 
 const RETRY_MS = 3000;

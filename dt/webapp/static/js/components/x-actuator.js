@@ -1,4 +1,5 @@
-import { MODES, duration, ml, policyWords, stateWords, takesDoses, takesLevels, whyNotWords } from "../control.js";
+import "./x-pump-routines.js";
+import { MODES, duration, failureWords, ml, policyWords, stateWords, takesDoses, takesLevels, whyNotWords } from "../control.js";
 import { commandWords, outcomeWords } from "../records.js";
 import { confirmed } from "./x-confirm-dialog.js";
 import { make, PageElement } from "../element.js";
@@ -11,6 +12,8 @@ const MINUTES = [1, 5, 15, 60, 240];
 class Actuator extends PageElement {
   /** @type {Record<string, any> | null} */
   #actuator = null;
+  /** @type {any} */
+  #routines = null;
   #name = make("h3");
   #badge = make("span", { class: "badge" });
   #state = make("p", { class: "state" });
@@ -43,6 +46,7 @@ class Actuator extends PageElement {
     this.#controls.disabled = !isSignedIn;
     this.#showLock(actuator.lock);
     this.#showWhyNot(actuator.why_not);
+    this.#routines?.show(actuator, isSignedIn);
   }
 
   #build(actuator) {
@@ -58,6 +62,10 @@ class Actuator extends PageElement {
       make("div", { class: "policy" }, this.#policy, change), this.#byHand(actuator),
     );
     this.replaceChildren(make("div", { class: "head" }, this.#name, this.#badge), this.#state, this.#lock, this.#controls, this.#whyNot, this.#said);
+    if (!takesDoses(actuator)) return;
+    this.#routines = make("x-pump-routines");
+    this.#routines.context = { store: this.store, api: this.api };
+    this.append(this.#routines);
   }
 
   /** Doses for what waters, levels for what takes them, a time on for all else; off for everything. */
@@ -140,8 +148,7 @@ class Actuator extends PageElement {
       this.#said.textContent = words(await act());
       return true;
     } catch (error) {
-      const { problem, status, message } = /** @type {any} */ (error);
-      this.#said.textContent = status === 401 ? "Sign in first." : problem?.refusal ? `Refused. ${whyNotWords(problem.refusal)}.` : message;
+      this.#said.textContent = failureWords(error);
       this.#said.setAttribute("data-bad", "");
       return false;
     } finally {
