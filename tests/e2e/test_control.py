@@ -37,9 +37,24 @@ kind = "heater"
 zone = "box"
 pin = "GPIO19"
 name = "Heating mat"
+
+[[actuators]]
+id = "herb"
+kind = "pump"
+plant = "lettuce"
+pin = "GPIO23"
+name = "Small pump"
+flow_ml_s = 2.0
+supply = "small"
+reservoir = "jar"
+reservoir_ml = 700.0
+
+[supplies.small]
+limit_w = 10.0
 """
 PUMP, FAN = "x-actuator[data-actuator=pump]", "x-actuator[data-actuator=fan]"
-SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 900}}
+HERB = "x-actuator[data-actuator=herb]"
+SIZES = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 900}}
 
 
 class Demo:
@@ -59,6 +74,12 @@ class Demo:
     def password(self) -> str:
         """Return what the first run made."""
         [path] = self.folder.rglob("dashboard_password")
+        return path.read_text("utf-8").strip()
+
+    @property
+    def token(self) -> str:
+        """Return the installation's own."""
+        [path] = self.folder.rglob("dt_token")
         return path.read_text("utf-8").strip()
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -233,6 +254,92 @@ def test_the_ledger_says_what_was_given_and_what_is_left(chromium: Browser, demo
     page.locator("x-water-ledger button:has-text('It is full again')").click()
     page.locator("x-water-ledger .line:has-text('Reservoir can: 5,000 ml left')").wait_for()
     page.context.close()
+
+
+def shown_plant(page: Page, plant_id: str) -> None:
+    """Choose a plant as a person does."""
+    page.locator("x-plant-picker select").select_option(plant_id)
+
+
+def test_a_pump_is_calibrated_with_a_jug(chromium: Browser, demo: Demo) -> None:
+    """Asked for twice; it runs ten seconds; a flow that cannot be is refused with its limits, a right one counts."""
+    page = open_page(chromium, demo)
+    shown_plant(page, "lettuce")
+    routines = page.locator(f"{HERB} x-pump-routines")
+    routines.locator("summary").press("Enter")
+    routines.locator("button:has-text('Calibrate…')").press("Enter")
+    assert "About 20 ml count as given to lettuce" in page.locator("x-confirm-dialog dialog").inner_text()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("x-confirm-dialog", state="detached")
+    assert demo.actuator("herb")["reported"]["on"] is False
+
+    routines.locator("button:has-text('Calibrate…')").press("Enter")
+    page.locator("x-confirm-dialog .act").click()
+    wait_until(lambda: demo.actuator("herb")["reported"]["on"], "the pump runs")
+    routines.locator(".told:has-text('It ran for')").wait_for()
+    jug, seconds = routines.locator("input").all()
+    assert float(seconds.input_value()) == pytest.approx(10.0, abs=0.5)
+    jug.fill("900")
+    jug.press("Enter")
+    page.locator("x-confirm-dialog .act").click()
+    routines.locator(".told[data-bad]:has-text('ml/s: measure again')").wait_for()
+    jug.fill("25")
+    seconds.fill("10")
+    seconds.press("Enter")
+    page.locator("x-confirm-dialog .act").click()
+    routines.locator(".told:has-text('The flow is 2.5 ml/s now.')").wait_for()
+    assert demo.actuator("herb")["limits"]["flow_ml_s"] == 2.5
+
+    routines.locator("button:has-text('Prime…')").press("Enter")
+    assert "It would be refused now" in page.locator("x-confirm-dialog dialog").inner_text()
+    page.locator("x-confirm-dialog .act").click()
+    routines.locator(".told[data-bad]:has-text('Refused. S2')").wait_for()
+    assert "margin \N{MINUS SIGN}" in routines.locator(".told").inner_text()
+    page.context.close()
+
+
+def test_a_vacation_says_what_it_plans_and_is_ended(chromium: Browser, demo: Demo) -> None:
+    """With its days and reservoirs, by keyboard; nobody who did not sign in begins one."""
+    stranger = open_page(chromium, demo, signed_in=False)
+    stranger.locator("x-vacation form").wait_for()
+    assert stranger.locator("x-vacation button[type=submit]").is_disabled()
+    stranger.context.close()
+    controller, headers = demo.urls["flask_controller_url"], {"Authorization": f"Bearer {demo.token}"}
+    requests.put(f"{controller}/actuators/herb/mode", json={"mode": "off"}, headers=headers, timeout=10)
+    page = open_page(chromium, demo)
+    card = page.locator("x-vacation")
+    card.locator("form").wait_for()
+    card.locator("input[type=number]").fill("7")
+    card.locator(".plan li:has-text('Reservoir jar holds')").wait_for()
+    card.locator("input[value=jar]").press("Space")
+    card.locator("input[type=number]").press("Enter")
+    words = page.locator("x-confirm-dialog dialog").inner_text()
+    assert "Reservoir jar is full: what it holds is shared over 7 days." in words
+    assert "Small pump gives nothing by itself: its mode is off." in words
+    page.locator("x-confirm-dialog .act").click()
+
+    card.locator(".badge:has-text('on')").wait_for()
+    card.locator(".plan li:has-text('Small pump: 100 ml a day')").wait_for()
+    card.locator("button:has-text('End it…')").press("Enter")
+    page.locator("x-confirm-dialog .act").click()
+    card.locator(".badge:has-text('off')").wait_for()
+    assert requests.get(f"{controller}/vacation", timeout=10).json()["vacation"] is None
+    page.context.close()
+
+
+def test_the_login_page_has_the_stop_too(chromium: Browser, demo: Demo) -> None:
+    """Where looking needs no password; it is on every page, and pressed without scrolling."""
+    context = chromium.new_context(viewport={"width": 360, "height": 640}, locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{demo.url}/login")
+    page.locator("x-emergency-stop button").press("Enter")
+    page.locator("x-emergency-stop button:has-text('Stopped')").wait_for()
+    page.locator("x-stop-banner:has-text('pressed by dashboard')").wait_for()
+    headers = {"Authorization": f"Bearer {demo.token}"}
+    url = f"{demo.urls['flask_controller_url']}/emergency_stop"
+    assert requests.delete(url, headers=headers, timeout=10).status_code == 200
+    page.locator("x-emergency-stop button:has-text('Stop all')").wait_for()
+    context.close()
 
 
 @pytest.mark.parametrize("size", list(SIZES))

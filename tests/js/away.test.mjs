@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chargedWords, daysWords, flowOf, idleLines, planLines, reservoirsOf, routineSeconds, shareWords, tripWords } from "../../dt/webapp/static/js/away.js";
-import { failureWords } from "../../dt/webapp/static/js/control.js";
+import { endWords, failureWords } from "../../dt/webapp/static/js/control.js";
 import { Api, ApiError } from "../../dt/webapp/static/js/api.js";
 
 const PUMP = { actuator_id: "pump", name: "Pump", plant_id: "basil", reservoir: "can", commands: ["dose"], lock: null, mode: { mode: "automatic" }, priming_s: 2, limits: { max_on_s: 30, flow_ml_s: 5 } };
@@ -60,4 +60,9 @@ test("a vacation and a pump's routines are asked for where the controller has th
   await api.setFlow("pump", { ml: 50, on_s: 10 });
   assert.deepEqual(seen, [["GET", "/api/vacation", undefined], ["POST", "/api/vacation", '{"until":7}'], ["DELETE", "/api/vacation", "{}"],
     ["POST", "/api/actuators/pump%201/prime", "{}"], ["PUT", "/api/actuators/pump/flow", '{"ml":50,"on_s":10}']]);
+});
+
+test("an entry of the ledger that was refused is told in words", () => {
+  assert.equal(endWords('{"invariant": "S6", "value": 2, "limit": 1, "margin": -1, "why": "pump is on"}'), "S6 · exclusions: pump is on – 2, limit 1, margin −1");
+  assert.deepEqual(["its time is over", null, "{no json"].map(endWords), ["its time is over", "", "{no json"]);
 });

@@ -35,6 +35,19 @@ export function whyNotWords(refusal) {
 }
 
 /**
+ * Why a ledger's entry ended as it did; a refusal stands there as JSON.
+ * @param {string | null | undefined} why @returns {string}
+ */
+export function endWords(why) {
+  if (!why?.startsWith("{")) return why ?? "";
+  try {
+    return whyNotWords(JSON.parse(why));
+  } catch {
+    return why;
+  }
+}
+
+/**
  * What a person reads when the controller did not do it.
  * @param {any} error an ApiError @returns {string}
  */

@@ -1,4 +1,4 @@
-import { budgetWords, ml, spentShare } from "../control.js";
+import { budgetWords, endWords, ml, spentShare } from "../control.js";
 import { clockTime, fullTime } from "../format.js";
 import { make, PageElement } from "../element.js";
 
@@ -66,7 +66,7 @@ class WaterLedger extends PageElement {
 function entry(item) {
   const given = make("strong", {}, ml(item.kept_ml ?? item.charged_ml));
   const time = make("time", { title: fullTime(item.wall) }, clockTime(item.wall));
-  const foot = make("div", { class: "foot" }, make("span", {}, `${item.outcome ?? "running"}${item.why ? `: ${item.why}` : ""}`), time);
+  const foot = make("div", { class: "foot" }, make("span", {}, `${item.outcome ?? "running"}${item.why ? `: ${endWords(item.why)}` : ""}`), time);
   return make("li", {}, make("div", { class: "body" }, make("div", { class: "head" }, given, make("span", {}, item.actuator_id)), foot));
 }
 
