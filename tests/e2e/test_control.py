@@ -327,6 +327,23 @@ def test_a_vacation_says_what_it_plans_and_is_ended(chromium: Browser, demo: Dem
     page.context.close()
 
 
+def test_the_stop_is_in_reach_while_something_is_asked(chromium: Browser, demo: Demo) -> None:
+    """A dialog covers the header, so it has a stop of its own: it gives no dose, and everything is off."""
+    page = open_page(chromium, demo)
+    page.locator(f"{PUMP} button:has-text('Give…')").click()
+    page.locator("x-confirm-dialog .stop-here").click()
+
+    page.wait_for_selector("x-confirm-dialog", state="detached")
+    page.wait_for_selector("x-stop-banner:has-text('pressed by dashboard')")
+    assert page.locator(f"{PUMP} > .said").inner_text() == ""
+    page.click("x-stop-banner button")
+    page.click("x-confirm-dialog .danger")
+    page.wait_for_selector("x-stop-banner", state="hidden")
+    page.locator(f"{PUMP} button:has-text('Change…')").click()
+    page.locator(f"{PUMP} dialog .stop-here").wait_for()
+    page.context.close()
+
+
 def test_the_login_page_has_the_stop_too(chromium: Browser, demo: Demo) -> None:
     """Where looking needs no password; it is on every page, and pressed without scrolling."""
     context = chromium.new_context(viewport={"width": 360, "height": 640}, locale="en-GB")

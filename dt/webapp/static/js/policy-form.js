@@ -1,6 +1,7 @@
 /** The dialog that chooses a policy and its numbers; its fields are those that the policy itself declares. */
 import { parameterOf, policyWords } from "./control.js";
 import { make } from "./element.js";
+import { stopHere } from "./stop-here.js";
 
 export class PolicyForm {
   #actuator;
@@ -34,7 +35,7 @@ export class PolicyForm {
     cancel.addEventListener("click", () => this.#dialog.close());
     const form = make("form", {}, make("h2", { id: "policy-title" }, `Policy of ${this.#actuator.name || this.#actuator.actuator_id}`),
       make("label", {}, "Policy", this.#policy), this.#about, this.#fields, make("label", { class: "check" }, this.#enabled, "Switched on"),
-      this.#problem, make("div", { class: "buttons" }, cancel, make("button", { type: "submit", class: "act" }, "Save")));
+      this.#problem, make("div", { class: "buttons" }, stopHere(this.#dialog), cancel, make("button", { type: "submit", class: "act" }, "Save")));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#submit();

@@ -9,6 +9,7 @@ class EmergencyStop extends PageElement {
   mounted(signal) {
     this.replaceChildren(this.#said, this.#button);
     this.#button.addEventListener("click", () => void this.#press(), { signal });
+    document.addEventListener("stop-all", () => void this.#press(), { signal });
     this.listen(["control"], () => this.#show(), signal);
     this.#show();
   }

@@ -30,6 +30,7 @@ class StopBanner extends PageElement {
       lines: ["Outputs may start again at once: policies in automatic act as soon as their limits allow.", "Look at pumps, hoses and heaters first."],
       action: "Release",
       danger: true,
+      isStopped: true,
     });
     if (!isSure) return;
     this.#said.textContent = "";

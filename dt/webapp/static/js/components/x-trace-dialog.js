@@ -1,6 +1,7 @@
 import { fullTime } from "../format.js";
 import { chain } from "../records.js";
 import { make, PageElement } from "../element.js";
+import { stopHere } from "../stop-here.js";
 
 /** The causal chain behind an alert or action, opened by its "why?". */
 class TraceDialog extends PageElement {
@@ -13,7 +14,7 @@ class TraceDialog extends PageElement {
   /** @param {AbortSignal} signal */
   mounted(signal) {
     const close = make("button", { type: "button", class: "icon-button", "aria-label": "Close" }, "✕");
-    this.#dialog.replaceChildren(make("header", {}, this.#title, close), this.#content);
+    this.#dialog.replaceChildren(make("header", {}, this.#title, close, stopHere(this.#dialog)), this.#content);
     this.replaceChildren(this.#dialog);
     close.addEventListener("click", () => this.#dialog.close(), { signal });
     this.#dialog.addEventListener("click", (event) => { if (event.target === this.#dialog) this.#dialog.close(); }, { signal });
