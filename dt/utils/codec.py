@@ -188,20 +188,13 @@ def _checks_of(cls: type[Message]) -> tuple[tuple[str, type | None, bool, Conver
     return tuple((name, *_check_of(hints[name])) for name, _required in _fields_of(cls))
 
 
-def _twin_fields(cls: type[Message]) -> list[tuple[str, Any, Any]]:
-    hints = typing.get_type_hints(cls)
-
-    def given(default: Any) -> Any:
-        return msgspec.NODEFAULT if default is MISSING else default
-
-    return [
-        (
-            row.name,
-            hints[row.name],
-            msgspec.field(default=given(row.default), default_factory=given(row.default_factory)),
-        )
-        for row in fields(cast(Any, cls))
-    ]
+def _twin_fields(cls: type[Message]) -> list[Any]:
+    hints, made = typing.get_type_hints(cls), []
+    for row in fields(cast(Any, cls)):
+        factory = row.default_factory
+        default = row.default if factory is MISSING else msgspec.field(default_factory=factory)
+        made.append((row.name, hints[row.name], *(() if default is MISSING else (default,))))
+    return made
 
 
 @_once_per_class
