@@ -106,12 +106,13 @@ def soak(
     days: int = DAYS,
     asks_timer: bool = True,
     only: Collection[str] = (),
+    boxes: Collection[int] = (),
 ) -> Soak:
-    """Live through about so many plant-days, every second box with faults."""
+    """Live through about so many plant-days, every second box with faults; or through these `boxes` of them alone."""
     made = Soak()
-    began, boxes = time.process_time(), -(-plant_days // (days * POTS))
+    began, numbers = time.process_time(), sorted(boxes) or range(-(-plant_days // (days * POTS)))
     with tempfile.TemporaryDirectory(prefix="plant-twin-soak-") as folder:
-        for number in range(boxes):
+        for done, number in enumerate(numbers, 1):
             box = soak_box(number, seed, Path(folder), faulty=number % 2 == 1, days=days, only=only)
             box_began = time.process_time()
             result = lived(box)
@@ -119,7 +120,7 @@ def soak(
             if asks_timer and not box.faults:
                 _ask_timers(made, result, number // 2)
             made.results.append(result)
-            progress(number + 1, boxes)
+            progress(done, len(numbers))
     made.seconds = time.process_time() - began
     return made
 

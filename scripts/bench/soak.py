@@ -64,12 +64,13 @@ def main() -> int:
     configure_logging(Path("build/logs"), "CRITICAL")
     with Progress("soaking") as progress:
         made = soak(
-            arguments.plant_days, arguments.seed, progress, only=arguments.faults, asks_timer=not arguments.no_timer
-        )
+            arguments.plant_days, arguments.seed, progress,
+            only=arguments.faults, asks_timer=not arguments.no_timer, boxes=arguments.boxes,
+        )  # fmt: skip
     figures = made.figures()
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     FIGURES.write_text(json.dumps({name: round(value, 6) for name, value in figures.items()}, indent=1) + "\n")
-    if not arguments.no_notes:
+    if not arguments.no_notes and not arguments.boxes:
         NOTES.write_text("\n".join(_page(made, arguments.seed)) + "\n", "utf-8")
     for name, value in figures.items():
         print(f"{name:28}{value:14,.4f}   {_wanted(name)}")
@@ -154,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plant-days", type=int, default=10_000, help="how many days of how many plants")
     parser.add_argument("--seed", type=int, default=1, help="what is drawn")
     parser.add_argument("--faults", nargs="+", default=(), metavar="F13", choices=sorted(CATALOGUE), help="only these")
+    parser.add_argument("--boxes", nargs="+", default=(), metavar="9", type=int, help="only these, by number; no notes")
     parser.add_argument("--no-timer", action="store_true", help="search no timer's dose")
     parser.add_argument("--no-notes", action="store_true", help="leave notes/soak.md as it is")
     return parser
