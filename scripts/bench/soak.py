@@ -27,6 +27,7 @@ _GOALS = {
     "violations": ("at most", 0.0),
     "below_wilting_share": ("at most", 0.01),
     "faulty_alerted_share": ("at least", 1.0),
+    "false_alarms": ("at most", 0.0),
     "water_vs_timer": ("below", 1.0),
     "seconds": ("at most", 1200.0),
 }
@@ -49,6 +50,12 @@ stressed: whatever waters at the plants' own lower limits gives more than that. 
 water that left the pots went through the plants; the rest evaporated from the soil's face or ran off.
 
 ## Plants without faults
+"""
+_ALARMS = """
+## False alarms
+
+Where nothing was wrong, an alert that names a sensor, a pump or water is false; that soil is dry is told before each
+watering, and is not. `false_alarms` counts them per plant and month of 30 days.
 """
 _FAULTS = """
 ## Faults
@@ -92,6 +99,8 @@ def _page(made: Soak, seed: int) -> Iterable[str]:
     )
     yield _PLANTS
     yield from _table(("species", "plant-days", "below wilting", "mean Ks", "ml a day"), _species_rows(made.results))
+    yield _ALARMS
+    yield from _table(("alert", "how often"), sorted(made.false_alarms().items()) or [("none", 0)])
     yield _FAULTS
     head = ("fault", "drawn", "threatens", "threatened a day", "told within 24 h", "median h", "why")
     yield from _table(head, [_fault_row(row) for row in fault_rows(made.results)])
