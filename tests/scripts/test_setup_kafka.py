@@ -260,6 +260,7 @@ def test_systemd_unit_runs_as_its_own_user(tmp_path: Path, java: Path) -> None:
 
     assert "User=kafka" in unit
     assert f"ExecStart={java}/bin/java -Xmx256m" in unit
+    assert f"ExecStartPre=/opt/kafka/settle.sh /opt/kafka {java}/bin/java" in unit
     assert "ReadWritePaths=/opt/kafka/data /opt/kafka/logs" in unit
 
 

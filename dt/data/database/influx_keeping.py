@@ -96,7 +96,7 @@ class Keeper:
 
         The others may be repetitions or revisions: what is kept there has to be read first.
         """
-        newest_ms = self._known()
+        newest_ms, times_ms = self._known(), []
         bound_ms = round(self._clock.wall() * 1000) + _AHEAD_AT_MOST_MS
         line, new, earlier = self._lines.line, {}, []
         for place, reading in enumerate(batch, first):
@@ -109,15 +109,15 @@ class Keeper:
                     refused[place] = str(error)
                 else:
                     series[sensor_id] = at_ms
+                    times_ms.append(at_ms)
             else:
                 earlier.append((place, at_ms, reading))
         if new:
-            self._note_hours([batch[place - first] for place in new], bound_ms - _AHEAD_AT_MOST_MS, new)
+            self._note_hours(times_ms, bound_ms - _AHEAD_AT_MOST_MS, new)
         return new, earlier
 
-    def _note_hours(self, readings: Sequence[SensorData], now_ms: int, lines: dict[int, str]) -> None:
+    def _note_hours(self, times_ms: Sequence[int], now_ms: int, lines: dict[int, str]) -> None:
         """Add marks for hours that no task will look at again: in the same request, so that none is forgotten."""
-        times_ms = [round(reading.timestamp * 1000) for reading in readings]
         if min(times_ms) < now_ms - OLD_AFTER_MS:
             for number, mark in enumerate(self._marks({at_ms // HOUR_MS for at_ms in times_ms}), 1):
                 lines[-number] = mark
@@ -179,7 +179,7 @@ class Keeper:
             except UnkeepableError as error:
                 refused[place] = str(error)
                 continue
-            changed.append(reading)
+            changed.append(at_ms)
             if before is not None and not field_names(self._lines.line(before, at_ms)) <= field_names(lines[place]):
                 self._remove(before, at_ms)
         if changed:

@@ -24,15 +24,15 @@ OWN_TIME_BITS = (
 )
 
 _LATEST_INT = 0x7FFF_FFFF_FFFF_FFFF
-_MOST_STARTS = 20_000  # 10 MB; every restart of a sensor makes some, and old ones never come back
+_MOST_KNOWN = 20_000  # 10 MB; a sensor that was renamed never comes back
+_HALF = 0xFFFF_FFFF_FFFF_FFFF
 
 _is_uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _special_in_tags = re.compile(r"[,= ]")
 _special_in_texts = re.compile(r'["\\]')
-# The value behind an enumeration's member: a member's own hash costs as much as all the rest of the key.
 _shared = attrgetter(
-    *("sensor_id", "data_type._value_", "unit._value_", "zone_id", "plant_id"),
-    *("boot_id", "clock_synced", "calibration", "late", "schema", "origin._value_"),
+    *("sensor_id", "data_type", "unit", "zone_id", "plant_id"),
+    *("boot_id", "clock_synced", "calibration", "late", "schema", "origin"),
 )
 
 
@@ -41,20 +41,20 @@ class UnkeepableError(DTError):
 
 
 class LineWriter:
-    """Makes lines; remembers what readings of one sensor share."""
+    """Makes lines; remembers what the last reading of a sensor and verdict shares with the next."""
 
     def __init__(self) -> None:
-        self._starts: dict[Any, tuple[str, str]] = {}
+        self._known: dict[Any, tuple[Any, str, str]] = {}
         self.made = 0  # beginnings of lines: each may be of a series that was not there
 
     def line(self, reading: SensorData, timestamp_ms: int) -> str:
         """Return a reading's line, its time in milliseconds; raises UnkeepableError."""
         quality = reading.quality
-        key = (_shared(reading), None if quality is None else (quality.verdict._value_, quality.check))
-        try:
-            start, end = self._starts[key]
-        except KeyError:
-            start, end = self._shared_parts(key, reading)
+        # The value behind the enumeration's member: a member's own hash takes ten times as long.
+        key = reading.sensor_id if quality is None else (reading.sensor_id, quality.verdict._value_, quality.check)
+        shared, start, end = self._known.get(key) or self._ends(key, reading)
+        if shared != _shared(reading):
+            shared, start, end = self._ends(key, reading)
         value, raw_value, sequence = reading.value, reading.raw_value, reading.sequence
         if sequence > _LATEST_INT or timestamp_ms > LATEST_MS:
             raise UnkeepableError(_too_large(reading))
@@ -62,8 +62,8 @@ class LineWriter:
         if _is_uuid(correlation_id) is None:
             own = f",correlation_id={_text(correlation_id)}"
         else:
-            high = int(correlation_id[:8] + correlation_id[9:13] + correlation_id[14:18], 16)
-            low = int(correlation_id[19:23] + correlation_id[24:], 16)
+            number = int(correlation_id.replace("-", ""), 16)
+            high, low = number >> 64, number & _HALF
             if high >> OWN_TIME_BITS == timestamp_ms:
                 own = f",id_high={high & 0xFFFF}i,id_low={low - 0x1_0000_0000_0000_0000 if low > _LATEST_INT else low}i"
             else:
@@ -74,11 +74,11 @@ class LineWriter:
             own += _rare(reading)
         return f"{start}{value!r},sequence={sequence}i{own}{end} {timestamp_ms}"
 
-    def _shared_parts(self, key: Any, reading: SensorData) -> tuple[str, str]:
-        if len(self._starts) >= _MOST_STARTS:
-            self._starts.clear()
+    def _ends(self, key: Any, reading: SensorData) -> tuple[Any, str, str]:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
         self.made += 1
-        made = self._starts[key] = (_start(reading), _end(reading))
+        made = self._known[key] = (_shared(reading), _start(reading), _end(reading))
         return made
 
 
@@ -106,8 +106,8 @@ def halves_of(correlation_id: str) -> tuple[int, int] | None:
     """Return a UUID as two signed numbers of 64 bits; None for ids that are none in lower case."""
     if _is_uuid(correlation_id) is None:
         return None
-    digits = correlation_id.replace("-", "")
-    return _signed(int(digits[:16], 16)), _signed(int(digits[16:], 16))
+    number = int(correlation_id.replace("-", ""), 16)
+    return _signed(number >> 64), _signed(number & _HALF)
 
 
 def id_of(high: int, low: int) -> str:
@@ -116,7 +116,7 @@ def id_of(high: int, low: int) -> str:
     >>> id_of(*halves_of("01a3185c-507b-7ecf-8800-f706caefca72"))
     '01a3185c-507b-7ecf-8800-f706caefca72'
     """
-    digits = f"{high & 0xFFFF_FFFF_FFFF_FFFF:016x}{low & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+    digits = f"{high & _HALF:016x}{low & _HALF:016x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
