@@ -19,6 +19,7 @@ from dt.utils.exceptions import MessageError
 
 Converter = Callable[[str, Any], Any]
 _Made = TypeVar("_Made")
+_Sent = TypeVar("_Sent", bound="Message")
 
 _EPOCH_MARK = "UTC epoch seconds, rounded to the millisecond"
 Timestamp = Annotated[float, _EPOCH_MARK]
@@ -95,6 +96,28 @@ class Message:
         return problems or _whole_problems(cls, data)
 
 
+def reader_of(cls: type[_Sent]) -> Callable[[bytes | str], _Sent]:
+    """Return a function that reads messages as `from_json` does, in half the time, for who only looks at their fields.
+
+    What needs no conversion comes as a struct with the same fields, which is neither equal to nor an instance of `cls`.
+    """
+    twin = msgspec.defstruct(cls.__name__, _twin_fields(cls), frozen=True, gc=False)
+    decode, is_exact, ensure = msgspec.json.Decoder(twin).decode, _is_exact_of(cls), cls.ensure_consistent
+
+    def read(text: bytes | str) -> _Sent:
+        try:
+            if len(text) <= LONGEST_TEXT:  # then none of its texts is longer
+                found = cast(_Sent, decode(text))
+                if is_exact(found):
+                    ensure(found)
+                    return found
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MessageError):
+            pass  # said by `from_json`
+        return cls.from_json(text)
+
+    return read
+
+
 def filled_by_slot(cls: type[_Made]) -> type[_Made]:
     """Give a frozen, slotted dataclass a constructor that costs half: `object.__setattr__` looks up every name."""
     names: dict[str, Any] = {}
@@ -163,6 +186,30 @@ def _checks_of(cls: type[Message]) -> tuple[tuple[str, type | None, bool, Conver
     """Return for each field: name, the type that needs no conversion, whether null is fine, the conversion."""
     hints = typing.get_type_hints(cls, include_extras=True)
     return tuple((name, *_check_of(hints[name])) for name, _required in _fields_of(cls))
+
+
+def _twin_fields(cls: type[Message]) -> list[Any]:
+    hints, made = typing.get_type_hints(cls), []
+    for row in fields(cast(Any, cls)):
+        factory = row.default_factory
+        default = row.default if factory is MISSING else msgspec.field(default_factory=factory)
+        made.append((row.name, hints[row.name], *(() if default is MISSING else (default,))))
+    return made
+
+
+@_once_per_class
+def _is_exact_of(cls: type[Message]) -> Callable[[Message], bool]:
+    """Return a function that tells whether what was decoded strictly also keeps the limits of its numbers."""
+    names: dict[str, Any] = {"LATEST": LATEST_TIMESTAMP}
+    conditions = ["False"]
+    for index, (name, exact, nullable, convert) in enumerate(_checks_of(cls)):
+        if exact is int or convert is _timestamp:
+            needed = _needs_conversion(exact, f"type_{index}", is_time=convert is _timestamp)
+            there = "is not None and " if nullable else "is value and "
+            names[f"type_{index}"] = exact
+            conditions.append(f"(value := message.{name}) {there}({needed})")
+    exec(f"def is_exact(message):\n    return not ({' or '.join(conditions)})", names)  # noqa: S102 - of our own fields
+    return cast(Callable[[Message], bool], names["is_exact"])
 
 
 @_once_per_class

@@ -171,17 +171,19 @@ class Keeper:
         lines = {}
         changed = []
         for key, (place, at_ms, reading) in chosen.items():
-            before = kept.get(key)
-            if before == reading:
-                continue
             try:
-                lines[place] = self._lines.line(reading, at_ms)
+                line = self._lines.line(reading, at_ms)
             except UnkeepableError as error:
                 refused[place] = str(error)
                 continue
+            before = kept.get(key)
+            line_before = None if before is None else self._lines.line(before, at_ms)
+            if line == line_before:
+                continue
+            lines[place] = line
             changed.append(at_ms)
-            if before is not None and not field_names(self._lines.line(before, at_ms)) <= field_names(lines[place]):
-                self._remove(before, at_ms)
+            if line_before is not None and not field_names(line_before) <= field_names(line):
+                self._remove(reading, at_ms)
         if changed:
             self._note_hours(changed, 2**62, lines)
         return lines

@@ -11,7 +11,7 @@ from dt.communication.topics import Topics, processed_topics
 from dt.data.database.frame_files import FrameFiles
 from dt.data.database.records import Records
 from dt.data.database.storage import PartlyRefusedError, Storage
-from dt.utils.codec import Message
+from dt.utils.codec import Message, reader_of
 from dt.utils.dataclasses import ActionResult, AlertEvent, CameraFrame, DeadLetter, GapNotice, Prediction, SensorData
 from dt.utils.exceptions import DTError, MessageError
 from dt.utils.logger import get_logger
@@ -53,6 +53,7 @@ class Recorder:
         self._pictures = pictures
         self._count = count
         self._give_way = give_way
+        self._read = reader_of(SensorData)
 
     def subscribe(self, messaging: MessagingService) -> list[Subscription]:
         """Join the three groups: readings never wait for records or pictures."""
@@ -69,7 +70,7 @@ class Recorder:
         batch = _Batch([], [], [])
         refused = 0
         try:
-            self._storage.insert_all(_readings(records, batch, self._give_way))
+            self._storage.insert_all(_readings(records, batch, self._read, self._give_way))
         except PartlyRefusedError as error:
             batch.give_back(error)
             refused = len(error.refused)
@@ -110,7 +111,9 @@ class _Batch(NamedTuple):
             raise UnusableRecordsError(self.unusable)
 
 
-def _readings(records: Sequence[Record], batch: _Batch, give_way: Callable[[], None]) -> Iterator[list[SensorData]]:
+def _readings(
+    records: Sequence[Record], batch: _Batch, read: Callable[[bytes], SensorData], give_way: Callable[[], None]
+) -> Iterator[list[SensorData]]:
     """Yield the readings of a batch piece by piece, each decoded when it is asked for."""
     for piece in _pieces(records):
         readings = []
@@ -121,7 +124,7 @@ def _readings(records: Sequence[Record], batch: _Batch, give_way: Callable[[], N
                 if record.topic == _CAMERA_PROCESSED:
                     batch.messages.append(CameraFrame.from_json(_value(record)))
                     continue
-                readings.append(SensorData.from_json(_value(record)))
+                readings.append(read(_value(record)))
             except MessageError as error:
                 batch.unusable.append((record, error))
             else:
