@@ -25,6 +25,7 @@ _LEAST_FALL, _UNSURE = 0.25, 0.2  # pumps spread by 10 % from dose to dose; a fe
 _LEAST_SPREAD, _SPREADS = 0.05, 4.0
 _MOST_FALL = 0.5  # a usual that spreads so widely says nothing
 _FAR_FALL = 0.4  # so much missing is no chance where the usual is steady
+_JUMP, _JUMPS = 1.5, 2  # times the usual, and so often in a row: a person's can is seen once
 _TO_SIGMA = 1.4826  # of a median absolute deviation, of a normal distribution
 
 log = get_logger(__name__)
@@ -107,6 +108,24 @@ def usual_of(doses: Sequence[HealthyDose], poured: float) -> Usual | None:
     return Usual(share=middle, spread=round(spread, 6), doses=len(shares))
 
 
+def since_jump(doses: Sequence[HealthyDose]) -> tuple[HealthyDose, ...]:
+    """Return the doses from a lasting jump upwards on: what was learnt before it was learnt from a leak.
+
+    >>> leaky = [HealthyDose(poured=0.1, share=share) for share in (1.0, 1.1, 1.0)]
+    >>> healthy = [HealthyDose(poured=0.1, share=share) for share in (2.0, 2.1)]
+    >>> [one.share for one in since_jump([*leaky, *healthy])]
+    [2.0, 2.1]
+    >>> [one.share for one in since_jump([*leaky, healthy[0]])]
+    [1.0, 1.1, 1.0, 2.0]
+    """
+    before, last = doses[:-_JUMPS], doses[-_JUMPS:]
+    for one in last:
+        usual = usual_of(before, one.poured)
+        if usual is None or one.share < _JUMP * usual.share:
+            return tuple(doses)
+    return tuple(last)
+
+
 class UsualFile:
     """The healthy doses of every pump, on disk, replaced whole; what cannot be written or read is only logged."""
 
@@ -126,7 +145,7 @@ class UsualFile:
         past = self._past.get(name)
         if past is None or (past.flow_ml_s, past.pot_volume_l) != (setting.flow_ml_s, setting.pot_volume_l):
             past = setting
-        doses = (*past.doses[1 - _MOST :], dose)
+        doses = since_jump((*past.doses[1 - _MOST :], dose))
         self._past[name] = PumpPast(flow_ml_s=past.flow_ml_s, pot_volume_l=past.pot_volume_l, doses=doses)
         self._save()
 

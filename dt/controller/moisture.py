@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 
 from dt.controller.live_readings import OLDEST_S, ReadingBook
 from dt.controller.situation import MoistureEstimate
@@ -27,12 +26,13 @@ class MoistureBook(ReadingBook):
         if not aged:
             return MoistureEstimate(median=None, spread=1.0, age_s=math.inf, good=0)
         aged = [one for one in aged if one[0] <= OLDEST_S] or aged
-        values = [value for _, value in aged]
-        return MoistureEstimate(
-            median=statistics.median(values),
-            spread=(max(values) - min(values)) / 2,
+        values = sorted([value for _, value in aged])
+        half = len(values) // 2
+        return MoistureEstimate(  # asked for each pot by every watch: `statistics.median` costs half of it
+            median=values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2,
+            spread=(values[-1] - values[0]) / 2,
             age_s=max(0.0, aged[-1][0]),
-            good=sum(age_s < since_s for age_s, _ in aged),
+            good=len(aged) if since_s == math.inf else len([1 for age_s, _ in aged if age_s < since_s]),
         )
 
     def _place_of(self, reading: SensorData) -> str | None:

@@ -137,7 +137,10 @@ class LockstepMessaging:
         for _round in range(_MOST_ROUNDS):
             if self.is_away:
                 return handed
-            moved = sum(member.deliver() for member in list(self._members))
+            moved = 0
+            for member in list(self._members):  # most have nothing, and this is asked thousands of times a day
+                if member.waiting or member.is_new:
+                    moved += member.deliver()
             if moved == 0:
                 return handed
             handed += moved
@@ -200,6 +203,11 @@ class LockstepSubscription:
         self._attempt = attempt
         self._restore = restore
         self._is_stopped = False
+
+    @property
+    def is_new(self) -> bool:
+        """Return whether it has yet to take up the committed state."""
+        return self._restore is not None
 
     @property
     def is_running(self) -> bool:

@@ -21,6 +21,7 @@ _TOLD_WITHIN_S = 24 * 3600.0
 _KNOB_EVERY = 2  # of the boxes without faults are asked for the knob of all
 _TIMED_EVERY = 16  # and for a knob per pot, which costs as much as the loop
 _KS_TOLERANCE = 0.005
+_MONTH_DAYS = 30.0
 
 Progress = Callable[[float, float], None]
 
@@ -49,6 +50,7 @@ class BoxResult:
     told: list[Told] = field(default_factory=list)
     refusals: Counter[str] = field(default_factory=Counter)
     alerts: int = 0
+    opened: Counter[str] = field(default_factory=Counter)  # alerts by kind, without everyday dryness
     went_ml: Counter[str] = field(default_factory=Counter)
     own_timer_ml: dict[str, float] | None = None
     timer_same_ks_ml: dict[str, float] | None = None
@@ -82,6 +84,7 @@ class Soak:
             "violations": sum(len(result.violations) for result in self.results),
             "below_wilting_share": below / days if days else 0.0,
             "faulty_alerted_share": len(in_time) / len(told) if told else 1.0,
+            "false_alarms": _MONTH_DAYS * sum(self.false_alarms().values()) / days if days else 0.0,
             "water_vs_timer": _knob_ratio(healthy, self.knob_ml),
             "timer_ml_per_l": self.knob_ml,
             "water_vs_timer_all_same_ks": _knob_ratio(healthy, self.knob_same_ks_ml),
@@ -97,6 +100,10 @@ class Soak:
             "plant_days_per_core_hour": 3600.0 * self.plant_days / self.loop_seconds if self.loop_seconds else 0.0,
         }
 
+    def false_alarms(self) -> Counter[str]:
+        """Return by kind how many alerts there were where nothing was wrong."""
+        return sum((result.opened for result in self.results if not result.box.faults), Counter[str]())
+
 
 def soak(
     plant_days: int,
@@ -106,12 +113,13 @@ def soak(
     days: int = DAYS,
     asks_timer: bool = True,
     only: Collection[str] = (),
+    boxes: Collection[int] = (),
 ) -> Soak:
-    """Live through about so many plant-days, every second box with faults."""
+    """Live through about so many plant-days, every second box with faults; or through these `boxes` of them alone."""
     made = Soak()
-    began, boxes = time.process_time(), -(-plant_days // (days * POTS))
+    began, numbers = time.process_time(), sorted(boxes) or range(-(-plant_days // (days * POTS)))
     with tempfile.TemporaryDirectory(prefix="plant-twin-soak-") as folder:
-        for number in range(boxes):
+        for done, number in enumerate(numbers, 1):
             box = soak_box(number, seed, Path(folder), faulty=number % 2 == 1, days=days, only=only)
             box_began = time.process_time()
             result = lived(box)
@@ -119,7 +127,7 @@ def soak(
             if asks_timer and not box.faults:
                 _ask_timers(made, result, number // 2)
             made.results.append(result)
-            progress(number + 1, boxes)
+            progress(done, len(numbers))
     made.seconds = time.process_time() - began
     return made
 
@@ -151,6 +159,7 @@ def lived(box: SoakBox) -> BoxResult:
                 }
             ),
             alerts=len(simulation.diary.alerts),
+            opened=_opened(simulation.diary.alerts),
         )
         result.told = [_told(fault, simulation) for fault in box.faults if fault.row.threatens]
     return result
@@ -185,6 +194,19 @@ def _first_word(fault: DrawnFault, alerts: list[tuple[float, AlertEvent]], since
         else:
             is_open.add(event.key)
     return since_s if is_open else None
+
+
+def _opened(alerts: list[tuple[float, AlertEvent]]) -> Counter[str]:
+    """Count by kind how often an alert began that is not everyday."""
+    found: Counter[str] = Counter()
+    is_open: set[str] = set()
+    for _at, event in alerts:
+        if event.state is AlertState.RESOLVED:
+            is_open.discard(event.key)
+        elif event.key not in is_open and not _is_everyday(event):
+            is_open.add(event.key)
+            found[event.key.partition(":")[0]] += 1
+    return found
 
 
 def _is_everyday(event: AlertEvent) -> bool:

@@ -27,8 +27,13 @@ Doses = Mapping[str, float]
 IsEnough = Callable[[str, TimerDay], bool]
 
 
-def lived_by_timer(spec: BoxSpec, start_s: float, days: int, doses_ml: Doses) -> dict[str, TimerDay]:
-    """Let a box live by a dose a day for each plant, and say how they did."""
+def lived_by_timer(
+    spec: BoxSpec, start_s: float, days: int, doses_ml: Doses, is_worth: IsEnough | None = None
+) -> dict[str, TimerDay]:
+    """Let a box live by a dose a day for each plant, and say how they did.
+
+    It ends early, with the best that could still have come, once that is not `is_worth` it for some plant.
+    """
     box = Box(spec, start_s)
     below = dict.fromkeys(box.pots, 0)
     ks = dict.fromkeys(box.pots, 0.0)
@@ -45,7 +50,17 @@ def lived_by_timer(spec: BoxSpec, start_s: float, days: int, doses_ml: Doses) ->
                 ks[plant_id] += pot.soil.stress()
         for plant_id, was_below in is_below.items():
             below[plant_id] += was_below
-    return {name: TimerDay(days_below_wilting=below[name], mean_ks=ks[name] / (24.0 * days)) for name in box.pots}
+        if is_worth is not None:
+            best = _at_best(below, ks, day + 1, days)
+            if not all(is_worth(plant_id, one) for plant_id, one in best.items()):
+                return best
+    return _at_best(below, ks, days, days)
+
+
+def _at_best(below: Mapping[str, int], ks: Mapping[str, float], lived: int, days: int) -> dict[str, TimerDay]:
+    """Return how plants do over all days, should none suffer any more; sums are of days and of hours."""
+    left = 24.0 * (days - lived)
+    return {name: TimerDay(days_below_wilting=below[name], mean_ks=(ks[name] + left) / (24.0 * days)) for name in below}
 
 
 def as_much_to_all(spec: BoxSpec, ml_per_l: float) -> dict[str, float]:
@@ -54,10 +69,13 @@ def as_much_to_all(spec: BoxSpec, ml_per_l: float) -> dict[str, float]:
 
 
 def one_knob(spec: BoxSpec, start_s: float, days: int, is_enough: IsEnough, at_least: float = 0.0) -> float:
-    """Return the smallest daily ml per litre of pot, no less than `at_least`, that is enough for all of a box."""
+    """Return the smallest daily ml per litre of pot, no less than `at_least`, that is enough for all of a box.
+
+    What is enough must still be so with fewer days below wilting and with less stress: hopeless doses end early.
+    """
 
     def suffices(ml_per_l: float) -> bool:
-        lived = lived_by_timer(spec, start_s, days, as_much_to_all(spec, ml_per_l))
+        lived = lived_by_timer(spec, start_s, days, as_much_to_all(spec, ml_per_l), is_enough)
         return all(is_enough(plant_id, one) for plant_id, one in lived.items())
 
     if suffices(at_least):

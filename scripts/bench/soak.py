@@ -27,6 +27,7 @@ _GOALS = {
     "violations": ("at most", 0.0),
     "below_wilting_share": ("at most", 0.01),
     "faulty_alerted_share": ("at least", 1.0),
+    "false_alarms": ("at most", 0.0),
     "water_vs_timer": ("below", 1.0),
     "seconds": ("at most", 1200.0),
 }
@@ -50,6 +51,12 @@ water that left the pots went through the plants; the rest evaporated from the s
 
 ## Plants without faults
 """
+_ALARMS = """
+## False alarms
+
+Where nothing was wrong, an alert that names a sensor, a pump or water is false; that soil is dry is told before each
+watering, and is not. `false_alarms` counts them per plant and month of 30 days.
+"""
 _FAULTS = """
 ## Faults
 
@@ -64,12 +71,13 @@ def main() -> int:
     configure_logging(Path("build/logs"), "CRITICAL")
     with Progress("soaking") as progress:
         made = soak(
-            arguments.plant_days, arguments.seed, progress, only=arguments.faults, asks_timer=not arguments.no_timer
-        )
+            arguments.plant_days, arguments.seed, progress,
+            only=arguments.faults, asks_timer=not arguments.no_timer, boxes=arguments.boxes,
+        )  # fmt: skip
     figures = made.figures()
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     FIGURES.write_text(json.dumps({name: round(value, 6) for name, value in figures.items()}, indent=1) + "\n")
-    if not arguments.no_notes:
+    if not arguments.no_notes and not arguments.boxes:
         NOTES.write_text("\n".join(_page(made, arguments.seed)) + "\n", "utf-8")
     for name, value in figures.items():
         print(f"{name:28}{value:14,.4f}   {_wanted(name)}")
@@ -91,6 +99,8 @@ def _page(made: Soak, seed: int) -> Iterable[str]:
     )
     yield _PLANTS
     yield from _table(("species", "plant-days", "below wilting", "mean Ks", "ml a day"), _species_rows(made.results))
+    yield _ALARMS
+    yield from _table(("alert", "how often"), sorted(made.false_alarms().items()) or [("none", 0)])
     yield _FAULTS
     head = ("fault", "drawn", "threatens", "threatened a day", "told within 24 h", "median h", "why")
     yield from _table(head, [_fault_row(row) for row in fault_rows(made.results)])
@@ -154,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plant-days", type=int, default=10_000, help="how many days of how many plants")
     parser.add_argument("--seed", type=int, default=1, help="what is drawn")
     parser.add_argument("--faults", nargs="+", default=(), metavar="F13", choices=sorted(CATALOGUE), help="only these")
+    parser.add_argument("--boxes", nargs="+", default=(), metavar="9", type=int, help="only these, by number; no notes")
     parser.add_argument("--no-timer", action="store_true", help="search no timer's dose")
     parser.add_argument("--no-notes", action="store_true", help="leave notes/soak.md as it is")
     return parser

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dt.controller.effect_usual import Fall, HealthyDose, PumpPast, UsualFile, usual_of
+from dt.controller.effect_usual import Fall, HealthyDose, PumpPast, UsualFile, since_jump, usual_of
 from dt.controller.effect_watch import SETTLES_S
 from dt.utils.dataclasses import Severity
 from tests.controller.garden import Garden, make_garden
@@ -91,6 +91,36 @@ def test_a_release_begins_anew(garden: Garden) -> None:
     assert garden.room.core.locks.of("basil-pump") is None
 
 
+def test_s07_what_was_learnt_from_a_leak_is_forgotten_once_doses_do_half_as_much_again(garden: Garden) -> None:
+    """A hose that leaked from its first dose on was mended: its next leak is told."""
+    leaky = [_give(garden, number, share=1.0) for number in range(3)]
+    mended = [_give(garden, number, share=2.0) for number in (3, 4)]
+
+    assert leaky + mended == ["seen"] * 5
+    assert _give(garden, 5, share=1.0) == "weak"
+    assert garden.room.core.locks.of("basil-pump") is not None
+
+
+def test_one_dose_beside_a_persons_can_is_no_jump(garden: Garden) -> None:
+    """The usual of before goes on, and its doses are no fall."""
+    for number in range(3):
+        _give(garden, number, share=1.0)
+    _give(garden, 3, share=2.0)
+
+    assert [_give(garden, number, share=1.0) for number in (4, 5)] == ["seen", "seen"]
+    assert garden.room.core.locks.of("basil-pump") is None
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.24])
+@pytest.mark.parametrize("ml", [25.0, 60.0, 120.0])
+def test_s07_a_gross_miss_of_the_very_first_dose_is_told_by_the_bucket(garden: Garden, share: float, ml: float) -> None:
+    """No usual is needed where the pot's volume asks for four times as much, wherever the probe sits."""
+    assert _give(garden, 0, share=share, ml=ml) == "missing"
+    lock = garden.room.core.locks.of("basil-pump")
+    assert lock is not None
+    assert lock.invariant == "S7"
+
+
 def test_the_usual_is_on_disk_and_another_flow_or_pot_begins_anew(tmp_path: Path) -> None:
     """A restart forgets nothing; a calibration does."""
     UsualFile(tmp_path / "usual.json").learn("pump", _SETTING, HealthyDose(poured=0.1, share=2.0))
@@ -123,6 +153,26 @@ def test_s07_healthy_pumps_whose_flow_spreads_by_ten_per_cent_are_never_told(
         usual = usual_of(past[-12:], 0.1)
         assert usual is None or usual.fall_of(share) is Fall.NONE
         past.append(HealthyDose(poured=0.1, share=share))
+
+
+@given(
+    seed=st.integers(0, 10_000), level=st.floats(0.4, 3.0), leaky=st.integers(1, 12), healthy=st.integers(2, 12),
+    left=st.floats(0.3, 0.55),
+)  # fmt: skip
+def test_s07_a_leak_after_a_mended_leak_is_far_however_long_the_first_one_was_learnt(
+    seed: int, level: float, leaky: int, healthy: int, left: float
+) -> None:
+    """The usual begins anew with the second healthy dose; and healthy doses alone never make it begin anew."""
+    dice = random.Random(seed)
+    shares = [part * level * dice.uniform(0.97, 1.03) for part in [left] * leaky + [1.0] * healthy]
+    past: tuple[HealthyDose, ...] = ()
+    for share in shares:
+        past = since_jump((*past[-11:], HealthyDose(poured=0.1, share=share)))
+    usual = usual_of(past, 0.1)
+
+    assert [one.share for one in past] == shares[leaky:][-12:]
+    assert usual is not None
+    assert usual.fall_of(left * level) is Fall.FAR
 
 
 @given(seed=st.integers(0, 10_000), level=st.floats(0.4, 3.0), doses=st.integers(1, 12))

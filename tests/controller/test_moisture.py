@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dt.controller.moisture import MoistureBook
 from dt.utils.clock import ManualClock
@@ -109,3 +112,16 @@ def test_made_up_plants_push_no_plant_out_that_gives_readings(book: MoistureBook
     assert book.estimate("basil").median == 0.2
     assert book.estimate("stranger-0").good == 0
     assert len(book._seen) <= 1000
+
+
+@given(values=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=5))
+def test_s04_the_estimate_is_the_median_and_half_the_range(values: list[float]) -> None:
+    """Of one to five readings, even numbers too."""
+    clock = ManualClock()
+    book = MoistureBook(clock)
+    _see(book, clock, *values)
+
+    estimate = book.estimate("basil")
+
+    assert (estimate.median, estimate.good) == (statistics.median(values), len(values))
+    assert estimate.spread == (max(values) - min(values)) / 2

@@ -58,17 +58,25 @@ class QuickProbe(SoilProbe):
         with chip_errors(self._name):
             self._point_at(_MOISTURE)
 
-    def _look_at_counts(self) -> float:
+    def counts(self) -> tuple[float, bool]:
+        """Return raw counts, and whether they are at the end of the range."""
         with chip_errors(self._name):
-            for _ in range(_TRIES):
-                counts = int.from_bytes(self._register(_MOISTURE, 2), "big")
-                if counts <= _MOST_COUNTS:
-                    return counts
+            return super().counts()
+
+    def degc(self) -> float:
+        """Return the chip's own temperature."""
+        with chip_errors(self._name):
+            return super().degc()
+
+    def _look_at_counts(self) -> float:
+        for _ in range(_TRIES):
+            counts = int.from_bytes(self._register(_MOISTURE, 2), "big")
+            if counts <= _MOST_COUNTS:
+                return counts
         return _GARBAGE_COUNTS
 
     def _look_at_degc(self) -> float:
-        with chip_errors(self._name):
-            register = self._register(_TEMPERATURE, 4)
+        register = self._register(_TEMPERATURE, 4)
         return float("inf") if register == _FLOATING_BUS else degc_of(register)
 
     def _register(self, name: bytes, count: int) -> bytes:

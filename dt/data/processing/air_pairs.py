@@ -74,6 +74,11 @@ class AirPairs(msgspec.Struct):
     temperature: Side = msgspec.field(default_factory=Side)
     humidity: Side = msgspec.field(default_factory=Side)
 
+    @property
+    def newest(self) -> float:
+        """Return when the last reading of either was."""
+        return max(self.temperature.newest, self.humidity.newest)
+
     def accept(self, quantity: Quantity, half: Half, *, is_live: bool = True) -> list[tuple[Half, Half]] | None:
         """Return the pairs (temperature, humidity) that this reading completes; None when it changed nothing."""
         is_temperature = quantity is Quantity.TEMPERATURE

@@ -187,6 +187,7 @@ class Course(msgspec.Struct, array_like=True):
         self.offset_at -= by_s
         self.jumped_at -= by_s
         self.rise.low_at -= by_s
+        self.rise.sharp_at -= by_s
         self.noise.day = int(self.at // LEARNT_S)
         self.doubted = None
 

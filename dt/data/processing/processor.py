@@ -28,6 +28,7 @@ _QUANTITY_OF = {
     if not spec.is_derived and quantity is not Quantity.CAMERA_IMAGE
 }
 _CAMERA_RAW = Topics.CAMERA_IMAGE.raw
+_AHEAD_AT_MOST_S = 300.0
 
 
 class Processor:
@@ -82,6 +83,8 @@ class Processor:
             verdicts["repeated"] += 1
             return []
         reading, quality = result.reading, result.quality
+        if result.arrival is Arrival.BACK and reading.origin is Origin.LIVE:
+            zone.forget_ahead_of(now + _AHEAD_AT_MOST_S)
         verdicts[quality.verdict] += 1
         found = [reading]
         if result.corrected is not None:

@@ -53,6 +53,12 @@ class _Watched:
     silent: _Told = field(default_factory=_Told)
     doubted: _Told = field(default_factory=_Told)
 
+    def believe(self, now: float) -> None:
+        """Forget instants that are far ahead: the clock was set back since, and readings go on from here."""
+        if self.at > now + _AHEAD_AT_MOST_S:
+            self.at = now
+        self.began_at = min(self.began_at, now)
+
 
 class LastHeard(NamedTuple):
     """The last reading of a sensor and its usual pause, as the committed state knows them."""
@@ -112,6 +118,8 @@ class SensorWatch:
         """Return what is to be said now: what begins, what ends, and every minute what lasts."""
         with self._lock:
             watched = list(self._watched.values())
+            for one in watched:
+                one.believe(now)
         found = []
         for one in watched:
             descriptor = self._find(one.sensor_id)

@@ -63,7 +63,7 @@ class Zone(msgspec.Struct):
 
     def air_at(self, place: str) -> AirPairs:
         """Return the pairs of an air, begun where it is new."""
-        return _at(self.airs, place, AirPairs, lambda air: max(air.temperature.newest, air.humidity.newest))
+        return _at(self.airs, place, AirPairs, lambda air: air.newest)
 
     def light_at(self, place: str, sensor_id: str) -> LightDay:
         """Return the day of a light, begun where it is new."""
@@ -92,6 +92,12 @@ class Zone(msgspec.Struct):
         for kept in (self.airs, self.lights, self.means, self.groups):
             for name in list(kept)[: len(kept) // 2 + 1]:
                 del kept[name]
+
+    def forget_ahead_of(self, timestamp: float) -> None:
+        """Forget sums and pairs that are ahead of an instant: the clock was set back, and they would wait for it."""
+        self.means = {key: mean for key, mean in self.means.items() if not mean.is_ahead_of(timestamp)}
+        self.lights = {key: day for key, day in self.lights.items() if day.at <= timestamp}
+        self.airs = {key: air for key, air in self.airs.items() if air.newest <= timestamp}
 
     def _forget_sums(self, reading: SensorData) -> None:
         """What a replay summed up before it began again would count twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -264,6 +265,22 @@ def test_a_clock_that_is_set_back_is_doubted_until_it_stays_there() -> None:
 
     words = [r.quality.check for r in outputs if r.sensor_id == "air-t" and r.sequence > 100 and r.quality]
     assert words == ["clock_back"] * 5 + [None] * 5
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 22 * 365 * DAY])
+def test_a_clock_that_stood_ahead_leaves_no_gate_open(ahead_s: float) -> None:
+    """A watering while the clock stood in 2049 explains no fall of the day after."""
+    level = trembling(600, 0.30, 0.001, 4)
+    values = [*level, *(x + 0.25 for x in level[:100]), *(x + 0.20 for x in level), *(x + 0.10 for x in level[:60])]
+    raw = series(values, *SOIL)
+    moved = [
+        replace(one, timestamp=one.timestamp + ahead_s) if 590 <= place < 690 else one for place, one in enumerate(raw)
+    ]
+
+    found = [one for one in run(moved) if one.sensor_id == "soil" and one.timestamp > START + 1300 * MINUTE]
+    today = [one.quality.check for one in found if one.timestamp < START + DAY and one.quality is not None]
+
+    assert set(today) == {"step"}
 
 
 def test_a_replay_that_begins_again_gives_the_same_words() -> None:

@@ -141,6 +141,31 @@ def test_clock_that_is_set_back_ends_no_patience() -> None:
     assert not [condition for condition in said if condition.active]
 
 
+def test_a_sensor_is_watched_on_after_a_clock_that_stood_decades_ahead() -> None:
+    """What was heard in 2049 must not outweigh what is heard today: neither doubt nor silence would be told again."""
+    doubted, silent = watching(), watching()
+    for watch in (doubted, silent):
+        hear(watch, NOW, 300)
+        hear(watch, NOW + 22 * 365 * 86_400.0, 300)
+
+    said = hear(doubted, NOW + 600, 1500, DOUBT)
+    silent.conditions(NOW + 600)
+
+    assert active(said)[-1] == ("sensor_doubtful", True)
+    assert active(silent.conditions(NOW + 900)) == [("sensor_silent", True)]
+
+
+def test_sensors_taken_over_while_the_clock_stood_ahead_are_missed_when_it_is_back() -> None:
+    """Silence counts from when the clock came back."""
+    watch = watching()
+    ahead = NOW + 22 * 365 * 86_400.0
+    watch.begin([LastHeard("air-t", Quantity.TEMPERATURE, "box", ahead, 10.0)], ahead)
+
+    watch.conditions(NOW)
+
+    assert active(watch.conditions(NOW + 300)) == [("sensor_silent", True)]
+
+
 def test_rounds_publish_for_the_plants_key_and_only_while_the_log_is_read(eventually: Eventually) -> None:
     """Behind the log, silence means nothing."""
     clock, current = ManualClock(), [False]

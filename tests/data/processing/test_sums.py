@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dt.plant.air import dew_point_c
@@ -128,3 +130,25 @@ def test_dry_air_has_no_dew_point(humidity: float) -> None:
     found = run([make_reading(value=25.0), make_reading("air-h", "humidity", humidity)])
 
     assert [r.data_type for r in found if r.sensor_id.startswith("box/")] == [Quantity.VPD]
+
+
+def test_light_and_rolling_hours_go_on_after_a_clock_that_stood_decades_ahead() -> None:
+    """Sums of 2049 must not wait for it: once the clock is believed again, the day's light is told."""
+    ahead_s, processor = 22 * 365 * DAY, new_processor()
+    lux = series([10_000.0 + i % 2 for i in range(400)], *LUX, start=MIDNIGHT + 6 * HOUR)
+    air = series(trembling(400), start=MIDNIGHT + 6 * HOUR)
+    for raw in (lux, air):
+        moved = [
+            replace(one, timestamp=one.timestamp + ahead_s) if 100 <= i < 120 else one for i, one in enumerate(raw)
+        ]
+        processor.transform(records_of(moved))
+
+    more = [
+        replace(one, timestamp=one.timestamp + 400 * 60.0, sequence=one.sequence + 400, correlation_id=f"more-{i}-{j}")
+        for j, raw in enumerate((lux, air))
+        for i, one in enumerate(raw[:60])
+    ]
+    found = run(more, processor)
+
+    assert [one.value > 1.0 for one in of(found, Quantity.DLI)] == [True] * 6
+    assert len(of(found, Quantity.TEMPERATURE_1H)) == 6
