@@ -140,7 +140,8 @@ def _reading(raw: SensorData, sample: Sample, quality: Quality, calibration: int
         quality=quality,
         calibration=calibration,
         caused_by=raw.caused_by,
-        late=raw.origin is Origin.LIVE and sample.received_at - raw.timestamp > LATE_AFTER_S,
+        late=sample.arrival is Arrival.LATE
+        or (raw.origin is Origin.LIVE and sample.received_at - raw.timestamp > LATE_AFTER_S),
         revision=raw.revision,
         schema=raw.schema,
         origin=raw.origin,
