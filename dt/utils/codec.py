@@ -6,7 +6,6 @@ import math
 import re
 import types
 import typing
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
@@ -146,14 +145,6 @@ def require_at_least(message: Message, name: str, low: int) -> None:
     """Refuse a number below the lowest that there is."""
     if getattr(message, name) < low:
         raise MessageError(name, f"must be {low} or more, not {getattr(message, name)}")
-
-
-def require_no_controls(message: Message, *names: str) -> None:
-    """Refuse control characters in these fields: no store, line protocol or log holds such an id as it is."""
-    for name in names:
-        for place, character in enumerate(getattr(message, name) or ""):
-            if unicodedata.category(character) == "Cc":
-                raise MessageError(name, f"must not have control characters, and has {character!a} at {place}")
 
 
 def _whole_problems(cls: type[Message], data: Mapping[str, Any]) -> list[str]:

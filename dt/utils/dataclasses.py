@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from dt.utils.codec import Message, Timestamp, filled_by_slot, require_at_least, require_no_controls, require_text
+from dt.utils.codec import Message, Timestamp, filled_by_slot, require_at_least, require_text
 from dt.utils.exceptions import MessageError
+from dt.utils.ids import require_no_controls
 from dt.utils.quantities import Quantity, Unit
 from dt.utils.records import (
     Grant,
