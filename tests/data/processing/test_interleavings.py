@@ -97,7 +97,7 @@ def test_a_better_thermometer_of_the_same_instant_makes_the_deficit_again() -> N
     for raw in ([doubted, moist, good], [doubted, good, moist], [moist, good, doubted]):
         found = [one for one in readings_in(new_processor().transform(records_of(raw))) if one.data_type == "vpd"]
 
-        assert found[-1].caused_by == ("air-t2@" + str(START), "air-h@" + str(START))
+        assert found[-1].caused_by == (good.correlation_id, moist.correlation_id)
         assert found[-1].quality is not None
         assert found[-1].quality.verdict == "good"
         assert [one.revision for one in found] == sorted({one.revision for one in found})
