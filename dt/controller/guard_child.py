@@ -89,6 +89,7 @@ def run_child(config: GuardConfig, folder: Path, beat_fd: int, orders_fd: int) -
     keeper = threading.Thread(target=_keep_ledger, args=(desk, pulse), name="ledger", daemon=True)
     keeper.start()
     doors = GuardDoors(desk, folder, lambda: pulse.reported, pulse.wait_until_told)
+    desk.heed_left_stop()
     try:
         return _own_pins(desk, pins, StopWatch(desk, clock, pins.is_button_pressed), pulse)
     finally:

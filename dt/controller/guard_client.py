@@ -16,7 +16,7 @@ from dt.controller.guard_button import StopWatch
 from dt.controller.guard_clock import kernel_clock_is_synchronised
 from dt.controller.guard_desk import GuardDesk
 from dt.controller.guard_line import SLICE_S, Idle, Line, Waiting
-from dt.controller.guard_sockets import ORDERS_SOCKET, STOP_SOCKET
+from dt.controller.guard_sockets import ORDERS_SOCKET, STOP_SOCKET, GuardDoors
 from dt.controller.guard_types import Answer, Denial, GuardClock, GuardConfig, GuardUnreachableError, Order
 from dt.controller.ledger import Ledger
 
@@ -122,9 +122,15 @@ class InProcessGuard:
         self._on_close = on_close
         self._waiting = Waiting()
         self._slow_work = ThreadPoolExecutor(1, "ledger")
+        self._doors: GuardDoors | None = None
         if threaded:
             for thread in self._threads:
                 thread.start()
+
+    def open_doors(self, folder: Path) -> None:
+        """Answer at a folder's two sockets too, until it is closed: `dt stop-all` comes that way."""
+        self._doors = GuardDoors(self._desk, folder, self.guard.driven)
+        self._desk.heed_left_stop()
 
     def tick(self) -> None:
         """Look at the button, switch what is due and settle what ended."""
@@ -194,6 +200,8 @@ class InProcessGuard:
         """Switch everything off and close the ledger."""
         if self._ending.is_set():
             return
+        if self._doors is not None:
+            self._doors.close()
         self.guard.shut()
         self._ending.set()
         self._desk.wake()

@@ -13,9 +13,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from dt.controller.guard import Guard
+from dt.controller.guard_latch import latch_left_by
 from dt.controller.guard_types import (
     FLOW_FACTOR,
     Answer,
@@ -173,6 +175,15 @@ class GuardDesk:
         with self._slow:
             self._write_noted()
             self._ledger.close()
+
+    def heed_left_stop(self) -> None:
+        """Stop in the name of who left a stop since the ledger was opened; call it once the doors are open.
+
+        Whoever asks at the doors after leaving it is answered, and what was left before is seen here.
+        """
+        by = latch_left_by(Path(self.config.ledger_path).parent)
+        if by is not None:
+            self.emergency_stop(by)
 
     # -- fast: these never touch the disk -----------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import dt.controller.guard_ledger_sql as sql
 from dt.controller.guard_clock import LedgerTime, TimeMark, kernel_clock_is_synchronised, machine_boot_id
+from dt.controller.guard_latch import latch_left_by, remove_latch
 from dt.controller.guard_on_time import on_left_s, on_time_s
 from dt.controller.guard_types import BUDGET_WINDOW_S, Denial, Ended, GuardClock, Order, OutputConfig
 
@@ -51,6 +52,7 @@ class Ledger:
         self._recover()
         self._latch_when_lost(path.with_suffix(".begun"))
         self._path, self._file = path, _file_id(path)
+        self._take_left_stop()
 
     def close(self) -> None:
         """Leave the mark of this instant, if the disk takes it, and close the file."""
@@ -139,7 +141,12 @@ class Ledger:
         self._note_stop(by, _STOP)
 
     def release_stop(self, by: str) -> None:
-        """Record that a person released the emergency stop."""
+        """Record that a person released the emergency stop, also one that was left for a guard to come."""
+        try:
+            remove_latch(self._path.parent)
+        except OSError as error:
+            msg = f"the stop that was left in {self._path.parent} cannot be removed: {error}"
+            raise sqlite3.OperationalError(msg) from error
         self._note_stop(by, _RELEASE)
 
     def distrust(self, plants: Mapping[str, float], reservoirs: Mapping[str, float]) -> None:
@@ -223,6 +230,14 @@ class Ledger:
             self.latch_stop("the guard: its ledger was lost")
         self._db.execute(sql.SET_VERSION)
         begun.touch(0o600)
+
+    def _take_left_stop(self) -> None:
+        """Make a stop that was left while no guard answered this ledger's own; a file that stays is taken again."""
+        by = latch_left_by(self._path.parent)
+        if by is not None:
+            self.latch_stop(by)
+            with suppress(OSError):
+                remove_latch(self._path.parent)
 
     def _require_file(self) -> None:
         """Charge nothing on a file that was deleted or replaced: the next start would not find it."""

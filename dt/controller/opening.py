@@ -25,10 +25,17 @@ def open_guard_process(settings: Settings, folder: Path) -> tuple[GuardClient, S
 def open_guard_here(
     settings: Settings, rig: Rig, clock: Clock, pin_factory: Factory, *, threaded: bool = True
 ) -> InProcessGuard:
-    """Return a guard in this process, its pins through a gpiozero factory such as `WireFactory(wire)`."""
-    config = guard_config(rig, guard_folder(settings))
+    """Return a guard in this process, its pins through a gpiozero factory such as `WireFactory(wire)`.
+
+    One with threads of its own answers at the sockets of the settings' folder as well.
+    """
+    folder = guard_folder(settings)
+    config = guard_config(rig, folder)
     pins = Pins(config.outputs, pin_factory, config.stop_input)
-    return InProcessGuard(
+    guard = InProcessGuard(
         config=config, set_pin=pins.set, clock=clock, threaded=threaded, on_close=pins.close,
         read_button=pins.is_button_pressed,
     )  # fmt: skip
+    if threaded:
+        guard.open_doors(folder)
+    return guard

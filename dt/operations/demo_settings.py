@@ -43,7 +43,7 @@ class DemoRequest:
 
 def demo_settings(request: DemoRequest, base: Settings) -> Settings:
     """Return the demo's settings; raises DTError when the dashboard's port was asked for and is taken."""
-    folder = base.data_dir / "demo"
+    folder = demo_dir(base)
     overrides: dict[str, Any] = {
         "messaging": "memory",
         "storage": "sqlite",
@@ -61,13 +61,29 @@ def demo_settings(request: DemoRequest, base: Settings) -> Settings:
     return load_settings(**overrides, **_urls(request, base))
 
 
+def demo_dir(base: Settings) -> Path:
+    """Return where the demo of an installation keeps everything."""
+    return base.data_dir / "demo"
+
+
+def is_demo_running(base: Settings) -> bool:
+    """Return whether a demo holds that folder."""
+    try:
+        with _lock_file(demo_dir(base)).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def demo_folder(settings: Settings, *, keep: bool) -> Iterator[Path]:
     """Hold the demo's folder, emptied unless it is to be kept; raises DTError while another demo holds it."""
     folder = settings.data_dir
     folder.mkdir(parents=True, exist_ok=True)
-    lock_file = folder.with_name(f"{folder.name}.lock")
-    with lock_file.open("w", encoding="ascii") as lock:
+    with _lock_file(folder).open("w", encoding="ascii") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -76,6 +92,10 @@ def demo_folder(settings: Settings, *, keep: bool) -> Iterator[Path]:
             _empty(folder)
         (folder / _MARK).touch()
         yield folder
+
+
+def _lock_file(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
 
 
 def _empty(folder: Path) -> None:

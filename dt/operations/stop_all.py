@@ -1,55 +1,165 @@
-"""`dt stop-all`: the emergency stop from the command line; the guard's own socket first, the controller's REST else."""
+"""`dt stop-all`: the emergency stop from the command line, of all under DATA_DIR: the installation, and its demo.
+
+The guard's own socket comes first, then the controller's REST; where no guard takes the stop, it is left for the next.
+"""
 
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dt.communication.controller_api import ControllerApiClient
+from dt.controller.guard_latch import latch_left_by, leave_latch
 from dt.controller.guard_line import Line
 from dt.controller.guard_sockets import ORDERS_SOCKET, STOP_SOCKET
 from dt.controller.guard_types import GuardUnreachableError
-from dt.controller.rig_limits import guard_folder
+from dt.controller.rig_limits import CONFIG_FILE, GUARD_FOLDER, guard_folder
+from dt.operations.demo_settings import demo_dir, is_demo_running
 from dt.utils.config import Settings
 from dt.utils.exceptions import DTError, RefusedRequestError, RemoteServiceError
 from dt.utils.secrets import ensure_token
 
 _REST_WITHIN_S = 3.0
+_GUARD_WITHIN_S = 2.0  # it answers at once, and at most 1.5 s after a stop that does not take effect
 
 
 class StopError(DTError):
-    """The emergency stop was not pressed, or not released; the text says what to do instead."""
+    """The emergency stop was not released; the text says what to do instead."""
 
     retriable = True
 
 
-def stop_all(settings: Settings, by: str) -> bool:
-    """Press the emergency stop; True when every output is known to be off. Raises StopError when nobody took it."""
-    with contextlib.closing(Line(guard_folder(settings) / STOP_SOCKET, None)) as door:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pressed:
+    """What became of the stop in one folder: taken by a guard or controller, left for the next guard, or neither.
+
+    `is_quiet` says that every output is known to be off.
+    """
+
+    place: Path
+    is_taken: bool = False
+    is_quiet: bool = False
+    is_left: bool = False
+    why: str = ""
+
+
+def stop_all(settings: Settings, by: str) -> list[Pressed]:
+    """Press the emergency stop of the installation and of its demo, if one runs; the installation comes first."""
+    has_demo = is_demo_running(settings)
+    own = _press_installation(settings, by, is_alone=not has_demo)
+    demo = [_press(_demo_guard(settings), demo_dir(settings), by)] if has_demo else []
+    return ([] if own is None else [own]) + demo
+
+
+def release_all(settings: Settings, by: str) -> list[Path]:
+    """Release the emergency stop in a person's name, and return where; raises StopError where it stays."""
+    released, stays = [], []
+    if is_demo_running(settings):
+        why_not = _release_at(_demo_guard(settings), by)
+        released += [demo_dir(settings)] if why_not is None else []
+        stays += [] if why_not is None else [f"{demo_dir(settings)}: {why_not}"]
+    folder = guard_folder(settings)
+    why_not = _release_at(folder, by)
+    if why_not is not None:
+        why_not = _release_by_rest(settings, by, why_not)
+    if why_not is None:
+        released.append(settings.data_dir)
+    elif _was_ever_used(folder) or latch_left_by(folder) is not None or not released:
+        stays.append(f"{settings.data_dir}: {why_not}")
+    if stays:
+        done = f"; released in {', '.join(map(str, released))}" if released else ""
+        raise StopError(f"the emergency stop stays: {'; '.join(stays)}{done}. Only a guard that runs can release it")
+    return released
+
+
+# -- pressing ---------------------------------------------------------------------------------------------------------
+
+
+def _press_installation(settings: Settings, by: str, *, is_alone: bool) -> Pressed | None:
+    """Press the installation's own; None where only the demo was ever run, so that nothing of it can be on."""
+    folder, place = guard_folder(settings), settings.data_dir
+    pressed = _ask(folder, place, by)
+    if not pressed.is_taken:
+        pressed = _ask_controller(settings, by, pressed)
+    if pressed.is_quiet or (pressed.is_taken and not pressed.why):
+        return pressed
+    if not is_alone and not _was_ever_used(folder) and not pressed.is_taken:
+        return None
+    # A controller that took it while its guard does not answer has it in its memory alone.
+    return _leave(folder, by, pressed)
+
+
+def _press(folder: Path, place: Path, by: str) -> Pressed:
+    pressed = _ask(folder, place, by)
+    return pressed if pressed.is_taken else _leave(folder, by, pressed)
+
+
+def _ask(folder: Path, place: Path, by: str) -> Pressed:
+    """Ask the guard's own socket."""
+    with contextlib.closing(Line(folder / STOP_SOCKET, None)) as door:
         try:
-            return bool(door.ask({"by": by})["quiet"])
+            return Pressed(place=place, is_taken=True, is_quiet=_is_quiet(door, by))
         except GuardUnreachableError as error:
-            why_not = str(error)
+            return Pressed(place=place, why=str(error))
+
+
+def _is_quiet(door: Line, by: str) -> bool:
+    return bool(door.ask({"by": by}, timeout_s=_GUARD_WITHIN_S)["quiet"])
+
+
+def _ask_controller(settings: Settings, by: str, pressed: Pressed) -> Pressed:
     try:
         with _controller(settings) as controller:
-            return controller.stop(by)
+            return replace(pressed, is_taken=True, is_quiet=controller.stop(by))
     except (RemoteServiceError, RefusedRequestError) as error:
-        advice = "If anything is on, cut its supply. Without a guard outputs are off: see dt status"
-        raise StopError(f"nobody took the emergency stop: {why_not}; {error}. {advice}") from error
+        return replace(pressed, why=f"{pressed.why}; {error}")
 
 
-def release_all(settings: Settings, by: str) -> None:
-    """Release the emergency stop in a person's name; raises StopError, and then it stays."""
-    with contextlib.closing(Line(guard_folder(settings) / ORDERS_SOCKET, None)) as door:
+def _leave(folder: Path, by: str, pressed: Pressed) -> Pressed:
+    """Leave the stop for the next guard, and ask again: one that opened its doors meanwhile may have looked before."""
+    try:
+        leave_latch(folder, by)
+    except OSError as error:
+        left = replace(pressed, why=f"{pressed.why}; it could not be left for the next guard: {error}")
+    else:
+        left = replace(pressed, is_left=True)
+    again = _ask(folder, pressed.place, by)
+    return again if again.is_taken else left
+
+
+# -- releasing --------------------------------------------------------------------------------------------------------
+
+
+def _release_at(folder: Path, by: str) -> str | None:
+    """Ask a guard to release the stop, and return why it did not, or None."""
+    with contextlib.closing(Line(folder / ORDERS_SOCKET, None)) as door:
         try:
             door.ask({"op": "release_stop", "by": by})
-            return
         except GuardUnreachableError as error:
-            why_not = str(error)
+            return str(error)
+    return None
+
+
+def _release_by_rest(settings: Settings, by: str, why_not: str) -> str | None:
     try:
         with _controller(settings) as controller:
             controller.release(by)
     except (RemoteServiceError, RefusedRequestError) as error:
-        raise StopError(f"the emergency stop stays: {why_not}; {error}") from error
+        return f"{why_not}; {error}"
+    return None
+
+
+# -- places -----------------------------------------------------------------------------------------------------------
+
+
+def _demo_guard(settings: Settings) -> Path:
+    return (demo_dir(settings) / GUARD_FOLDER).absolute()
+
+
+def _was_ever_used(folder: Path) -> bool:
+    """Return whether a guard was ever given something to drive from there."""
+    return (folder / CONFIG_FILE).exists()
 
 
 def _controller(settings: Settings) -> ControllerApiClient:

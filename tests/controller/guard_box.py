@@ -158,7 +158,7 @@ def guard_box(
             yield box
         finally:
             box.keeping.set()
-            end_tree(process)
+            end_tree(box.process)
             client.close()
             wire.stop()
 
