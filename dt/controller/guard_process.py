@@ -38,7 +38,7 @@ _END_S = 1.0
 _CLAIM_EVERY_S = 0.05
 _BUSY_WAIT_S = 3.0
 _LONGEST_PAUSE_S = 5.0
-_ALIVE_EVERY_S = 0.5  # also while a child starts, or none does: this parent holds the pins safe
+_ALIVE_EVERY_S = 0.1  # also while a child starts, or none does: this parent holds the pins safe
 
 _log = logging.getLogger("dt.controller.guard")
 
@@ -80,6 +80,7 @@ class _Parent:
         self._ends_with_stdin = ends_with_stdin
         self._signal_in, self._signal_out = os.pipe()
         self._pins: Pins | None = None
+        self._fed: subprocess.Popen[bytes] | None = None  # the child that has the pins, and hears that we live
         self._is_ending = False
         self._is_stopped = False  # the emergency stop, as the last heartbeat told: the disk may not have it yet
 
@@ -141,6 +142,7 @@ class _Parent:
         try:
             why = self._follow(child, beat_in)
         finally:
+            self._fed = None
             self._end_child(child)
             os.close(beat_in)
             self._hold_pins()
@@ -158,10 +160,10 @@ class _Parent:
             if beats.startswith(READY):
                 self._give_pins_back()
                 self._tell(child, GO_STOPPED if self._is_stopped else GO)
+                self._fed = child
             else:
                 patience_s = SILENCE_S
                 self._is_stopped = beats.endswith(STOPPED_BEAT)
-                self._tell(child, BEAT)
         return f"the guard was silent for {patience_s:g} s"
 
     @staticmethod
@@ -186,11 +188,17 @@ class _Parent:
         """Return which files can be read; none of them after the time-out, or when it is time to end."""
         give_up_s = time.monotonic() + timeout_s
         while not self._is_ending:
-            self._notice.say(ALIVE)
+            self._say_alive()
             readable = self._wait(files, min(_ALIVE_EVERY_S, max(0.0, give_up_s - time.monotonic())))
             if readable or time.monotonic() >= give_up_s:
                 return [] if self._is_ending else readable
         return []
+
+    def _say_alive(self) -> None:
+        """Tell systemd and the child, from the loop that would reclaim the pins: no thread speaks for a hung one."""
+        self._notice.say(ALIVE)
+        if self._fed is not None:
+            self._tell(self._fed, BEAT)
 
     def _wait(self, files: list[int], timeout_s: float) -> list[int]:
         stdin = [sys.stdin.fileno()] if self._ends_with_stdin else []

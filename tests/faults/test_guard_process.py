@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -307,9 +310,24 @@ def test_s11_a_guard_whose_parent_hangs_ends_with_its_outputs_off() -> None:
 
         box.process.send_signal(signal.SIGSTOP)
 
-        assert wait_until(lambda: not box.board.pin_read(17)) < 4.0
+        assert wait_until(lambda: not box.board.pin_read(17)) < 1.0
         box.process.send_signal(signal.SIGCONT)
         wait_until(lambda: box.is_serving() and box.child().pid != child.pid)
+
+
+@pytest.mark.slow
+def test_s11_a_parent_on_a_loaded_machine_is_not_silent() -> None:
+    """Twice as many programs that compute as there are cores, for ten seconds, end no guard."""
+    burn = "import time\nends = time.monotonic() + 10.0\nwhile time.monotonic() < ends: pass"
+    with guard_box() as box:
+        child = box.child()
+
+        burners = [subprocess.Popen([sys.executable, "-c", burn]) for _ in range(2 * (os.cpu_count() or 1))]
+        for burner in burners:
+            burner.wait(60.0)
+
+        assert box.child() == child
+        assert box.is_serving()
 
 
 def test_s09_the_stop_works_after_the_guard_had_no_files_left() -> None:
