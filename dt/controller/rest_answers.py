@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request
 
+from dt.utils.codec import number_of
 from dt.utils.dataclasses import ActionResult, Outcome
 from dt.utils.exceptions import MessageError
 from dt.utils.http import Problem, person_of, request_object
@@ -44,11 +45,15 @@ def require_done(result: ActionResult) -> None:
 
 
 def read_number(body: Mapping[str, Any], name: str, low: float, high: float) -> float:
-    """Return a number of a body; raises MessageError with its limits."""
-    value = body.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise MessageError(name, f"must be a number from {low:g} to {high:g}, not {str(value)[:80]!r}")
-    return float(value)
+    """Return a number of a body, or a text that is one; raises MessageError with its limits."""
+    wrong = MessageError(name, f"must be a number from {low:g} to {high:g}, not {str(body.get(name))[:80]!r}")
+    try:
+        value = number_of(name, body.get(name))
+    except MessageError as error:
+        raise wrong from error
+    if not low <= value <= high:
+        raise wrong
+    return value
 
 
 def _refused(result: ActionResult) -> Problem:

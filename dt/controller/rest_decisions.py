@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
@@ -17,6 +18,8 @@ from dt.utils.http import Problem, acts, json_response, request_object
 if TYPE_CHECKING:
     from dt.controller.app import ControllerService
     from dt.controller.core import ControllerCore
+
+_EARLY_S = 5.0  # how far a client's clock may run ahead of ours
 
 
 def add_decision_pages(app: Flask, service: ControllerService) -> None:
@@ -50,7 +53,7 @@ class _Decisions:
         require_actuator(self._service, actuator_id)
         body = request_object()
         said = body.get("mode")
-        if said not in set(Mode):
+        if not isinstance(said, str) or said not in set(Mode):
             raise MessageError("mode", f"must be one of {', '.join(Mode)}, not {str(said)[:80]!r}")
         grant = Grant.from_dict(
             {"actuator_id": actuator_id, "since": 0, "by": person(body), "until": body.get("until")}
@@ -70,11 +73,18 @@ class _Decisions:
 
     @acts
     def grant(self, actuator_id: str) -> Response:
-        """`POST /grants/<actuator_id>`: {"by": who, "until": when or null}."""
+        """`POST /grants/<actuator_id>`: {"by": who, "until": when or null}; it holds, and is recorded, from now on.
+
+        A `since` says nothing new; one that lies in the future is refused.
+        """
         require_actuator(self._service, actuator_id)
         body = request_object()
         now = self._service.clock.wall()
-        grant = Grant.from_dict({**body, "actuator_id": actuator_id, "since": body.get("since", now)})
+        asked = Grant.from_dict({"since": now, **body, "actuator_id": actuator_id})
+        if asked.since > now + _EARLY_S:
+            why = f"must not lie in the future, for a grant holds from now on: at most {now + _EARLY_S:.3f}"
+            raise MessageError("since", f"{why}, not {asked.since:.3f}")
+        grant = replace(asked, since=now)
         if grant.until is not None and grant.until <= now:
             raise MessageError("until", "lies in the past")
         self._core.decisions.grant(grant)

@@ -147,6 +147,15 @@ def require_at_least(message: Message, name: str, low: int) -> None:
         raise MessageError(name, f"must be {low} or more, not {getattr(message, name)}")
 
 
+def number_of(name: str, value: Any) -> float:
+    """Return a finite number, or a text that is one, as fields of messages take them; raises MessageError."""
+    if type(value) is not float:
+        value = _as_float(name, value, "a number")
+    if not math.isfinite(value):
+        raise MessageError(name, f"must be a finite number, not {value}")
+    return cast(float, value)
+
+
 def _whole_problems(cls: type[Message], data: Mapping[str, Any]) -> list[str]:
     try:
         cls.from_dict(data)
@@ -261,7 +270,7 @@ def _converter_of(hint: Any) -> tuple[type | None, Converter]:
     if typing.get_origin(hint) is Annotated and _EPOCH_MARK in hint.__metadata__:
         return float, _timestamp
     simple: dict[Any, tuple[type, Converter]] = {
-        float: (float, _number),
+        float: (float, number_of),
         int: (int, _integer),
         bool: (bool, _boolean),
         str: (str, _text),
@@ -277,18 +286,10 @@ def _converter_of(hint: Any) -> tuple[type | None, Converter]:
     return None, _structure(hint)
 
 
-def _number(name: str, value: Any) -> float:
-    if type(value) is not float:
-        value = _as_float(name, value, "a number")
-    if not math.isfinite(value):
-        raise MessageError(name, f"must be a finite number, not {value}")
-    return cast(float, value)
-
-
 def _timestamp(name: str, value: Any) -> float:
     if type(value) is str and not _NUMBER.match(value.strip()):
         value = _epoch_of_iso(name, value)
-    number = _number(name, value)
+    number = number_of(name, value)
     if not 0.0 <= number <= LATEST_TIMESTAMP:
         raise MessageError(name, f"must be UTC epoch seconds from 0 to {LATEST_TIMESTAMP:.0f}, not {number:g}")
     return round(number * 1000.0) / 1000.0  # round(number, 3) takes four times as long

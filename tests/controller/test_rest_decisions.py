@@ -33,6 +33,33 @@ def test_a_mode_is_set_with_who_and_until_when(rest: Rest, service: ControllerSe
     assert (refused.status_code, refused.json()["refusal"]["invariant"]) == (409, "S14")
 
 
+def test_s14_a_grant_begins_when_the_controller_says(rest: Rest, service: ControllerService) -> None:
+    """What a person says of the past changes no record; what lies ahead is refused with its limit."""
+    before = service.clock.wall()
+
+    ahead = rest("POST", "/grants/fan", {"by": "anna", "since": before + 86_400.0})
+    refused_grant = _item(rest, "fan")["grant"]
+    past = rest("POST", "/grants/fan", {"by": "anna", "since": 5.0})
+
+    assert ahead.status_code == 422
+    assert "at most" in ahead.json()["detail"]
+    assert refused_grant is None
+    assert past.status_code == 201
+    assert before - 0.001 <= past.json()["since"] <= service.clock.wall()
+    assert _item(rest, "fan")["grant"] == past.json()
+
+
+def test_numbers_may_come_as_texts_everywhere(rest: Rest) -> None:
+    """As in messages: doses, flows and parameters alike."""
+    dose = rest("POST", "/actuators/one/commands", {"command": "dose", "dose_ml": "10"})
+    flow = rest("PUT", "/actuators/two/flow", {"ml": "400", "on_s": "10"})
+    policy = {"policy": "soil_water_deficit", "parameters": {"part": "0.4"}, "actuator_id": "one"}
+
+    assert (dose.status_code, dose.json()["command"]["dose_ml"]) == (202, 10.0)
+    assert flow.json()["flow_ml_s"] == 40.0
+    assert rest("PUT", "/policies/basil", policy).json()["parameters"] == {"part": "0.4"}
+
+
 def test_a_lock_out_is_shown_and_released_by_a_person(rest: Rest, service: ControllerService) -> None:
     """With what was measured, the limit and what to do."""
     lock = LockOut(actuator_id="one", invariant="S7", why="no rise", since=1.0, value=0.0, limit=0.02, advice="Look.")
@@ -115,6 +142,11 @@ def test_a_pump_is_primed_and_its_flow_measured(rest: Rest) -> None:
         ("PUT", "/policies/basil", {"policy": "schedule", "actuator_id": "fan"}, "actuator_id"),
         ("PUT", "/policies/basil", {"policy": "schedule", "parameters": 5}, "parameters"),
         ("PUT", "/policies/box", {"enabled": True}, "policy"),
+        ("PUT", "/actuators/one/mode", {"mode": ["off"]}, "mode"),
+        ("PUT", "/actuators/one/mode", {"mode": {}}, "mode"),
+        ("PUT", "/actuators/one/mode", {}, "mode"),
+        ("POST", "/grants/fan", {"by": "anna", "since": 4_000_000_000}, "since"),
+        ("POST", "/grants/fan", {"by": "anna", "since": "soon"}, "since"),
         ("POST", "/vacation", {"by": "anna"}, "until"),
         ("POST", "/vacation", {"by": "anna", "until": 5}, "until"),
         ("POST", "/actuators/fan/prime", {}, "actuator_id"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
+from dt.utils.codec import number_of
 from dt.utils.exceptions import MessageError
 
 _Parameters = TypeVar("_Parameters")
@@ -71,12 +71,14 @@ def _checked(row: dataclasses.Field[Any], value: Any) -> Any:
 def _number(name: str, meta: Mapping[str, Any], value: Any, *, is_nullable: bool) -> float | None:
     if value is None and is_nullable:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise MessageError(name, f"must be a number, not {str(value)[:80]!r}")
-    if not meta["low"] <= value <= meta["high"]:
+    try:
+        number = number_of(name, value)
+    except MessageError as error:
+        raise MessageError(name, f"must be a number, not {str(value)[:80]!r}") from error
+    if not meta["low"] <= number <= meta["high"]:
         limits = f"{meta['low']:g} to {meta['high']:g} {meta['unit']}".rstrip()
-        raise MessageError(name, f"must be from {limits}, not {value:g}")
-    return float(value)
+        raise MessageError(name, f"must be from {limits}, not {number:g}")
+    return number
 
 
 def _text(name: str, value: Any) -> str:
