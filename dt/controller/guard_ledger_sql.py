@@ -56,7 +56,8 @@ INSERT OR IGNORE INTO entries (action_id, actuator_id, plant_id, on_s, charged_m
 VALUES (?, ?, ?, ?, 0, 0, ?, ?, 0, ?, ?, ?, ?, ?, 0)
 """
 RECOVER = """
-UPDATE entries SET ended_s = ?, ended_wall = ?, outcome = 'failed', why = 'S10: the guard died while it ran'
+UPDATE entries SET ended_s = :now_s, ended_wall = :wall, outcome = 'failed', why = 'S10: the guard died while it ran',
+    measured_s = CASE WHEN charged_ml > 0 THEN NULL ELSE min(on_s, max(0.0, :now_s - began_s) + :unseen_s) END
 WHERE outcome IS NULL
 """
 DISTRUST = """

@@ -20,6 +20,7 @@ from dt.controller.guard_types import BUDGET_WINDOW_S, Denial, Ended, GuardClock
 
 _STOP, _RELEASE = "stop", "release"
 _KEEP_S = 90 * 86_400.0
+_UNSEEN_S = 120.0  # two checkpoints: how far the ledger's time may lie behind when another boot reads it
 _ROUNDING_ML = 1e-6
 _ROUNDING_S = 1e-3
 _ON_TIME_S = 0.1  # two ticks of the pin thread
@@ -46,10 +47,10 @@ class Ledger:
         self._db.execute(sql.SYNC_EVERY_COMMIT)
         self._db.executescript(sql.SCHEMA)
         path.chmod(0o600)
-        self._time = LedgerTime(
-            clock, boot_id=machine_boot_id() if boot_id is None else boot_id, synced=is_synced(), mark=self._last_mark()
-        )
-        self._recover()
+        boot_id = machine_boot_id() if boot_id is None else boot_id
+        mark = self._last_mark()
+        self._time = LedgerTime(clock, boot_id=boot_id, synced=is_synced(), mark=mark)
+        self._recover(0.0 if mark is not None and mark.boot_id == boot_id else _UNSEEN_S)
         self._latch_when_lost(path.with_suffix(".begun"))
         self._path, self._file = path, _file_id(path)
         self._take_left_stop()
@@ -308,11 +309,15 @@ class Ledger:
         mark["synced"] = bool(mark["synced"])
         return TimeMark(**mark)
 
-    def _recover(self) -> None:
-        """Close the runs that a crash left open: charged in full, ended now."""
+    def _recover(self, unseen_s: float) -> None:
+        """Close the runs that a crash left open, ended now: water charged in full.
+
+        What moves none was on until now at the latest; `unseen_s` may have passed that the ledger's time lacks.
+        """
         with self._db:
             self._db.execute(sql.BEGIN)
-            self._db.execute(sql.RECOVER, (self._time.now(), self._clock.wall()))
+            now = {"now_s": self._time.now(), "wall": self._clock.wall(), "unseen_s": unseen_s}
+            self._db.execute(sql.RECOVER, now)
             self._write_mark()
 
 

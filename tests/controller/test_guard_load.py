@@ -349,11 +349,34 @@ def test_s01_an_order_that_moves_nothing_costs_the_lamp_no_time(desk: Desk) -> N
     assert desk.guard.budget("lamp")["on_left_s"] == pytest.approx(21_600.0 - 0.3, abs=0.01)
 
 
-def test_s01_a_crash_costs_the_lamp_its_whole_order(desk: Desk, tmp_path: Path) -> None:
-    """Nobody knows when it went off."""
+def test_s01_a_crash_costs_the_lamp_what_it_may_have_been_on(desk: Desk, tmp_path: Path) -> None:
+    """Until the next guard at the latest, which has it off; not the hours that it was ordered for."""
     desk.start("lamp", on_s=14_400.0)
     desk.guard._desk._ledger._db.close()
+    desk.clock.advance(600.0)
 
     again = make_guard(mixed_config(tmp_path), PinLog(desk.clock), desk.clock)
 
-    assert again.budget("lamp")["on_left_s"] == pytest.approx(7200.0, abs=0.01)
+    assert again.budget("lamp")["on_left_s"] == pytest.approx(21_600.0 - 600.0, abs=0.01)
+
+
+def test_s01_a_crash_never_costs_the_lamp_more_than_its_order(desk: Desk, tmp_path: Path) -> None:
+    """A guard that comes back days later, too."""
+    desk.start("lamp", on_s=1000.0)
+    desk.guard._desk._ledger._db.close()
+    desk.clock.advance(5000.0)
+
+    again = make_guard(mixed_config(tmp_path), PinLog(desk.clock), desk.clock)
+
+    assert again.budget("lamp")["on_left_s"] == pytest.approx(21_600.0 - 1000.0, abs=0.01)
+
+
+def test_s03_a_crash_costs_the_plant_its_whole_dose(desk: Desk, tmp_path: Path) -> None:
+    """Water is not counted by the clock: it may have run out of a hose that nobody saw."""
+    desk.start("pump-0", on_s=20.0)
+    desk.guard._desk._ledger._db.close()
+    desk.clock.advance(1.0)
+
+    again = make_guard(mixed_config(tmp_path), PinLog(desk.clock), desk.clock)
+
+    assert again.budget("pump-0")["spent_ml"] == 40.0

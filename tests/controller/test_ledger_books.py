@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dt.controller.guard_clock import machine_boot_id
+from dt.controller.guard_latch import LATCH_FILE, leave_latch
 from dt.controller.guard_types import Denial, Ended, Order, OutputConfig
 from dt.controller.ledger import Ledger
 from dt.utils.clock import ManualClock
@@ -466,6 +467,24 @@ def test_s10_a_crash_is_charged_in_full_and_ended_at_the_next_start(books: Books
     assert books.rows("mark") == [(1, 60.0, "one", 1060.0, _WALL_S + 60.0, 1)]
 
 
+@pytest.mark.parametrize(("boot_id", "on_s"), [("one", 50.0), ("two", 30.0 + 120.0)])
+def test_s01_a_crashed_lamp_was_on_until_the_next_start_at_the_latest(books: Books, boot_id: str, on_s: float) -> None:
+    """By the ledger's time; another boot does not know what passed after the last checkpoint, and adds two of them."""
+    books.is_synced = False
+    books.clock = ManualClock(monotonic=1000.0)
+    ledger = books.open()
+    ledger.charge(_order("a", _LAMP, 40_000.0), _LAMP, None, None)
+    books.clock.advance(50.0)
+    if boot_id == "two":
+        books.clock = ManualClock(monotonic=30.0)
+
+    again = books.open(boot_id)
+
+    entry = again.entry("a") or {}
+    assert (entry["outcome"], entry["measured_s"], entry["kept_ml"]) == ("failed", on_s, 0.0)
+    assert again.on_left_s(_LAMP) == pytest.approx(64_800.0 - on_s)
+
+
 def test_s02_the_last_end_of_each_output_is_known(books: Books) -> None:
     """Of what was on; what runs has not ended."""
     ledger = books.open()
@@ -518,6 +537,36 @@ def test_the_latest_entries_are_told_newest_first(books: Books) -> None:
     assert [entry["action_id"] for entry in ledger.entries(2)] == ["a-200", "a-199"]
     assert ledger.entries(1) == [ledger.entry("a-200")]
     assert len(ledger.entries()) == 200
+
+
+def test_s09_a_stop_left_in_a_file_is_the_ledgers_own_from_its_next_start_on(books: Books) -> None:
+    """The file goes; one that comes later goes with the release."""
+    books.open()
+    folder = books.path.parent
+    leave_latch(folder, "anna")
+
+    assert books.open().stopped_by() == "anna"
+    assert not (folder / LATCH_FILE).exists()
+    assert books.open().stopped_by() == "anna"
+    leave_latch(folder, "")
+    ledger = books.open()
+    assert books.rows("stops") == [(_WALL_S, "anna", "stop"), (_WALL_S, "somebody, while no guard answered", "stop")]
+    leave_latch(folder, "bert")
+    ledger.release_stop("anna")
+    assert books.open().stopped_by() is None
+
+
+def test_s09_a_left_stop_that_cannot_be_removed_is_not_released(books: Books) -> None:
+    """The next start would take it again, and nobody would know why."""
+    ledger = books.open()
+    ledger.latch_stop("anna")
+    (books.path.parent / LATCH_FILE).mkdir()
+
+    with pytest.raises(sqlite3.OperationalError, match="cannot be removed"):
+        ledger.release_stop("bert")
+
+    assert ledger.stopped_by() == "anna"
+    assert books.open().stopped_by() == "somebody, while no guard answered"
 
 
 def test_s09_a_latched_stop_holds_until_it_is_released(books: Books) -> None:
