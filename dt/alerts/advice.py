@@ -15,6 +15,7 @@ _BY_KIND: Mapping[str, str] = {
     "soil_dry": "Look at the plant and water it by hand if its soil is dry to the touch.",
     "sensor_silent": "Look at its cable and power, and whether the collector runs: dt doctor finds the usual causes.",
     "sensor_doubtful": "Compare it with another instrument, and calibrate it again if it was moved or replaced.",
+    "budget_used": "See what used it up; water by hand what is dry, fill the reservoir, or ask the policy for less.",
     "output_on": "Take it off its supply, then look for another program on its pin, or a short circuit.",
     "locked_out": "Look at the device, its line and its reservoir, then release it on the dashboard.",
     "dose_excess": "Look for water on the floor, a siphon in the line, or a relay that sticks.",

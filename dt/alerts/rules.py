@@ -178,6 +178,7 @@ KEY_RULES: Mapping[str, KeyRule] = {
     "dose_excess": KeyRule(stale_after_s=2 * _DAY_S, group="outputs"),  # judged after each dose
     "dose_weak": KeyRule(stale_after_s=2 * _DAY_S, group="outputs"),
     "output_on": KeyRule(resolves_after_s=10.0, group="outputs"),
+    "budget_used": KeyRule(cool_down_s=3600.0, group="outputs"),
     "storage_full": KeyRule(resolves_after_s=60.0, group="storage"),
     "service_silent": KeyRule(group="services"),
     "storage_damaged": KeyRule(stale_after_s=2 * _DAY_S, group="storage"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from dt.communication.messaging import MessagingService
 from dt.controller.books import Books
+from dt.controller.budget_watch import BudgetWatch
 from dt.controller.condition_desk import ConditionDesk
 from dt.controller.control_loop import ControlLoop
 from dt.controller.decisions import Decisions
@@ -85,9 +86,10 @@ class ControllerCore:
             budget=self._budget, clock=clock,
             kept=Kept(EffectFile(folder / "effects.json"), UsualFile(folder / "usual_effects.json")),
         )  # fmt: skip
+        self._budget_watch = BudgetWatch(self.actuators, self.desk, clock)
         self.gate = Gate(
             actuators=self.actuators, guard=guard, results=self.results, observe=self.observer.situation, clock=clock,
-            ended=self.effects.ended,
+            ended=self.effects.ended, answered=self._budget_watch.answered,
         )  # fmt: skip
         self.recommendation = self._make_recommendation()
         self.stop_button = StopButton(guard)
@@ -117,6 +119,7 @@ class ControllerCore:
         for condition in self._output_watch.look(self.loop.status):
             self.desk.say(condition)
         self._lock_words.step()
+        self._budget_watch.step()
         self.locks.save_again()
         self.desk.publish_now()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dt.controller.guard_client import GuardLink
@@ -40,6 +41,7 @@ class Gate:
         observe: Observe,
         clock: Clock,
         ended: Callable[[ActionResult], None] = lambda _result: None,
+        answered: Callable[[ActionCommand, ActionResult | None], None] = lambda _command, _result: None,
     ) -> None:
         self._actuators = actuators
         self._guard = guard
@@ -47,6 +49,7 @@ class Gate:
         self._clock = clock
         self._observe = observe
         self._ended = ended
+        self._answered = answered
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._trim_again_s: dict[str, float] = {}
@@ -56,6 +59,13 @@ class Gate:
 
         Raises MessageError for a command that this actuator cannot take; blocks while the ledger is written.
         """
+        return self._submit(command, is_from_outside=False)
+
+    def submit_from_outside(self, command: ActionCommand) -> ActionResult | None:
+        """As `submit`, for what comes by bus or REST: it cannot pass for one of our own policies (S14)."""
+        return self._submit(command, is_from_outside=True)
+
+    def _submit(self, command: ActionCommand, *, is_from_outside: bool) -> ActionResult | None:
         actuator = self.actuator_of(command)
         on_s = actuator.on_seconds(command)
         _require_short(command)
@@ -67,10 +77,11 @@ class Gate:
                 return known
             self._running.add(command.action_id)
         try:
-            result = self._decide(command, actuator, on_s)
+            result = self._decide(command, actuator, on_s, is_from_outside=is_from_outside)
         except Exception:
             self._is_over(command.action_id)
             raise
+        self._answered(command, result)
         return None if result is None else self._close(result)
 
     def recommend(self, command: ActionCommand) -> ActionResult:
@@ -138,11 +149,13 @@ class Gate:
 
     # -- helpers ------------------------------------------------------------------------------------------------
 
-    def _decide(self, command: ActionCommand, actuator: BaseActuator, on_s: float) -> ActionResult | None:
+    def _decide(
+        self, command: ActionCommand, actuator: BaseActuator, on_s: float, *, is_from_outside: bool
+    ) -> ActionResult | None:
         try:
             if command.command is Command.OFF:
                 return self._switch_off(command)
-            situation = self._observe(command, actuator, on_s)
+            situation = replace(self._observe(command, actuator, on_s), is_from_outside=is_from_outside)
             if command.command is Command.LEVEL and situation.is_on:
                 return self._change_level(command, situation)
             refusal = first_refusal(situation)

@@ -57,7 +57,7 @@ class Intake:
         value = record.value or b""
         if not verify(value, record.headers.get(SIGNATURE_HEADER), self._token):
             raise UnsignedError(SIGNATURE_HEADER, "the command's signature is missing or wrong; it is not run")
-        self._core.gate.submit(ActionCommand.from_json(value))
+        self._core.gate.submit_from_outside(ActionCommand.from_json(value))
 
     def take_reading(self, record: Record) -> None:
         """Let a processed reading count: of soil, air or light."""

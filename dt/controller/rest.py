@@ -39,7 +39,7 @@ def add_pages(app: Flask, service: ControllerService) -> None:
 
     @app.errorhandler(GuardUnreachableError)
     def _away(error: GuardUnreachableError) -> Response:
-        detail = f"{error}; outputs without a guard are off"
+        detail = f"{error}; nothing starts without a guard"
         body = Problem(503, "Guard away", detail).body
         return Response(json_response(body).data, status=503, mimetype="application/problem+json")
 
@@ -93,7 +93,7 @@ class _Pages:
     def stop(self) -> Response:
         """`POST /emergency_stop`: everything off now, and nothing starts until a person releases it.
 
-        202 while no guard answers (outputs without a guard are off): it is passed on before anything can start.
+        202 while no guard answers: it is passed on before anything can start.
         """
         by = _whoever()
         is_quiet = self._service.stop_button.press(by)
@@ -153,7 +153,7 @@ class _Pages:
         }
 
     def _submit(self, command: ActionCommand) -> Response:
-        result = self._service.gate.submit(command)
+        result = self._service.gate.submit_from_outside(command)
         if result is None:
             return json_response({"action_id": command.action_id, "outcome": "accepted", "command": command}, 202)
         require_done(result)

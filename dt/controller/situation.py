@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dt.controller.guard_types import GuardConfig
+from dt.controller.issuers import is_machine
 from dt.controller.locks import LockOut
 from dt.controller.modes import Mode, ModeNow
 from dt.utils.dataclasses import ActionCommand, Refusal
-
-POLICY_ISSUER = "policy:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,8 @@ class Load:
 class Situation:
     """A command and the world that it meets; amounts in ml, times in seconds, moisture in m3/m3.
 
-    `share_ml` is what the plant may get in 24 h while a vacation lasts, `on_left_s` what is left of an output's day.
+    `is_from_outside` says that it came by bus or REST, not from a policy of ours. `share_ml` is what the plant may get
+    in 24 h while a vacation lasts, `on_left_s` what is left of an output's day.
     """
 
     command: ActionCommand
@@ -73,11 +73,12 @@ class Situation:
     share_ml: float | None = None
     on_left_s: float | None = None
     load: Load | None = None
+    is_from_outside: bool = False
 
     @property
     def is_automatic(self) -> bool:
-        """Return whether a policy asks, not a person."""
-        return self.command.issuer.startswith(POLICY_ISSUER)
+        """Return whether a machine asks, not a person."""
+        return is_machine(self.command.issuer)
 
     @property
     def waters(self) -> bool:

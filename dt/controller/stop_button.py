@@ -12,7 +12,7 @@ log = get_logger(__name__)
 
 
 class StopButton:
-    """Nothing can start in between: outputs without a guard are off, and the stop comes before the lease."""
+    """Nothing can start in between: without a guard nothing does, and the stop comes before the lease."""
 
     def __init__(self, guard: GuardLink) -> None:
         self._guard = guard

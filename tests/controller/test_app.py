@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -164,6 +165,24 @@ def test_a_signed_command_on_the_bus_runs_and_any_other_is_a_dead_letter(
     assert set(_results(messaging)) == {"a-3"}
     letters = [DeadLetter.from_json(record.value or b"") for record in messaging.read_all(Topics.DEAD_LETTERS)]
     assert [letter.topic for letter in letters] == [Topics.ACTIONS] * 2
+
+
+def test_s14_a_signed_command_under_a_policys_name_is_refused_by_bus_and_rest(
+    rest: Rest, messaging: MemoryMessaging, eventually: Eventually
+) -> None:
+    """A token does not make a machine's word a person's: nothing was granted, and nobody knows how wet the soil is."""
+    command = replace(_command("a-1"), issuer="policy")
+    value = command.to_json()
+    headers = headers_of(command) | {"hmac": sign(value, "test-token")}
+    messaging.publish(Topics.ACTIONS, value, key="one", headers=headers)
+
+    asked = rest("POST", "/actuators/one/commands", {"command": "dose", "dose_ml": 5, "issuer": "policy:mine"})
+
+    assert (asked.status_code, asked.json()["refusal"]["invariant"]) == (409, "S14")
+    eventually(lambda: "a-1" in _results(messaging), "the command on the bus was answered")
+    items = rest("GET", "/ledger").json()["items"]
+    assert {item["outcome"] for item in items} == {"refused"}
+    assert len(items) == 2
 
 
 def test_a_condition_leads_to_a_dose_with_the_readings_correlation_id(

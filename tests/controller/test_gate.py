@@ -167,6 +167,40 @@ def test_s10_a_command_runs_once_however_often_it_comes(room: Room) -> None:
     assert not restarted.is_on()
 
 
+@pytest.mark.parametrize("issuer", ["policy", "policy:recommendation", " Policy ", "POLICY:x", "policies", "policy/1"])
+def test_s14_nothing_from_outside_passes_for_a_policy_of_ours(room: Room, issuer: str) -> None:
+    """Also under a grant and with good readings; it is told why, and its id never runs."""
+    _grant(room)
+
+    result = room.gate.submit_from_outside(dose(room.clock, issuer=issuer))
+
+    assert result is not None
+    assert result.refusal is not None
+    assert (result.refusal.invariant, result.refusal.margin) == ("S14", -1.0)
+    assert "from outside says who asks" in result.refusal.why
+    assert room.gate.submit(dose(room.clock, issuer=issuer)) == result
+    assert not room.is_on()
+
+
+@pytest.mark.parametrize("issuer", ["automation", "Scheduler 2", "twin", "ai", "node-red.cron", "my_bot", "?"])
+def test_s14_and_s04_hold_for_every_machine(tmp_path: Path, issuer: str) -> None:
+    """Whatever it calls itself: without a grant it does nothing, with one nothing without readings."""
+    room = make_room(tmp_path)
+    room.pass_time(901, step_s=0.4)
+
+    without = room.gate.submit_from_outside(dose(room.clock, "a-1", issuer=issuer))
+    _grant(room)
+    granted = room.gate.submit_from_outside(dose(room.clock, "a-2", issuer=issuer))
+
+    assert without is not None
+    assert without.refusal is not None
+    assert without.refusal.invariant == "S14"
+    assert granted is not None
+    assert granted.refusal is not None
+    assert granted.refusal.invariant == "S4"
+    assert room.gate.submit_from_outside(dose(room.clock, "a-3", issuer="person:Ai")) is None
+
+
 def test_s13_every_refusal_is_recorded_in_the_ledger(room: Room) -> None:
     """With the command itself, so that its trail is whole."""
     _refusal(room, ml=200.0)

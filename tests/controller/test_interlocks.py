@@ -95,6 +95,15 @@ def _everything_objects(folder: Path) -> Situation:
     )
 
 
+def test_s14_a_policys_name_from_outside_is_refused_whatever_was_granted() -> None:
+    """The same command of our own passes, and so does a person's from outside."""
+    why = "only the controller's own policies are called 'policy:recommendation'; a command from outside says who asks"
+
+    assert autonomy.check(_when(command=_BY_POLICY, is_from_outside=True)) == _refusal("S14", 0.0, 1.0, -1.0, why)
+    assert autonomy.check(_when(command=_BY_POLICY)) is None
+    assert autonomy.check(_when(is_from_outside=True, is_granted=False)) is None
+
+
 def test_nothing_objects_to_a_calm_situation() -> None:
     """What the other tests change one thing of."""
     assert refusals(_CALM) == []

@@ -6,20 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dt.controller.issuers import POLICY_ISSUER
 from dt.controller.kinds.base_actuator import BaseActuator
 from dt.controller.kinds.pump import Pump
 from dt.controller.policies.base_policy import Memory, Wish
-from dt.controller.situation import POLICY_ISSUER
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import ActionCommand, ActionResult, Command, Outcome
 from dt.utils.ids import derived_id, new_correlation_id
 
 _SAME_LEVEL = 0.01
 _AFTER_REFUSAL_S = 60.0
+_AFTER_BUDGET_S = 300.0
 _SETTLES_S = 2.0  # until the guard's status shows what was just submitted
 _RECOMMENDS_EVERY_S = 600.0
 _LEAST_ML = 10.0  # no pump starts for less; the gate refuses it where even that is too much, and says so
-_SHORTEST_RUN_S = 10.0  # of a lamp's day that is nearly used up
+_SHORTEST_RUN_S = 10.0  # of a lamp's day; the gate refuses it where even that is too much, and says so
 
 
 class Acting(Protocol):
@@ -127,8 +128,9 @@ class Doer:
         if not is_free(state) or self._clock.monotonic() < held.not_before_s:
             return
         longest_s = self._longest_s(actuator)
-        if longest_s < _SHORTEST_RUN_S:
+        if longest_s < _SHORTEST_RUN_S and not may_act:
             return
+        longest_s = max(longest_s, _SHORTEST_RUN_S)
         command = self._command(actuator, wish, held, policy, **_amount(actuator, wanted, longest_s))
         if may_act:
             self._submit(actuator, command, held)
@@ -156,10 +158,7 @@ class Doer:
         if result is None or result.outcome is Outcome.DONE:
             held.not_before_s = now_s + _SETTLES_S
             return
-        is_for_readings = result.refusal is not None and result.refusal.invariant in ("S4", "S6", "S8")
-        held.not_before_s = now_s + (
-            _AFTER_REFUSAL_S if is_for_readings else max(_AFTER_REFUSAL_S, actuator.output.pause_s)
-        )
+        held.not_before_s = now_s + _rests_s(result, actuator)
 
     def _recommend(self, command: ActionCommand, wish: Wish, held: Held) -> None:
         now_s = self._clock.monotonic()
@@ -191,6 +190,14 @@ class Doer:
 def is_free(state: Mapping[str, Any]) -> bool:
     """Return whether an output is off and its pause over."""
     return not (state["desired"] or state["on"] or state["pause_left_s"])
+
+
+def _rests_s(result: ActionResult, actuator: BaseActuator) -> float:
+    """Return how long to ask for nothing more: soon again for want of readings, later where a budget is used up."""
+    invariant = "" if result.refusal is None else result.refusal.invariant
+    if invariant in ("S4", "S6", "S8"):
+        return _AFTER_REFUSAL_S
+    return max(_AFTER_BUDGET_S if invariant in ("S1", "S3") else _AFTER_REFUSAL_S, actuator.output.pause_s)
 
 
 def _amount(actuator: BaseActuator, level: float, longest_s: float) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from dt.controller.issuers import POLICY_ISSUER
 from dt.controller.kinds.pump import Pump
 from dt.controller.policies.base_policy import BasePolicy, PolicyView, Wish
-from dt.controller.situation import POLICY_ISSUER
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import ActionCommand, ActionResult, AlertCondition, Command, Origin, Outcome
 from dt.utils.ids import derived_id
