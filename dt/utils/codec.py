@@ -203,8 +203,8 @@ def _is_exact_of(cls: type[Message]) -> Callable[[Message], bool]:
     names: dict[str, Any] = {"LATEST": LATEST_TIMESTAMP}
     conditions = ["False"]
     for index, (name, exact, nullable, convert) in enumerate(_checks_of(cls)):
-        if exact is int or convert is _timestamp:
-            needed = _needs_conversion(exact, f"type_{index}", is_time=convert is _timestamp)
+        if exact is int or convert is as_timestamp:
+            needed = _needs_conversion(exact, f"type_{index}", is_time=convert is as_timestamp)
             there = "is not None and " if nullable else "is value and "
             names[f"type_{index}"] = exact
             conditions.append(f"(value := message.{name}) {there}({needed})")
@@ -218,7 +218,7 @@ def _repair_of(cls: type[Message]) -> Callable[[Message], None]:
     lines = ["def repair(message):", "    pass"]
     names: dict[str, Any] = {"put": object.__setattr__, "LATEST": LATEST_TIMESTAMP}
     for index, (name, exact, nullable, convert) in enumerate(_checks_of(cls)):
-        needed = _needs_conversion(exact, f"type_{index}", is_time=convert is _timestamp)
+        needed = _needs_conversion(exact, f"type_{index}", is_time=convert is as_timestamp)
         there = "value is not None and " if nullable else ""
         names.update({f"type_{index}": exact, f"convert_{index}": convert})
         lines += [
@@ -259,7 +259,7 @@ def _check_of(hint: Any) -> tuple[type | None, bool, Converter]:
 
 def _converter_of(hint: Any) -> tuple[type | None, Converter]:
     if typing.get_origin(hint) is Annotated and _EPOCH_MARK in hint.__metadata__:
-        return float, _timestamp
+        return float, as_timestamp
     simple: dict[Any, tuple[type, Converter]] = {
         float: (float, _number),
         int: (int, _integer),
@@ -285,7 +285,8 @@ def _number(name: str, value: Any) -> float:
     return cast(float, value)
 
 
-def _timestamp(name: str, value: Any) -> float:
+def as_timestamp(name: str, value: Any) -> float:
+    """Return epoch seconds of a number, its text, or ISO 8601; raises MessageError with the field's name."""
     if type(value) is str and not _NUMBER.match(value.strip()):
         value = _epoch_of_iso(name, value)
     number = _number(name, value)
