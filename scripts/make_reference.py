@@ -146,14 +146,9 @@ def settings_lines() -> Iterator[str]:
         field = Settings.model_fields[name.lower()]
         default = "empty" if field.default in ("", None) else f"`{field.default}`"
         secret = " (secret)" if name in SECRETS else ""
-        rows.append(
-            (f"`{name}`", default, _values(name, field.annotation, field.metadata), SETTING_WORDS[name] + secret)
-        )
+        allowed = SETTING_VALUES.get(name) or _allowed(field.annotation, field.metadata)
+        rows.append((f"`{name}`", default, allowed, SETTING_WORDS[name] + secret))
     yield from _table(("name", "default", "values", "means"), rows)
-
-
-def _values(name: Config, hint: Any, metadata: Iterable[Any]) -> str:
-    return SETTING_VALUES.get(name) or _allowed(hint, metadata)
 
 
 def _allowed(hint: Any, metadata: Iterable[Any]) -> str:

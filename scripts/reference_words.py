@@ -73,7 +73,8 @@ SETTING_WORDS: Mapping[str, str] = {
     "FRAMES_ALL_HOURS": "how long every picture is kept",
     "FRAMES_HOURLY_DAYS": "how long one picture per hour is kept",
     "FRAMES_DAILY_DAYS": "how long one picture per day is kept; 0: for ever",
-    "RETENTION_RAW_DAYS": "how long raw readings are kept; 0: for ever, else at least 1 day. Roll-ups and archived plants' readings stay",
+    "RETENTION_RAW_DAYS": "how long raw readings are kept; 0: for ever, else at least 1 day."
+    " Roll-ups and archived plants' readings stay",
     "LOG_DIR": "folder of the daily log files",
     "LOG_LEVEL": "least level on standard output; the file has DEBUG and up",
     "DT_TOKEN": "bearer token of writing endpoints; empty: made at the first run, under DATA_DIR",

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Self, TypeVar, cast
 import msgspec
 
 from dt.utils.exceptions import MessageError
+from dt.utils.not_finite import not_finite_in
 
 Converter = Callable[[str, Any], Any]
 _Made = TypeVar("_Made")
@@ -156,10 +157,12 @@ def _whole_problems(cls: type[Message], data: Mapping[str, Any]) -> list[str]:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Return any JSON value; raises MessageError (field `$`) for everything else."""
+    """Return any JSON value; raises MessageError for everything else: field `$`, or that of a number that is none."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if (field := not_finite_in(text)) is not None:
+            raise MessageError(field, "must be a finite number") from error
         raise MessageError("$", f"is not JSON: {error}") from error
     except RecursionError:
         raise MessageError("$", "is nested too deeply") from None
