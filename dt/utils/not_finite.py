@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+_LONGEST_KEY = 80
+
 
 def not_finite_in(text: bytes | str) -> str | None:
     """Return the field, as errors name it, of the first number that is not finite; None for any other text.
@@ -25,8 +27,9 @@ def _places(value: Any, place: str) -> Iterator[str]:
     if isinstance(value, float) and not math.isfinite(value):
         yield place or "$"
     elif isinstance(value, dict):
-        for name, part in value.items():
-            yield from _places(part, f"{place}.{name:.80}" if place else f"{name:.80}")
+        for key, part in value.items():
+            name = key[:_LONGEST_KEY].encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
+            yield from _places(part, f"{place}.{name}" if place else name)
     elif isinstance(value, list):
         for index, part in enumerate(value):
             yield from _places(part, f"{place}[{index}]")

@@ -67,6 +67,7 @@ def test_a_unit_of_another_quantity_is_refused() -> None:
         (b'{"calibration": {"points": [[1, 0.5], [2, Infinity]]}}', "calibration.points[1][1]"),
         (b'{"value": 1e999}', "value"),
         (b"NaN", "$"),
+        (b'{"\\ud800": NaN}', "?"),
         (b'{"value": NaN', "$"),
         (b'{"value": 1' + b"0" * 5000 + b"}", "$"),
         (b"[" * 100_000, "$"),
