@@ -53,7 +53,7 @@ class RegistryRecords(DecisionRecords):
         """Register a sensor and return it as it now stands; raises BindingConflictError, or MessageError.
 
         What a person changed by `patch` wins over what the collector repeats. Whoever says `take_over` speaks for the
-        rig: a new name, cadence or calibration of a higher version is taken over then, and a conflict otherwise.
+        rig: new name, cadence, options and calibrations of a higher version are taken over then, else they conflict.
         """
         with self._db.write() as connection:
             found = _sensor(connection, descriptor.sensor_id)
@@ -179,7 +179,7 @@ def _changes(
     """Return the fields that the rig changed since it bound the sensor last; raises BindingConflictError."""
     differing = [
         name
-        for name in (*_FIXED, "calibration", "name", "read_interval")
+        for name in (*_FIXED, "calibration", "name", "read_interval", "options")
         if getattr(new, name) not in (getattr(bound, name), getattr(body, name))
     ]
     conflicts = [name for name in differing if name in _FIXED or not take_over]

@@ -125,7 +125,15 @@ class TestCalibrations:
 class TestBinding:
     """The same again changes nothing; another one is a conflict, unless it is the rig's own edit."""
 
-    @pytest.mark.parametrize("changes", [{"name": "Other"}, {"read_interval": 9.0}, {"calibration": {"points": LINE}}])
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"name": "Other"},
+            {"read_interval": 9.0},
+            {"options": {"depth": 0.5}},
+            {"calibration": {"points": LINE}},
+        ],
+    )
     def test_another_descriptor_is_a_conflict_that_changes_nothing(
         self, registry: RegistryRecords, changes: dict[str, Any]
     ) -> None:
@@ -142,10 +150,11 @@ class TestBinding:
         """It must be able to start; and what a person changed stays, as long as the rig repeats itself."""
         registry.bind(soil(), NOW)
         registry.patch("soil", {"name": "Basil's"}, NOW)
-        binding, kept = registry.bind(soil(read_interval=9.0), NOW, take_over=True)
+        edited = {"read_interval": 9.0, "options": {"depth": 0.5}}
+        binding, kept = registry.bind(soil(**edited), NOW, take_over=True)
 
-        assert (binding, kept) == (Binding.UPDATED, soil(name="Basil's", read_interval=9.0))
-        assert registry.bind(soil(read_interval=9.0), NOW) == (Binding.SAME, kept)
+        assert (binding, kept) == (Binding.UPDATED, soil(name="Basil's", **edited))
+        assert registry.bind(soil(**edited), NOW) == (Binding.SAME, kept)
 
     def test_first_calibration_is_checked_too(self, registry: RegistryRecords) -> None:
         """And nothing is kept of the sensor."""

@@ -35,7 +35,7 @@ class ProblemBody:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSensor(SensorDescriptor):
-    """A sensor to register; with `take_over` a new name, cadence or newer calibration takes the kept one's place."""
+    """A sensor to register; with `take_over` new name, cadence, options or newer calibration replace the kept ones."""
 
     take_over: bool = False
 

@@ -30,8 +30,8 @@ def _add_sensors(app: Flask, store: Store, clock: Clock) -> None:
     def bind_sensor() -> Response:
         """Register a sensor: 201; the same again 200 and no change; a conflicting one 409.
 
-        A rig whose file was edited says `take_over`: its new name, cadence or calibration of a higher version is kept
-        then. Its zone and plant need not be known yet.
+        A rig whose file was edited says `take_over`: its new name, cadence, options or calibration of a higher version
+        are kept then. Its zone and plant need not be known yet.
         """
         asked = answers.NewSensor.from_dict(request_object())
         descriptor = SensorDescriptor.from_dict(asked.to_dict())
