@@ -7,6 +7,7 @@ from typing import Any
 
 from dt.utils.codec import Message, Timestamp, filled_by_slot, require_at_least, require_text
 from dt.utils.exceptions import MessageError
+from dt.utils.ids import require_no_controls
 from dt.utils.quantities import Quantity, Unit
 from dt.utils.records import (
     Grant,
@@ -99,10 +100,16 @@ class SensorData(Message):
 
     def ensure_consistent(self) -> None:
         """Refuse readings that nobody could be asked about."""
-        if not (self.sensor_id and self.correlation_id and self.zone_id):
+        sensor_id, zone_id, correlation_id = self.sensor_id, self.zone_id, self.correlation_id
+        if not (sensor_id and correlation_id and zone_id):
             require_text(self, "sensor_id", "correlation_id", "zone_id")
-        if self.sequence < 0:
+        if self.sequence < 0 or self.revision < 0:
             require_at_least(self, "sequence", 0)
+            require_at_least(self, "revision", 0)
+        if not (sensor_id.isprintable() and zone_id.isprintable() and (self.plant_id or zone_id).isprintable()):
+            require_no_controls(self, "sensor_id", "zone_id", "plant_id")  # odd spaces may be
+        if "\0" in correlation_id:  # looking for more in each would cost as much as all the rest
+            require_no_controls(self, "correlation_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +133,7 @@ class SensorDescriptor(Message):
     def ensure_consistent(self) -> None:
         """Refuse nameless sensors and impossible cadences or addresses."""
         require_text(self, "sensor_id", "zone_id", "kind")
+        require_no_controls(self, "sensor_id", "zone_id", "plant_id")
         require_interval("read_interval", self.read_interval)
         if self.address is not None and not 0x03 <= self.address <= 0x77:
             raise MessageError("address", f"must be an I2C address from 0x03 to 0x77, not {self.address:#x}")

@@ -7,7 +7,7 @@ import os
 import re
 import uuid
 
-from dt.utils.codec import LATEST_TIMESTAMP
+from dt.utils.codec import LATEST_TIMESTAMP, Message
 from dt.utils.exceptions import MessageError
 
 LONGEST_NAME = 100
@@ -17,6 +17,7 @@ _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # RFC 9562: t
 
 _is_name = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}").fullmatch
 _tells_time = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}").fullmatch
+_control = re.compile(r"[\x00-\x1f\x7f-\x9f]").search  # Unicode's category Cc
 _is_trace_id = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
@@ -28,6 +29,14 @@ def require_name(name: object, field: str = "id") -> None:
     if isinstance(name, str) and (_is_name(name) is None or not name.strip(".")):
         signs = "letters, digits, '.', '_' and '-', not only dots"
         raise MessageError(field, f"must be 1 to {LONGEST_NAME} {signs}, and is {name!r:.120}")
+
+
+def require_no_controls(message: Message, *names: str) -> None:
+    """Refuse control characters in these fields: few stores, line protocols and logs hold such an id as it is."""
+    for name in names:
+        found = _control(getattr(message, name) or "")
+        if found is not None:
+            raise MessageError(name, f"must not have control characters, and has {found[0]!a} at {found.start()}")
 
 
 def new_correlation_id(timestamp: float) -> str:

@@ -142,6 +142,12 @@ def test_iso_times_keep_their_zone() -> None:
         ("clock_synced", "yes"),
         ("sequence", 1.5),
         ("sequence", -1),
+        ("revision", -1),
+        ("sensor_id", "air\0t"),
+        ("sensor_id", "air-t\n"),
+        ("zone_id", "\x1b[2Jbox"),
+        ("plant_id", "ba\x85sil"),
+        ("correlation_id", "c\0"),
         ("origin", "dream"),
         ("quality", "good"),
         ("caused_by", "abc"),
@@ -356,3 +362,12 @@ def test_whole_number_that_not_every_reader_holds_is_refused_with_the_limit(numb
 
     with pytest.raises(MessageError, match=r"revision: must be a whole number from -9007199254740991"):
         SensorData.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("field", ["sensor_id", "zone_id", "plant_id"])
+def test_a_sensor_is_not_declared_with_control_characters(field: str) -> None:
+    """All its readings would be refused."""
+    body = {"sensor_id": "a", "zone_id": "box", "data_type": "temperature", "kind": "dht22", "read_interval": 5.0}
+
+    with pytest.raises(MessageError, match=f"{field}: must not have control characters, and has '.x1b' at 1"):
+        SensorDescriptor.from_dict({**body, field: "a\x1b[2J"})

@@ -82,6 +82,29 @@ def test_limits_of_numbers_hold(read: Any, sequence: int) -> None:
     assert _outcome(read, text) == _outcome(SensorData.from_json, text)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("revision", -1),
+        ("sensor_id", "air\0t"),
+        ("zone_id", "\x1b[2Jbox"),
+        ("plant_id", "ba\x7fsil"),
+        ("correlation_id", "c\0"),
+        ("sensor_id", "sonde d\u2019air\u00a02"),
+    ],
+)
+def test_ids_that_no_store_holds_are_refused_and_odd_ones_are_read(read: Any, field: str, value: object) -> None:
+    """Control characters in any spelling; a no-break space is somebody's name."""
+    text = json.dumps({**_READING.to_dict(), field: value}).encode()
+    is_refused = "\u00a0" not in str(value)
+
+    found = _outcome(read, text)
+
+    assert found == _outcome(SensorData.from_json, text)
+    assert isinstance(found, str) is is_refused
+    assert not is_refused or str(found).startswith(f"{field}: must ")
+
+
 def _outcome(reading_by: Any, text: bytes) -> object:
     try:
         found = reading_by(text)

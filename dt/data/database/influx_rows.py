@@ -59,7 +59,7 @@ def reading_of(quantity: Quantity, row: Mapping[str, Any]) -> SensorData:
         calibration=get("calibration"),
         caused_by=_causes(row),
         late=bool(get("late")),
-        revision=get("revision") or 0,
+        revision=max(get("revision") or 0, 0),  # older buckets may hold less
         schema=get("schema") or 1,
         origin=Origin(get("origin") or Origin.LIVE),
     )

@@ -165,7 +165,7 @@ def reading_of(row: Row, contexts: Mapping[int, Row]) -> SensorData:
         calibration=calibration,
         caused_by=tuple(msgspec.json.decode(caused_by)) if caused_by else (),
         late=bool(late),
-        revision=revision,
+        revision=max(revision, 0),  # older files may hold less
         schema=schema,
         origin=Origin(origin),
     )

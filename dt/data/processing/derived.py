@@ -25,6 +25,7 @@ _OTHER_LAMP_AFTER_S = 3600.0
 
 _LIGHT_SOURCES = frozenset(LightSource)
 _RANK: dict[str, int] = {Verdict.GOOD: 0, Verdict.SUSPECT: 1, Verdict.BAD: 2}
+_DRY_RANK = 2  # a bad one completes nothing: of air too dry for a dew point any other reading says more
 _GOOD = Quality(verdict=Verdict.GOOD)
 
 
@@ -57,6 +58,8 @@ def of_the_air(zone: Zone, reading: SensorData, quality: Quality, *, is_live: bo
         quality.check,
         quality.why,
         reading.late,
+        reading.sensor_id,
+        _DRY_RANK if reading.unit is Unit.PERCENT and reading.value < _DRIEST_PERCENT else _RANK[quality.verdict],
     )
     found = zone.air_at(place_of(reading)).accept(reading.data_type, half, is_live=is_live)
     return [new for pair in found for new in _of_pair(reading, *pair)] if found else []
@@ -107,11 +110,12 @@ def _of_pair(reading: SensorData, temperature: Half, humidity: Half) -> list[Sen
     quality, parents = _worse(temperature, humidity), (temperature.correlation_id, humidity.correlation_id)
     at, is_late = max(temperature.timestamp, humidity.timestamp), temperature.late or humidity.late
     deficit = vapour_pressure_deficit_kpa(temperature.value, humidity.value)
-    vpd = _made(reading, Quantity.VPD, deficit, at, quality, parents, is_late=is_late)
+    revision = temperature.revision + humidity.revision
+    vpd = _made(reading, Quantity.VPD, deficit, at, quality, parents, is_late=is_late, revision=revision)
     if humidity.value < _DRIEST_PERCENT:
         return [vpd]
     dew = dew_point_c(temperature.value, humidity.value)
-    return [_made(reading, Quantity.DEW_POINT, dew, at, quality, parents, is_late=is_late), vpd]
+    return [_made(reading, Quantity.DEW_POINT, dew, at, quality, parents, is_late=is_late, revision=revision), vpd]
 
 
 def _dli(reading: SensorData, light: LightSum, guessed: LightSource | None) -> SensorData:

@@ -9,6 +9,7 @@ from dt.data.processing.arrival import Arrival
 from dt.data.processing.checks import Sample, judge, judge_previous
 from dt.data.processing.checks.step import unexplained
 from dt.data.processing.course import Course
+from dt.data.processing.neighbourhood import PERSISTS_S, Neighbourhood
 from dt.data.processing.sensor_book import SensorEntry
 from dt.data.processing.thresholds import thresholds_of
 from dt.data.processing.zone_state import Zone
@@ -17,6 +18,8 @@ from dt.utils.dataclasses import Origin, Quality, SensorData, Verdict
 from dt.utils.quantities import NEEDS_CALIBRATION, QUANTITIES, Unit, to_canonical
 
 LATE_AFTER_S = 60.0
+_AGREES = 0.25  # of what is unexplained: far nearer to the others than to where the step led from
+_AGREES_AT_MOST = 0.5  # of what sets two sensors of one air apart
 
 
 class Judged(NamedTuple):
@@ -84,7 +87,10 @@ def _sample(
             offset = unexplained(course, limits, change, elapsed_s, raw.timestamp)
         likely = limits.plausible
         if limits.pair is not None and likely is not None and likely[0] <= value <= likely[1]:
-            apart = _apart(zone, raw, value, limits.pair)
+            group = zone.group_at("|".join((raw.data_type, raw.plant_id or "", raw.origin)))
+            if offset and course.offset and _is_confirmed(group, raw, value, course, offset, limits.pair):
+                offset = 0.0
+            apart = group.accept(raw.sensor_id, raw.timestamp, value, limits.pair)
     return Sample(
         raw.data_type,
         value,
@@ -110,9 +116,16 @@ def _even(sample: Sample) -> float:
     return sample.value if sample.calibration is None else sample.raw_value * sample.calibration.slope
 
 
-def _apart(zone: Zone, raw: SensorData, value: float, margin: float) -> float | None:
-    key = "|".join((raw.data_type, raw.plant_id or "", raw.origin))
-    return zone.group_at(key).accept(raw.sensor_id, raw.timestamp, value, margin)
+def _is_confirmed(
+    group: Neighbourhood, raw: SensorData, value: float, course: Course, offset: float, margin: float
+) -> bool:
+    """Return whether other sensors of this air have long agreed with a level that was reached by a step.
+
+    A value that has not changed since then says nothing: they may have come across a plateau.
+    """
+    within = min(_AGREES * abs(offset), _AGREES_AT_MOST * margin)
+    since = group.agrees_since(raw.sensor_id, raw.timestamp, value, within, course.offset_at)
+    return since is not None and raw.timestamp - since >= PERSISTS_S and course.run_since > since
 
 
 def _corrected(course: Course, finding: Quality | None) -> SensorData | None:
@@ -140,7 +153,8 @@ def _reading(raw: SensorData, sample: Sample, quality: Quality, calibration: int
         quality=quality,
         calibration=calibration,
         caused_by=raw.caused_by,
-        late=raw.origin is Origin.LIVE and sample.received_at - raw.timestamp > LATE_AFTER_S,
+        late=sample.arrival is Arrival.LATE
+        or (raw.origin is Origin.LIVE and sample.received_at - raw.timestamp > LATE_AFTER_S),
         revision=raw.revision,
         schema=raw.schema,
         origin=raw.origin,

@@ -7,7 +7,9 @@ import msgspec
 LEARNT_S = 48 * 3600.0  # two days show what the sun does to each of them
 _OVER_S = 72 * 3600.0
 _FRESH_S = 900.0
-_PERSISTS_S = 1800.0
+PERSISTS_S = 1800.0
+# Of a mean over 8 h, a day at another level makes three quarters: before that, it does not pass for the usual distance.
+_KNOWN_S = 8 * 3600.0
 _TIMES_THE_USUAL = 5.0
 _CLIP = 1.5  # a drift must not widen what is usual as fast as it grows
 _MOST = 20
@@ -22,6 +24,7 @@ class Seat(msgspec.Struct, array_like=True):
     usual: float = 0.0
     spread: float = 0.0
     apart_since: float = -1.0
+    agrees_since: float = -1.0  # with the others, after a step
 
 
 class Neighbourhood(msgspec.Struct, array_like=True):
@@ -41,12 +44,36 @@ class Neighbourhood(msgspec.Struct, array_like=True):
         elapsed_s, seat.at, seat.value = timestamp - seat.at, timestamp, value
         if len(self.seats) == 1:
             return None
+        beside = self._beside(sensor_id, timestamp)
+        return None if beside is None else _apart(seat, value - beside, elapsed_s, margin)
+
+    def agrees_since(
+        self, sensor_id: str, timestamp: float, value: float, within: float, step_at: float
+    ) -> float | None:
+        """Return since when a value, of a level that a step led to, is where the others say; None where it is not.
+
+        That is as far from them as it was before the step, or beside them where nobody knows how far it was.
+        """
+        seat, beside = self.seats.get(sensor_id), self._beside(sensor_id, timestamp)
+        if seat is None:
+            return None
+        is_known = 0.0 <= seat.since <= step_at - _KNOWN_S
+        usual = seat.usual if is_known else 0.0
+        if beside is None or abs(value - beside - usual) > within or timestamp - seat.at > _FRESH_S:
+            seat.agrees_since = -1.0
+            return None
+        if seat.agrees_since < step_at:
+            seat.agrees_since = timestamp
+        return seat.agrees_since
+
+    def _beside(self, sensor_id: str, timestamp: float) -> float | None:
+        """Return the median of what the others last said, if that is not long ago."""
         others = sorted(
             other.value
             for name, other in self.seats.items()
             if name != sensor_id and abs(timestamp - other.at) <= _FRESH_S
         )
-        return _apart(seat, value - others[len(others) // 2], elapsed_s, margin) if others else None
+        return others[len(others) // 2] if others else None
 
 
 def _apart(seat: Seat, distance: float, elapsed_s: float, margin: float) -> float | None:
@@ -67,4 +94,4 @@ def _apart(seat: Seat, distance: float, elapsed_s: float, margin: float) -> floa
     if not is_apart:
         size = min(abs(further), _CLIP * seat.spread) if is_learnt else abs(further)
         seat.spread += part * (size - seat.spread)
-    return further if is_apart and seat.at - seat.apart_since >= _PERSISTS_S else None
+    return further if is_apart and seat.at - seat.apart_since >= PERSISTS_S else None

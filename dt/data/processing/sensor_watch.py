@@ -21,11 +21,13 @@ SILENT_AFTER = 10.0  # pauses; a DHT22 misses a third of its looks
 SILENT_AT_LEAST_S = 60.0
 DOUBTED_FOR_S = 600.0  # before anybody is told, and of good readings before all is well
 TOLD_EVERY_S = 60.0  # who starts later hears of what is still so
+GONE_FOR_S = 600.0  # not in the registry, before what an earlier run has told of it ends
 TICK_S = 5.0
 MOST_WATCHED = 20_000  # of more, those that were silent longest are forgotten
 _OVER = 10.0  # readings
 _MOSTLY, _HARDLY = 0.5, 0.1
 _AHEAD_AT_MOST_S = 300.0
+_GONE = "{} is no longer registered."
 
 log = get_logger(__name__)
 
@@ -49,6 +51,7 @@ class _Watched:
     began_at: float = 0.0  # when this process took it over
     doubt: float = 0.0  # share of the last readings
     readings: int = 0
+    is_heard: bool = False  # since then, and since it was found silent
     quality: Quality | None = None
     silent: _Told = field(default_factory=_Told)
     doubted: _Told = field(default_factory=_Told)
@@ -102,6 +105,7 @@ class SensorWatch:
             elif reading.timestamp <= watched.at:
                 return
             watched.at, watched.cadence_s, watched.quality = reading.timestamp, cadence_s, reading.quality
+            watched.is_heard = watched.is_heard or reading.timestamp >= watched.began_at
             watched.plant_id = reading.plant_id
             if not reading.late:
                 is_doubted = reading.quality is not None and reading.quality.verdict is not Verdict.GOOD
@@ -133,27 +137,36 @@ class SensorWatch:
         pause_s = max(one.cadence_s, 0.0 if descriptor is None else descriptor.read_interval)
         silent_s = now - max(one.at, one.began_at)
         is_silent = silent_s > max(SILENT_AFTER * pause_s, SILENT_AT_LEAST_S) and descriptor is not None
-        if not _is_due(one.silent, now, holds=is_silent, patience_s=0.0 if is_silent else 3.0 * pause_s):
+        if not (is_silent or one.is_heard) and descriptor is not None:  # nothing shows that it is well
+            one.silent.changed_at = None
+            return None
+        patience_s = 0.0 if is_silent else 3.0 * pause_s if one.is_heard else GONE_FOR_S
+        one.is_heard = one.is_heard and not is_silent
+        if not _is_due(one.silent, now, holds=is_silent, patience_s=patience_s):
             return None
         name = _name(one, descriptor)
         words = f"{name} is silent for {_span(silent_s)}; a reading every {_span(pause_s)} is expected."
         advice = "Look at its cable and power, and whether the collector runs: dt doctor finds the usual causes."
-        return _condition(
-            "sensor_silent", one, now, words if is_silent else f"{name} gives readings again.", advice, is_silent
-        )
+        well = f"{name} gives readings again." if one.is_heard else _GONE.format(name)
+        return _condition("sensor_silent", one, now, words if is_silent else well, advice, is_silent)
 
     def _doubt(self, one: _Watched, descriptor: SensorDescriptor | None, now: float) -> AlertCondition | None:
         told = one.doubted
-        holds = one.doubt > (_HARDLY if told.active else _MOSTLY) and one.readings >= _OVER
+        is_enough = one.readings >= _OVER
+        holds = one.doubt > (_HARDLY if told.active else _MOSTLY) and is_enough
+        # What an earlier run may have told ends by the same share as what this one has told.
+        is_shown = told.active is not None or holds or (is_enough and one.doubt <= _HARDLY)
+        if not is_shown and (descriptor is not None or one.readings > 0):
+            told.changed_at = None
+            return None
         if not _is_due(told, now, holds=holds, patience_s=DOUBTED_FOR_S):
             return None
         name, quality = _name(one, descriptor), one.quality
         why = f": {quality.check}, {quality.why}" if quality is not None and quality.why else ""
         words = f"The readings of {name} cannot be believed for {_span(DOUBTED_FOR_S)}{why}."
         advice = "Compare it with another instrument; a probe that was moved or replaced wants a new calibration."
-        return _condition(
-            "sensor_doubtful", one, now, words if holds else f"{name} can be believed again.", advice, holds
-        )
+        well = f"{name} can be believed again." if is_shown else _GONE.format(name)
+        return _condition("sensor_doubtful", one, now, words if holds else well, advice, holds)
 
 
 class WatchRounds(Rounds):
@@ -183,7 +196,7 @@ class WatchRounds(Rounds):
 def _is_due(told: _Told, now: float, *, holds: bool, patience_s: float) -> bool:
     """Return whether something is to be said: a change that has lasted, or again what lasts.
 
-    The first word of a sensor that is well ends what an earlier run may have said.
+    The first word of a sensor that is well ends what an earlier run may have said: it takes readings of this one.
     """
     if told.changed_at is not None and now < told.changed_at - _AHEAD_AT_MOST_S:
         told.changed_at = now  # the clock was set back

@@ -61,7 +61,7 @@ def test_a_bad_reading_has_its_number_in_a_field_of_its_own() -> None:
     ("fields", "why"),
     [
         ({"timestamp": LATEST_MS / 1000 + 1}, "timestamp: must be at most 9223372037"),
-        ({"sensor_id": "a\nvpd value=1"}, "sensor_id: must have no control characters"),
+        ({"sensor_id": "a\u2028vpd value=1"}, "sensor_id: must have no control characters"),
         ({"zone_id": "shelf\\"}, "zone_id: must have no control characters and no backslash at its end"),
     ],
 )

@@ -93,6 +93,21 @@ def test_number_that_no_column_holds_becomes_a_dead_letter(
     eventually(lambda: len(messaging.read_all(Topics.DEAD_LETTERS)) == 1, "one letter is written")
 
 
+def test_reading_of_an_id_or_a_revision_that_cannot_be_becomes_a_dead_letter(
+    messaging: MemoryMessaging, recording: SQLStorage, eventually: Eventually
+) -> None:
+    """A revision of -1 would lose against what it corrects, and NUL ends an id in half of all tools."""
+    good = make_reading(timestamp=NOW).to_json()
+    wrong = (good.replace(b'"revision":0', b'"revision":-1'), good.replace(b'"air-t"', rb'"air\u0000-t"'))
+    for text in (*wrong, good):
+        messaging.publish(Topics.TEMPERATURE.processed, text, key="box")
+
+    eventually(lambda: len(messaging.read_all(Topics.DEAD_LETTERS)) == 2, "two letters are written")
+
+    assert all(text != good for text in wrong)
+    eventually(lambda: len(stored(recording)) == 1, "the readable one is stored")
+
+
 def test_picture_is_one_file_however_often_it_comes(
     messaging: MemoryMessaging, recording: SQLStorage, tmp_path: Path, eventually: Eventually
 ) -> None:

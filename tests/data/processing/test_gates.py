@@ -247,6 +247,18 @@ def test_a_late_reading_is_judged_alone_and_says_so() -> None:
     assert (late.quality.verdict, late.quality.check) == ("good", "late")
 
 
+@pytest.mark.parametrize("origin", ["live", "backfill", "replay"])
+def test_check_and_field_agree_on_what_is_late(origin: str) -> None:
+    """Whatever is judged as out of order is marked so; history that comes in order is not."""
+    raw = series(trembling(20), origin=origin)
+
+    found = run([*raw[:10], *raw[11:], raw[10]])
+
+    own = [r for r in found if r.sensor_id == "air-t"]
+    assert [r.late for r in own] == [r is own[10] for r in own]
+    assert [r.quality.check for r in own if r.quality is not None and r.late] == ["late"]
+
+
 def test_a_clock_that_is_set_back_is_doubted_until_it_stays_there() -> None:
     """Readings that were taken later and say earlier; after five in a row the new time is believed."""
     raw = series(trembling(100))

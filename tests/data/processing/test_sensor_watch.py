@@ -120,6 +120,92 @@ def test_restart_of_the_stack_gives_the_collector_time() -> None:
     assert active(late)[-1] == ("sensor_silent", True)
 
 
+def taken_over(at: float, cadence_s: float = 10.0) -> SensorWatch:
+    """Return the watch of a process that began at NOW, with what the state knows of the sensor."""
+    watch = watching()
+    watch.begin([LastHeard("air-t", Quantity.TEMPERATURE, "box", at, cadence_s)], NOW)
+    return watch
+
+
+def rounds(watch: SensorWatch, seconds: float) -> list[AlertCondition]:
+    """Return all that is said from NOW on while nothing comes."""
+    return [said for step in range(int(seconds / 5)) for said in watch.conditions(NOW + 5.0 * step)]
+
+
+def test_restart_does_not_end_a_silence_that_goes_on() -> None:
+    """Silent for an hour, then processing was killed: nothing came, so nobody may say that it is well."""
+    said = rounds(taken_over(NOW - 3600.0), 2000)
+
+    assert said
+    assert all(condition.active for condition in said)
+
+
+def test_readings_that_waited_in_the_log_do_not_end_a_silence() -> None:
+    """They were taken before this process began."""
+    watch = taken_over(NOW - 3600.0)
+    for step in range(20):
+        watch.hear(make_reading(timestamp=NOW - 1800.0 + 10 * step, quality=GOOD.to_dict(), late=True), 10.0)
+
+    assert [condition.active for condition in rounds(watch, 120)] == [True]
+
+
+def test_restart_ends_a_silence_once_readings_come() -> None:
+    """What the run before has told of a sensor that is well now must not stay for ever."""
+    watch = taken_over(NOW - 3600.0)
+
+    said = hear(watch, NOW + 20, 100)
+
+    assert [(c.key, c.active, c.timestamp) for c in said] == [("sensor_silent:air-t", False, NOW + 50)]
+
+
+def test_clock_that_is_set_back_ends_no_silence() -> None:
+    """Less time has passed, and still nothing came."""
+    watch = watching()
+    hear(watch, NOW, 100)
+    watch.conditions(NOW + 300)
+
+    said = [condition for step in range(60) for condition in watch.conditions(NOW - 600 + 5 * step)]
+
+    assert all(condition.active for condition in said)
+
+
+def test_restart_does_not_end_a_doubt_before_readings_show_it() -> None:
+    """Nine readings of a slow sensor, as bad as before, or none at all: neither says that it is well."""
+    slow, mute = taken_over(NOW - 120.0, 120.0), taken_over(NOW - 120.0, 120.0)
+
+    said = rounds(mute, 1000)
+    for step in range(60):
+        slow.hear(make_reading(timestamp=NOW + 120.0 * step, quality=DOUBT.to_dict()), 120.0)
+        said += slow.conditions(NOW + 120.0 * step)
+
+    doubts = [condition for condition in said if condition.key.startswith("sensor_doubtful")]
+    assert doubts
+    assert all(condition.active for condition in doubts)
+
+
+def test_restart_leaves_a_doubt_that_is_halfway() -> None:
+    """A third of doubted readings ends nothing that was told, whichever process told it."""
+    watch = taken_over(NOW - 10.0)
+
+    said: list[AlertCondition] = []
+    for step in range(200):
+        said += hear(watch, NOW + 10 * step, 10, GOOD if step % 3 else DOUBT)
+
+    assert not [condition for condition in said if condition.key.startswith("sensor_doubtful")]
+
+
+def test_what_was_told_of_a_sensor_that_was_taken_out_meanwhile_ends() -> None:
+    """It will never be heard again, and its alerts must not stay for ever; the registry gets time to be read."""
+    watch = SensorWatch({}.get)
+    watch.begin([LastHeard("air-t", Quantity.TEMPERATURE, "box", NOW - 3600.0, 10.0)], NOW)
+
+    said = rounds(watch, 1000)
+
+    assert sorted(active(said)) == [("sensor_doubtful", False), ("sensor_silent", False)]
+    assert all("no longer registered" in condition.description for condition in said)
+    assert min(condition.timestamp for condition in said) >= NOW + 600
+
+
 def test_zone_that_went_to_another_process_is_not_missed_here() -> None:
     """After a rebalance only the sensors of the own partitions are watched."""
     watch = watching()

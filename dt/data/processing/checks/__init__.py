@@ -45,8 +45,9 @@ CHECKS: tuple[Check, ...] = (
     known_sensor,
 )
 
-# What it says beside those before it; asked of possible values that come in order.
-HISTORY_CHECKS: tuple[Check, ...] = (step, stuck, noise, slow_rise, neighbours)
+# What it says beside those before it; asked of possible values that come in order. A plateau says more than the step
+# that it began with: what it hides lasts as long as it does.
+HISTORY_CHECKS: tuple[Check, ...] = (stuck, step, noise, slow_rise, neighbours)
 
 # Asked of those that do not.
 ORDER_CHECKS: tuple[Check, ...] = (clock_back, duplicate, late)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from dt.data.processing.checks.sample import Sample
+from dt.data.processing.checks.stuck import is_surprising
 from dt.data.processing.course import SHORT_S, Course
 from dt.data.processing.thresholds import Thresholds
 from dt.utils.dataclasses import Quality, Verdict
@@ -45,7 +46,7 @@ def unexplained(past: Course, limits: Thresholds, change: float, elapsed_s: floa
     rise, fall = _limits(past, limits, elapsed_s, timestamp)
     is_back = change * offset < 0.0 and abs(change) >= _WAY_BACK * abs(offset)
     is_step = is_back or not -fall <= change <= rise
-    if is_step and offset == 0.0 and (_is_release(past) or _goes_back(past, limits, change, timestamp)):
+    if is_step and offset == 0.0 and (_is_release(past, limits) or _goes_back(past, limits, change, timestamp)):
         return 0.0
     if offset != 0.0 and timestamp - past.offset_at > limits.step_held_s:
         return 0.0
@@ -70,9 +71,11 @@ def _limits(past: Course, limits: Thresholds, elapsed_s: float, timestamp: float
     return rise, fall
 
 
-def _is_release(past: Course) -> bool:
-    """Return whether the level before was a plateau that is over now."""
-    return past.quality is not None and past.quality.check == "stuck"
+def _is_release(past: Course, limits: Thresholds) -> bool:
+    """Return whether the level before was a plateau that is over now, even if it was too early to name it."""
+    if past.quality is not None and past.quality.check == "stuck":
+        return True
+    return limits.stuck_s is not None and is_surprising(past, past.at - past.run_since, limits.stuck_s)
 
 
 def _goes_back(past: Course, limits: Thresholds, change: float, timestamp: float) -> bool:

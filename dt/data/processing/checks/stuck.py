@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dt.data.processing.checks.sample import Sample
+from dt.data.processing.course import Course
 from dt.utils.dataclasses import Quality, Verdict
 
 _SURPRISE = 30.0  # readings that ought to have changed, by the share of those that usually do
@@ -26,12 +27,17 @@ def stuck(sample: Sample) -> Quality | None:
     if sample.limits.dark is not None and sample.value <= sample.limits.dark:
         return _dark(sample, lasts_s, shortest_s)
     shortest_s *= 1.0 if past.learnt else _UNLEARNT if past.longest_run_s > 0.0 else _UNSEEN
-    least_s = max(shortest_s, _TIMES_THE_LONGEST * past.longest_run_s)
-    if lasts_s <= least_s or past.run * past.changing <= _SURPRISE:
+    if not is_surprising(past, lasts_s, shortest_s):
         return None
     longest_min = past.longest_run_s / 60.0
     why = f"{sample.raw_value:.6g} for {lasts_s / 60.0:.0f} min, and never before for longer than {longest_min:.0f} min"
     return Quality(verdict=Verdict.SUSPECT, check="stuck", why=why)
+
+
+def is_surprising(past: Course, lasts_s: float, shortest_s: float) -> bool:
+    """Return whether a plateau is longer than this sensor's own, and had many readings that ought to have changed."""
+    is_long = lasts_s > max(shortest_s, _TIMES_THE_LONGEST * past.longest_run_s)
+    return is_long and past.run * past.changing > _SURPRISE
 
 
 def _dark(sample: Sample, lasts_s: float, shortest_s: float) -> Quality | None:
