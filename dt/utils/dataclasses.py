@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 MAX_QUERY_ROWS = 100_000
-SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 0.1, 86_400.0  # of a sensor's cadence
+SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 0.01, 86_400.0  # of a sensor's cadence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +139,10 @@ class SensorDescriptor(Message):
             raise MessageError("address", f"must be an I2C address from 0x03 to 0x77, not {self.address:#x}")
 
 
-def require_interval(name: str, seconds: float) -> None:
+def require_interval(name: str, seconds: float, shortest_s: float = SHORTEST_INTERVAL_S) -> None:
     """Refuse a cadence that no sensor has."""
-    if not SHORTEST_INTERVAL_S <= seconds <= LONGEST_INTERVAL_S:
-        limits = f"{SHORTEST_INTERVAL_S:g} to {LONGEST_INTERVAL_S:.0f} s"
+    if not shortest_s <= seconds <= LONGEST_INTERVAL_S:
+        limits = f"{shortest_s:g} to {LONGEST_INTERVAL_S:.0f} s"
         raise MessageError(name, f"must be from {limits}, not {seconds!s:.40}")
 
 

@@ -29,6 +29,7 @@ __all__ = ["ActuatorDescriptor", "Rig", "Zone", "actuator_pins", "load_rig", "pa
 
 _Entry = TypeVar("_Entry")
 # What every sensor has; further keys of its row are options that its kind defines.
+_SHORTEST_EVERY_S = 0.1  # a look at a slow bus takes some of it
 _SENSOR_KEYS = frozenset(
     {"id", "kind", "quantity", "zone", "plant", "pin", "address", "every_s", "name", "calibration"}
 )
@@ -270,7 +271,7 @@ def _sensor(entry: dict[str, Any], zones: Mapping[str, Zone], plants: Mapping[st
     )  # fmt: skip
     every_s = entry.get("every_s")
     if isinstance(every_s, int | float):
-        require_interval("every_s", every_s)
+        require_interval("every_s", every_s, _SHORTEST_EVERY_S)
     options = {k: v for k, v in entry.items() if k not in _SENSOR_KEYS}
     return {**made, **_place(entry, zones, plants), "options": options}
 
