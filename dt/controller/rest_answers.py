@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request
 
-from dt.utils.codec import number_of
 from dt.utils.dataclasses import ActionResult, Outcome
 from dt.utils.exceptions import MessageError
 from dt.utils.http import Problem, person_of, request_object
+from dt.utils.number import number_of
 
 if TYPE_CHECKING:
     from dt.controller.app import ControllerService

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Self, TypeVar, cast
 import msgspec
 
 from dt.utils.exceptions import MessageError
+from dt.utils.not_finite import not_finite_in
 
 Converter = Callable[[str, Any], Any]
 _Made = TypeVar("_Made")
@@ -147,15 +148,6 @@ def require_at_least(message: Message, name: str, low: int) -> None:
         raise MessageError(name, f"must be {low} or more, not {getattr(message, name)}")
 
 
-def number_of(name: str, value: Any) -> float:
-    """Return a finite number, or a text that is one, as fields of messages take them; raises MessageError."""
-    if type(value) is not float:
-        value = _as_float(name, value, "a number")
-    if not math.isfinite(value):
-        raise MessageError(name, f"must be a finite number, not {value}")
-    return cast(float, value)
-
-
 def _whole_problems(cls: type[Message], data: Mapping[str, Any]) -> list[str]:
     try:
         cls.from_dict(data)
@@ -165,10 +157,12 @@ def _whole_problems(cls: type[Message], data: Mapping[str, Any]) -> list[str]:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Return any JSON value; raises MessageError (field `$`) for everything else."""
+    """Return any JSON value; raises MessageError for everything else: field `$`, or that of a number that is none."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if (field := not_finite_in(text)) is not None:
+            raise MessageError(field, "must be a finite number") from error
         raise MessageError("$", f"is not JSON: {error}") from error
     except RecursionError:
         raise MessageError("$", "is nested too deeply") from None
@@ -212,8 +206,8 @@ def _is_exact_of(cls: type[Message]) -> Callable[[Message], bool]:
     names: dict[str, Any] = {"LATEST": LATEST_TIMESTAMP}
     conditions = ["False"]
     for index, (name, exact, nullable, convert) in enumerate(_checks_of(cls)):
-        if exact is int or convert is _timestamp:
-            needed = _needs_conversion(exact, f"type_{index}", is_time=convert is _timestamp)
+        if exact is int or convert is as_timestamp:
+            needed = _needs_conversion(exact, f"type_{index}", is_time=convert is as_timestamp)
             there = "is not None and " if nullable else "is value and "
             names[f"type_{index}"] = exact
             conditions.append(f"(value := message.{name}) {there}({needed})")
@@ -227,7 +221,7 @@ def _repair_of(cls: type[Message]) -> Callable[[Message], None]:
     lines = ["def repair(message):", "    pass"]
     names: dict[str, Any] = {"put": object.__setattr__, "LATEST": LATEST_TIMESTAMP}
     for index, (name, exact, nullable, convert) in enumerate(_checks_of(cls)):
-        needed = _needs_conversion(exact, f"type_{index}", is_time=convert is _timestamp)
+        needed = _needs_conversion(exact, f"type_{index}", is_time=convert is as_timestamp)
         there = "value is not None and " if nullable else ""
         names.update({f"type_{index}": exact, f"convert_{index}": convert})
         lines += [
@@ -268,9 +262,9 @@ def _check_of(hint: Any) -> tuple[type | None, bool, Converter]:
 
 def _converter_of(hint: Any) -> tuple[type | None, Converter]:
     if typing.get_origin(hint) is Annotated and _EPOCH_MARK in hint.__metadata__:
-        return float, _timestamp
+        return float, as_timestamp
     simple: dict[Any, tuple[type, Converter]] = {
-        float: (float, number_of),
+        float: (float, _number),
         int: (int, _integer),
         bool: (bool, _boolean),
         str: (str, _text),
@@ -286,10 +280,19 @@ def _converter_of(hint: Any) -> tuple[type | None, Converter]:
     return None, _structure(hint)
 
 
-def _timestamp(name: str, value: Any) -> float:
+def _number(name: str, value: Any) -> float:
+    if type(value) is not float:
+        value = _as_float(name, value, "a number")
+    if not math.isfinite(value):
+        raise MessageError(name, f"must be a finite number, not {value}")
+    return cast(float, value)
+
+
+def as_timestamp(name: str, value: Any) -> float:
+    """Return epoch seconds of a number, its text, or ISO 8601; raises MessageError with the field's name."""
     if type(value) is str and not _NUMBER.match(value.strip()):
         value = _epoch_of_iso(name, value)
-    number = number_of(name, value)
+    number = _number(name, value)
     if not 0.0 <= number <= LATEST_TIMESTAMP:
         raise MessageError(name, f"must be UTC epoch seconds from 0 to {LATEST_TIMESTAMP:.0f}, not {number:g}")
     return round(number * 1000.0) / 1000.0  # round(number, 3) takes four times as long

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
-from dt.utils.codec import number_of
 from dt.utils.exceptions import MessageError
+from dt.utils.number import number_of
 
 _Parameters = TypeVar("_Parameters")
 _MOST_ENTRIES = 24
