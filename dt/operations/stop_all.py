@@ -55,18 +55,16 @@ def stop_all(settings: Settings, by: str) -> list[Pressed]:
 def release_all(settings: Settings, by: str) -> list[Path]:
     """Release the emergency stop in a person's name, and return where; raises StopError where it stays."""
     released, stays = [], []
-    if is_demo_running(settings):
-        why_not = _release_at(_demo_guard(settings), by)
-        released += [demo_dir(settings)] if why_not is None else []
-        stays += [] if why_not is None else [f"{demo_dir(settings)}: {why_not}"]
+    places = [(demo_dir(settings), _release_at(_demo_guard(settings), by))] if is_demo_running(settings) else []
     folder = guard_folder(settings)
-    why_not = _release_at(folder, by)
-    if why_not is not None:
-        why_not = _release_by_rest(settings, by, why_not)
-    if why_not is None:
-        released.append(settings.data_dir)
-    elif _was_ever_used(folder) or latch_left_by(folder) is not None or not released:
-        stays.append(f"{settings.data_dir}: {why_not}")
+    if not places or _was_ever_used(folder) or latch_left_by(folder) is not None:
+        why_not = _release_at(folder, by)
+        places.append((settings.data_dir, why_not and _release_by_rest(settings, by, why_not)))
+    for place, why_not in places:
+        if why_not is None:
+            released.append(place)
+        else:
+            stays.append(f"{place}: {why_not}")
     if stays:
         done = f"; released in {', '.join(map(str, released))}" if released else ""
         raise StopError(f"the emergency stop stays: {'; '.join(stays)}{done}. Only a guard that runs can release it")
@@ -78,16 +76,15 @@ def release_all(settings: Settings, by: str) -> list[Path]:
 
 def _press_installation(settings: Settings, by: str, *, is_alone: bool) -> Pressed | None:
     """Press the installation's own; None where only the demo was ever run, so that nothing of it can be on."""
-    folder, place = guard_folder(settings), settings.data_dir
-    pressed = _ask(folder, place, by)
-    if not pressed.is_taken:
-        pressed = _ask_controller(settings, by, pressed)
-    if pressed.is_quiet or (pressed.is_taken and not pressed.why):
+    folder = guard_folder(settings)
+    pressed = _ask(folder, settings.data_dir, by)
+    if pressed.is_taken:
         return pressed
-    if not is_alone and not _was_ever_used(folder) and not pressed.is_taken:
+    if not is_alone and not _was_ever_used(folder):
         return None
+    pressed = _ask_controller(settings, by, pressed)
     # A controller that took it while its guard does not answer has it in its memory alone.
-    return _leave(folder, by, pressed)
+    return pressed if pressed.is_quiet else _leave(folder, by, pressed)
 
 
 def _press(folder: Path, place: Path, by: str) -> Pressed:
