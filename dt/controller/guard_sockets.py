@@ -136,8 +136,7 @@ class GuardDoors:
     def _emergency_stop(self, request: Mapping[str, Any]) -> dict[str, Any]:
         self._desk.emergency_stop(str(request.get("by") or "somebody"))
         is_quiet = self._desk.guard.wait_until_quiet(_QUIET_WAIT_S)
-        self._told(_TOLD_WAIT_S)
-        return {"stopped": True, "quiet": is_quiet}
+        return {"stopped": True, "quiet": is_quiet, "told": self._told(_TOLD_WAIT_S)}
 
     def _order(self, request: Mapping[str, Any]) -> dict[str, Any]:
         handler = _OPERATIONS.get(str(request.get("op")))

@@ -96,13 +96,12 @@ def _ask(folder: Path, place: Path, by: str) -> Pressed:
     """Ask the guard's own socket."""
     with contextlib.closing(Line(folder / STOP_SOCKET, None)) as door:
         try:
-            return Pressed(place=place, is_taken=True, is_quiet=_is_quiet(door, by))
+            answer = door.ask({"by": by}, timeout_s=_GUARD_WITHIN_S)
         except GuardUnreachableError as error:
             return Pressed(place=place, why=str(error))
-
-
-def _is_quiet(door: Line, by: str) -> bool:
-    return bool(door.ask({"by": by}, timeout_s=_GUARD_WITHIN_S)["quiet"])
+    if not answer["told"]:  # its ledger may be closed already, and its parent gone: nobody would remember
+        return Pressed(place=place, why="the guard that took it was ending")
+    return Pressed(place=place, is_taken=True, is_quiet=bool(answer["quiet"]))
 
 
 def _ask_controller(settings: Settings, by: str, pressed: Pressed) -> Pressed:

@@ -97,7 +97,7 @@ def test_s09_the_stop_answers_however_many_connections_are_held(folder: Path) ->
 
     [answer] = _ask(folder / "stop.sock", b'{"by": "anna"}\n')
 
-    assert answer == {"stopped": True, "quiet": True}
+    assert answer == {"stopped": True, "quiet": True, "told": True}
     for one in held:
         one.close()
     wait_until(lambda: _is_served(folder))

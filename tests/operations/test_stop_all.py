@@ -132,6 +132,22 @@ def test_s09_with_nobody_there_it_fails_says_what_to_do_and_is_left(
     assert stat.S_IMODE((folder / GUARD_FOLDER / LATCH_FILE).stat().st_mode) == 0o600
 
 
+def test_s09_a_stop_that_an_ending_guard_took_is_left_for_the_next_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As while a service is restarted: its ledger may be closed, and nobody heard of it."""
+    guard = InProcessGuard(config=guard_config(folder), set_pin=lambda _name, _level: None, clock=SystemClock())
+    doors = GuardDoors(guard._desk, folder / GUARD_FOLDER, dict, lambda _within_s: False)
+    try:
+        assert main(["stop-all", "--by", "anna"]) == 1
+    finally:
+        doors.close()
+        guard.close()
+
+    assert "was ending" in capsys.readouterr().err
+    assert latch_left_by(folder / GUARD_FOLDER) == "anna"
+
+
 def test_s09_a_stop_that_cannot_be_left_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Then nothing keeps the next guard from starting outputs."""
     (folder / GUARD_FOLDER).write_text("no folder")
