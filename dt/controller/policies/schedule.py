@@ -19,7 +19,7 @@ class ScheduleParameters:
     dose_ml: float = number(50.0, 1.0, 2000.0, "ml", "How much each time.")
     late_min: float = number(15.0, 1.0, 120.0, "min", "How late a dose may still come; later ones are left out.")
     since: str = text("07:00", "When an output goes on.")
-    until: str = text("21:00", "When it goes off; the next day's, if it is earlier than `since`.")
+    until: str = text("21:00", "When it goes off; the next day's, if it is never later than `since`.")
     level: float = number(1.0, 0.05, 1.0, "", "How strongly meanwhile.")
 
 
