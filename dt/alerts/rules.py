@@ -180,5 +180,6 @@ KEY_RULES: Mapping[str, KeyRule] = {
     "output_on": KeyRule(resolves_after_s=10.0, group="outputs"),
     "storage_full": KeyRule(resolves_after_s=60.0, group="storage"),
     "service_silent": KeyRule(group="services"),
+    "alert_rules_wrong": KeyRule(group="services"),
     "storage_damaged": KeyRule(stale_after_s=2 * _DAY_S, group="storage"),
 }
