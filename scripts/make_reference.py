@@ -35,7 +35,7 @@ from dt.utils.config import SECRETS, Config, Settings, load_settings  # noqa: E4
 from dt.utils.http import create_api  # noqa: E402
 from dt.utils.quantities import QUANTITIES, Quantity, Unit  # noqa: E402
 from dt.utils.service import Service  # noqa: E402
-from scripts.reference_words import REST_WORDS, SETTING_WORDS, TOPIC_WORDS  # noqa: E402
+from scripts.reference_words import REST_WORDS, SETTING_VALUES, SETTING_WORDS, TOPIC_WORDS  # noqa: E402
 
 FOLDER = ROOT / "notes" / "reference"
 DIAGRAM = ROOT / "notes" / "block-diagram.svg"
@@ -146,7 +146,8 @@ def settings_lines() -> Iterator[str]:
         field = Settings.model_fields[name.lower()]
         default = "empty" if field.default in ("", None) else f"`{field.default}`"
         secret = " (secret)" if name in SECRETS else ""
-        rows.append((f"`{name}`", default, _allowed(field.annotation, field.metadata), SETTING_WORDS[name] + secret))
+        allowed = SETTING_VALUES.get(name) or _allowed(field.annotation, field.metadata)
+        rows.append((f"`{name}`", default, allowed, SETTING_WORDS[name] + secret))
     yield from _table(("name", "default", "values", "means"), rows)
 
 

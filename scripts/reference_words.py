@@ -73,7 +73,8 @@ SETTING_WORDS: Mapping[str, str] = {
     "FRAMES_ALL_HOURS": "how long every picture is kept",
     "FRAMES_HOURLY_DAYS": "how long one picture per hour is kept",
     "FRAMES_DAILY_DAYS": "how long one picture per day is kept; 0: for ever",
-    "RETENTION_RAW_DAYS": "how long raw readings are kept; 0: for ever. Roll-ups and archived plants' readings stay",
+    "RETENTION_RAW_DAYS": "how long raw readings are kept; 0: for ever, else at least 1 day."
+    " Roll-ups and archived plants' readings stay",
     "LOG_DIR": "folder of the daily log files",
     "LOG_LEVEL": "least level on standard output; the file has DEBUG and up",
     "DT_TOKEN": "bearer token of writing endpoints; empty: made at the first run, under DATA_DIR",
@@ -85,9 +86,13 @@ SETTING_WORDS: Mapping[str, str] = {
     "ESCALATION_URLS": "whom critical alerts are told to that nobody acknowledges, likewise",
 }
 
+# What a setting may be, where its limits alone do not say it.
+SETTING_VALUES: Mapping[str, str] = {"RETENTION_RAW_DAYS": "0, or number from 1 to 36500"}
+
 # What an endpoint does, where its view does not say it.
 REST_WORDS: Mapping[tuple[str, str], str] = {
-    ("database", "POST /bind_sensor"): "registers a SensorDescriptor: 201; the same again 200; a conflicting one 409",
+    ("database", "POST /bind_sensor"): "registers a SensorDescriptor: 201; the same again 200; a conflicting one 409;"
+    " with `take_over` a new name, cadence or newer calibration is kept",
     ("database", "POST /data/timestamp"): "DBTimestampQuery: SensorData with since <= timestamp < until, oldest first",
     ("database", "POST /data/id"): "DBIdQuery: one sensor's latest SensorData, newest first",
     ("database", "GET /plants"): "plants",

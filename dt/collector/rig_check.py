@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from dt.collector.camera_spec import camera_spec
 from dt.collector.kinds import KINDS, check_options, check_place, find_kind
-from dt.plant.calibration import parse_calibration
+from dt.plant.calibration import require_calibration
 from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import ConfigError, MessageError
 from dt.utils.pins import pin_number, sensor_pins
@@ -47,11 +47,10 @@ def _check(descriptor: SensorDescriptor) -> None:
     find_kind(descriptor)
     check_place(descriptor)
     check_options(descriptor)
-    if descriptor.calibration is not None:
-        try:
-            parse_calibration(descriptor.calibration)
-        except MessageError as error:
-            raise ConfigError(f"sensor {descriptor.sensor_id}: {error}") from error
+    try:
+        require_calibration(descriptor)
+    except MessageError as error:
+        raise ConfigError(f"sensor {descriptor.sensor_id}: {error}") from error
 
 
 def _refuse_second_reader(readers: dict[tuple[str, Quantity], str], descriptor: SensorDescriptor) -> None:

@@ -21,11 +21,15 @@ class BindingApiClient:
         self._headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
 
     def bind_sensor(self, descriptor: SensorDescriptor) -> bool:
-        """Register a sensor; return whether it is new. Raises RemoteServiceError or RefusedRequestError."""
+        """Register a sensor as its rig has it now; return whether it is new.
+
+        Raises RemoteServiceError or RefusedRequestError.
+        """
+        sent = msgspec.json.encode({**descriptor.to_dict(), "take_over": True})
         path = f"{self._url.path.rstrip('/')}/bind_sensor"
         connection = self._connection()
         try:
-            connection.request("POST", path, descriptor.to_json(), self._headers)
+            connection.request("POST", path, sent, self._headers)
             answer = connection.getresponse()
             status, body = answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:

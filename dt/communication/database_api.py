@@ -43,9 +43,13 @@ class DatabaseApiClient(RestClient):
 
     # -- registry ---------------------------------------------------------------------------------------------------
 
-    def bind_sensor(self, descriptor: SensorDescriptor) -> bool:
-        """Register a sensor; return whether it is new. A conflicting one raises RefusedRequestError (409)."""
-        return self._send("POST", "bind_sensor", descriptor).status_code == 201
+    def bind_sensor(self, descriptor: SensorDescriptor, *, take_over: bool = True) -> bool:
+        """Register a sensor; return whether it is new. A conflicting one raises RefusedRequestError (409).
+
+        A new name, cadence or newer calibration is taken over, as of a rig's file; without `take_over` it conflicts.
+        """
+        body = {**descriptor.to_dict(), "take_over": take_over}
+        return self._send("POST", "bind_sensor", body).status_code == 201
 
     def sensors(self) -> list[dict[str, Any]]:
         """Return every registered sensor with `last_seen` and `latest`."""

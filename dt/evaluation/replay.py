@@ -16,7 +16,7 @@ from dt.communication.topics import Topics
 from dt.evaluation.mapping import ColumnMapping
 from dt.evaluation.measurements import Cell, MeasurementFile, Tally, TimeColumn, cells_of
 from dt.utils.clock import Clock
-from dt.utils.dataclasses import Origin, Plant, SensorData, SensorDescriptor
+from dt.utils.dataclasses import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S, Origin, Plant, SensorData, SensorDescriptor
 from dt.utils.exceptions import MessageError
 from dt.utils.ids import derived_id
 
@@ -168,7 +168,8 @@ def _descriptor(request: ReplayRequest, mapping: ColumnMapping, cells: Sequence[
 
 def _interval_s(times: Sequence[float]) -> float:
     gaps = [later - earlier for earlier, later in itertools.pairwise(times) if later > earlier]
-    return round(statistics.median(gaps), 3) if gaps else _DEFAULT_INTERVAL_S
+    usual = statistics.median(gaps) if gaps else _DEFAULT_INTERVAL_S
+    return round(min(max(usual, SHORTEST_INTERVAL_S), LONGEST_INTERVAL_S), 3)
 
 
 def readings_of(request: ReplayRequest, cells: Sequence[Cell]) -> Iterator[SensorData]:

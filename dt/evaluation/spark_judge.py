@@ -9,6 +9,7 @@ there. FOLDER/processed has the processed readings and dead letters as Parquet, 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -35,6 +36,8 @@ READING = (
     " late BOOLEAN, revision BIGINT, schema INT, origin STRING"
 )
 RECORDS_AT_ONCE = 200_000
+MOST_RECORDS_AT_ONCE, MOST_CORES = 10_000_000, 1024
+LEAST_MEMORY_MB, MOST_MEMORY_MB = 512, 1024 * 1024  # Spark's driver refuses to begin with less than 450 MB
 DAY_MS = 86_400_000
 
 _CAMERA = Topics.CAMERA_IMAGE.raw
@@ -64,6 +67,7 @@ class Done:
 
 def run_job(settings: Settings, job: Job) -> Done:
     """Judge all that is new in the log, then roll up all that is judged; raises SparkError or MessagingError."""
+    _require_possible(job)
     jars = kafka_jars(job.jars, require_spark())
     with closing(open_messaging(settings, "spark", SystemClock())) as messaging:
         registry = messaging.read_all(Topics.REGISTRY)
@@ -81,14 +85,49 @@ def run_job(settings: Settings, job: Job) -> Done:
             session.stop()
 
 
+def _require_possible(job: Job) -> None:
+    """Refuse what cannot be meant, by the option's name, before anything is written."""
+    if job.since is not None and job.until is not None and job.until <= job.since:
+        raise ConfigError(f"--until: must be after --since ({_iso(job.since)}), and is {_iso(job.until)}")
+    for name, number, most in (
+        ("--records-at-once", job.records_at_once, MOST_RECORDS_AT_ONCE),
+        ("--cores", job.cores, MOST_CORES),
+    ):
+        if not 1 <= number <= most:
+            raise ConfigError(f"{name}: must be from 1 to {most}, not {number}")
+    megabytes = _megabytes(job.memory)
+    if megabytes is None or not LEAST_MEMORY_MB <= megabytes <= MOST_MEMORY_MB:
+        limits = f"from {LEAST_MEMORY_MB}m to {MOST_MEMORY_MB}m"
+        raise ConfigError(
+            f"--memory: must be megabytes or gigabytes such as 512m or 2g, {limits}, not {job.memory!r:.60}"
+        )
+    if any(place.exists() and not place.is_dir() for place in (job.folder, *job.folder.parents)):
+        raise ConfigError(f"FOLDER: must be a folder, and {job.folder} is or lies in a file")
+    if job.jars is not None and not job.jars.is_dir():
+        raise ConfigError(f"--jars: must be a folder, and {job.jars} is none")
+
+
+def _megabytes(memory: str) -> int | None:
+    """Return a size of Java's memory.
+
+    >>> _megabytes("2g"), _megabytes("512m"), _megabytes("banana")
+    (2048, 512, None)
+    """
+    found = re.fullmatch(r"(\d{1,7})([mMgG])", memory, re.ASCII)
+    return None if found is None else int(found[1]) * (1024 if found[2] in "gG" else 1)
+
+
+def _iso(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).isoformat()
+
+
 def _keep_to_the_end(job: Job) -> None:
     """Refuse to go on where an earlier run was to end: what came after its --until it has passed over for good."""
     mark = job.folder / "until"
     said = "" if job.until is None else repr(job.until)
     kept = mark.read_text("utf-8") if mark.is_file() else ""
     if kept and kept != said:
-        end = datetime.fromtimestamp(float(kept), UTC).isoformat()
-        raise ConfigError(f"--until: {job.folder} ends at {end}: name another folder for what came later")
+        raise ConfigError(f"--until: {job.folder} ends at {_iso(float(kept))}: name another folder for what came later")
     if said:
         mark.write_text(said, "utf-8")
 
@@ -227,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"spark_judge: {error}\n")
         return 2
-    except DTError as error:
+    except (DTError, OSError) as error:
         sys.stderr.write(f"spark_judge: {error}\n")
         return 1
     speed = done.records / done.judging_s if done.judging_s else 0.0

@@ -59,7 +59,6 @@ class ArchiveWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.members: dict[str, Member] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
         handle = os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._file = os.fdopen(handle, "wb")

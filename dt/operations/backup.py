@@ -30,9 +30,18 @@ Step = Callable[[str], None]
 
 
 def make_backup(
-    settings: Settings, path: Path, clock: Clock, *, with_secrets: bool, step: Step, progress: Progress
+    settings: Settings,
+    path: Path,
+    clock: Clock,
+    *,
+    with_secrets: bool,
+    step: Step,
+    progress: Progress,
+    force: bool = False,
 ) -> Manifest:
     """Write a backup; raises BackupError or StorageError, and then there is no file of that name but an older one.
+
+    One that is there already is replaced with `force` alone; its folder has to be there.
 
     Records come first, so that a picture whose record is in it has its file, unless thinning removes that meanwhile.
     Grants and secrets stay out: who restores gives them anew (secrets on demand are in it).
@@ -41,6 +50,7 @@ def make_backup(
         raise BackupError(f"DATA_DIR: {settings.data_dir} is not there: nothing to back up")
     manifest = Manifest(FORMAT, clock.wall(), _version(), "none", schema_version(), {}, [], {})
     path = path.absolute()
+    _require_place(path, force=force)
     with ArchiveWriter(path) as archive:
         step("records")
         records = dump_records(settings, archive, path.parent)
@@ -56,6 +66,16 @@ def make_backup(
         manifest.members = dict(archive.members)
         archive.add_bytes(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest
+
+
+def _require_place(path: Path, *, force: bool) -> None:
+    """Refuse a file that is there already, and a folder that is not."""
+    if not path.parent.is_dir():
+        raise BackupError(f"FILE: the folder {path.parent} is not there")
+    if path.is_dir():
+        raise BackupError(f"FILE: {path} is a folder: name a file in it")
+    if path.exists() and not force:
+        raise BackupError(f"FILE: {path} is there already; --force replaces it")
 
 
 def _readings(settings: Settings, archive: ArchiveWriter, manifest: Manifest, beside: Path, progress: Progress) -> None:

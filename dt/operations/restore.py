@@ -76,6 +76,8 @@ def restore_backup(
     that was killed is begun again by the same call: what it left in servers is marked as its own.
     """
     home = settings.data_dir.absolute()
+    if not path.is_file():
+        raise BackupError(f"FILE: {path} {'is a folder' if path.is_dir() else 'is not there'}")
     _require_room(settings, force=force)
     home.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:

@@ -10,9 +10,13 @@ from typing import Any
 
 import msgspec
 
+from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import MessageError
+from dt.utils.quantities import NEEDS_CALIBRATION, QUANTITIES
 
+MOST_VERSIONS = 2**31
 _MOST_POINTS = 1000
+_HIGHEST_COUNT = 65_535.0  # converters of up to 16 bits; the seesaw probe's touch engine has 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +65,36 @@ def parse_calibration(data: Mapping[str, Any]) -> Calibration:
     if any(later <= earlier for earlier, later in pairwise(counts)):
         raise MessageError("calibration.points", "must have ascending counts, each once")
     return Calibration(version=version, counts=counts, values=values)
+
+
+def require_calibration(sensor: SensorDescriptor) -> None:
+    """Refuse a calibration that cannot be of this sensor: MessageError names the part and its limit.
+
+    Points must lie within what converters count and what the quantity can be, in its canonical unit.
+    """
+    if sensor.calibration is None:
+        return
+    _require_counts(sensor)
+    made = parse_calibration(sensor.calibration)
+    if not 0 <= made.version < MOST_VERSIONS:
+        raise MessageError("calibration.version", f"must be from 0 to {MOST_VERSIONS - 1}, not {made.version}")
+    spec = QUANTITIES[sensor.data_type]
+    for what, numbers, low, high in (
+        ("counts", made.counts, 0.0, _HIGHEST_COUNT),
+        (f"values of {sensor.data_type}", made.values, spec.low, spec.high),
+    ):
+        wrong = next((number for number in numbers if not low <= number <= high), None)
+        if wrong is not None:
+            unit = "" if what == "counts" else f" {spec.unit}"
+            why = f"must have {what} from {low:g} to {high:.6g}{unit}, and has {wrong:g}"
+            raise MessageError("calibration.points", why)
+
+
+def _require_counts(sensor: SensorDescriptor) -> None:
+    """Refuse a calibration where nothing is counted: it would never be applied."""
+    counted = sorted(quantity for quantity, _unit in NEEDS_CALIBRATION)
+    if sensor.data_type not in counted:
+        raise MessageError("calibration", f"is for raw counts of {', '.join(counted)}, not for {sensor.data_type}")
+    unit = sensor.options.get("unit")
+    if isinstance(unit, str) and (sensor.data_type, unit) not in NEEDS_CALIBRATION:
+        raise MessageError("calibration", f"is for raw counts, and this sensor's unit is {unit[:40]}")

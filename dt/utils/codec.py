@@ -16,6 +16,7 @@ from typing import Annotated, Any, Self, TypeVar, cast
 import msgspec
 
 from dt.utils.exceptions import MessageError
+from dt.utils.not_finite import not_finite_in
 
 Converter = Callable[[str, Any], Any]
 _Made = TypeVar("_Made")
@@ -156,10 +157,12 @@ def _whole_problems(cls: type[Message], data: Mapping[str, Any]) -> list[str]:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Return any JSON value; raises MessageError (field `$`) for everything else."""
+    """Return any JSON value; raises MessageError for everything else: field `$`, or that of a number that is none."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if (field := not_finite_in(text)) is not None:
+            raise MessageError(field, "must be a finite number") from error
         raise MessageError("$", f"is not JSON: {error}") from error
     except RecursionError:
         raise MessageError("$", "is nested too deeply") from None
@@ -203,8 +206,8 @@ def _is_exact_of(cls: type[Message]) -> Callable[[Message], bool]:
     names: dict[str, Any] = {"LATEST": LATEST_TIMESTAMP}
     conditions = ["False"]
     for index, (name, exact, nullable, convert) in enumerate(_checks_of(cls)):
-        if exact is int or convert is _timestamp:
-            needed = _needs_conversion(exact, f"type_{index}", is_time=convert is _timestamp)
+        if exact is int or convert is as_timestamp:
+            needed = _needs_conversion(exact, f"type_{index}", is_time=convert is as_timestamp)
             there = "is not None and " if nullable else "is value and "
             names[f"type_{index}"] = exact
             conditions.append(f"(value := message.{name}) {there}({needed})")
@@ -218,7 +221,7 @@ def _repair_of(cls: type[Message]) -> Callable[[Message], None]:
     lines = ["def repair(message):", "    pass"]
     names: dict[str, Any] = {"put": object.__setattr__, "LATEST": LATEST_TIMESTAMP}
     for index, (name, exact, nullable, convert) in enumerate(_checks_of(cls)):
-        needed = _needs_conversion(exact, f"type_{index}", is_time=convert is _timestamp)
+        needed = _needs_conversion(exact, f"type_{index}", is_time=convert is as_timestamp)
         there = "value is not None and " if nullable else ""
         names.update({f"type_{index}": exact, f"convert_{index}": convert})
         lines += [
@@ -259,7 +262,7 @@ def _check_of(hint: Any) -> tuple[type | None, bool, Converter]:
 
 def _converter_of(hint: Any) -> tuple[type | None, Converter]:
     if typing.get_origin(hint) is Annotated and _EPOCH_MARK in hint.__metadata__:
-        return float, _timestamp
+        return float, as_timestamp
     simple: dict[Any, tuple[type, Converter]] = {
         float: (float, _number),
         int: (int, _integer),
@@ -285,7 +288,8 @@ def _number(name: str, value: Any) -> float:
     return cast(float, value)
 
 
-def _timestamp(name: str, value: Any) -> float:
+def as_timestamp(name: str, value: Any) -> float:
+    """Return epoch seconds of a number, its text, or ISO 8601; raises MessageError with the field's name."""
     if type(value) is str and not _NUMBER.match(value.strip()):
         value = _epoch_of_iso(name, value)
     number = _number(name, value)

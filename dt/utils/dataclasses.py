@@ -61,6 +61,7 @@ __all__ = [
 ]
 
 MAX_QUERY_ROWS = 100_000
+SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 0.01, 86_400.0  # of a sensor's cadence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +134,16 @@ class SensorDescriptor(Message):
         """Refuse nameless sensors and impossible cadences or addresses."""
         require_text(self, "sensor_id", "zone_id", "kind")
         require_no_controls(self, "sensor_id", "zone_id", "plant_id")
-        if self.read_interval <= 0:
-            raise MessageError("read_interval", f"must be more than 0 s, not {self.read_interval:g}")
+        require_interval("read_interval", self.read_interval)
         if self.address is not None and not 0x03 <= self.address <= 0x77:
             raise MessageError("address", f"must be an I2C address from 0x03 to 0x77, not {self.address:#x}")
+
+
+def require_interval(name: str, seconds: float, shortest_s: float = SHORTEST_INTERVAL_S) -> None:
+    """Refuse a cadence that no sensor has."""
+    if not shortest_s <= seconds <= LONGEST_INTERVAL_S:
+        limits = f"{shortest_s:g} to {LONGEST_INTERVAL_S:.0f} s"
+        raise MessageError(name, f"must be from {limits}, not {seconds!s:.40}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

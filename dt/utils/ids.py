@@ -10,9 +10,12 @@ import uuid
 from dt.utils.codec import LATEST_TIMESTAMP, Message
 from dt.utils.exceptions import MessageError
 
+LONGEST_NAME = 100
+
 _NAMESPACE = uuid.UUID("6d1a51c6-6a3c-5f0e-9a0e-3d5b4f6f7a10")
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # RFC 9562: the first bits of the fourth group are 10
 
+_is_name = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}").fullmatch
 _tells_time = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}").fullmatch
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f]").search  # Unicode's category Cc
 _is_trace_id = re.compile(r"[0-9a-f]{32}").fullmatch
@@ -23,10 +26,9 @@ def require_name(name: object, field: str = "id") -> None:
 
     >>> require_name("air-t.2_b")
     """
-    if isinstance(name, str) and (re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name) is None or not name.strip(".")):
-        raise MessageError(
-            field, f"must be 1 to 100 letters, digits, '.', '_' and '-', not only dots, and is {name!r:.120}"
-        )
+    if isinstance(name, str) and (_is_name(name) is None or not name.strip(".")):
+        signs = "letters, digits, '.', '_' and '-', not only dots"
+        raise MessageError(field, f"must be 1 to {LONGEST_NAME} {signs}, and is {name!r:.120}")
 
 
 def require_no_controls(message: Message, *names: str) -> None:

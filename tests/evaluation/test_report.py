@@ -35,6 +35,7 @@ from dt.utils.dataclasses import (
     Verdict,
 )
 from dt.utils.quantities import Quantity, Unit
+from dt.utils.rig import Zone
 
 NOON = 1_800_000_000.0
 UNTIL = NOON + 7200.0
@@ -129,6 +130,7 @@ def client(
     )
     service.start()
     with DatabaseApiClient(f"http://127.0.0.1:{service.port}", "test-token") as api:
+        api.put_zone(Zone(zone_id="shelf"))
         api.put_plant(FERN)
         _publish(messaging)
         eventually(lambda: _is_recorded(service, api), "the story is recorded")

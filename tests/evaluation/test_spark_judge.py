@@ -104,6 +104,42 @@ def test_spark_says_what_the_service_and_the_database_say(filled: Settings, tmp_
     assert len(_parquet(job.folder / "processed")) == len(rows)
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--since", "2026-11-25", "--until", "2026-11-24"], "--until: must be after --since (2026-11-25T"),
+        (["--since", "2026-11-25", "--until", "2026-11-25"], "--until: must be after --since (2026-11-25T"),
+        (["--memory", "banana"], "--memory: must be megabytes or gigabytes such as 512m or 2g, from 512m"),
+        (["--memory", "1m"], "--memory: must be megabytes or gigabytes such as 512m or 2g, from 512m"),
+        (["--records-at-once", "-4"], "--records-at-once: must be from 1 to 10000000, not -4"),
+        (["--cores", "0"], "--cores: must be from 1 to 1024, not 0"),
+        (["--jars", "nowhere"], "--jars: must be a folder, and nowhere is none"),
+    ],
+)
+def test_option_that_cannot_be_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], says: str
+) -> None:
+    """Exit code 2, and the folder stays free for another range."""
+    folder = tmp_path / "out"
+
+    assert main([str(folder), *options]) == 2
+
+    assert says in capsys.readouterr().err
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("beneath", [False, True])
+def test_file_is_no_folder_for_results(tmp_path: Path, capsys: pytest.CaptureFixture[str], beneath: bool) -> None:
+    """Nor is what would lie in one."""
+    file = tmp_path / "out"
+    file.write_text("mine", "utf-8")
+
+    assert main([str(file / "deeper" if beneath else file)]) == 2
+
+    assert "FOLDER: must be a folder" in capsys.readouterr().err
+    assert file.read_text("utf-8") == "mine"
+
+
 def test_state_between_batches_changes_nothing() -> None:
     """However the records are cut into batches, the outputs are those of one."""
     registry = [Record(o.topic, 0, n, o.key, o.value, {}, NOW) for n, o in enumerate(registered())]

@@ -385,6 +385,19 @@ def test_command_makes_a_file_and_restores_it(
 
     assert main(["backup", str(file)]) == 0
     made = capsys.readouterr()
+    first = file.read_bytes()
+    assert main(["backup", str(file)]) == 1
+    assert f"{file} is there already; --force" in capsys.readouterr().err
+    assert file.read_bytes() == first
+    assert main(["backup", "--force", str(file)]) == 0
+    assert main(["backup", str(tmp_path / "nowhere" / "b.gz")]) == 1
+    assert f"the folder {tmp_path / 'nowhere'} is not there" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+    assert main(["backup", str(tmp_path)]) == 1
+    assert main(["restore", str(tmp_path / "nope")]) == 1
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'nope'} is not there" in said
+    assert "DATA_DIR" not in said
     assert main(["restore", str(file)]) == 1
     refused = capsys.readouterr()
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "new"))

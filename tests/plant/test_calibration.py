@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dt.plant.calibration import parse_calibration
+from dt.plant.calibration import parse_calibration, require_calibration
+from dt.utils.dataclasses import SensorDescriptor
 from dt.utils.exceptions import MessageError
 
 SOIL = {"version": 3, "points": [[320, 0.02], [600, 0.25], [1000, 0.60]]}
@@ -53,3 +54,35 @@ def test_unusable_calibrations_are_refused_by_field(data: dict[str, Any], field:
         parse_calibration(data)
 
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "says"),
+    [
+        ({"calibration": {"points": [[300, 1e300], [700, -5]]}}, "calibration.points", "from 0 to 1 m3/m3"),
+        ({"calibration": {"points": [[300, 0.1], [700, -0.1]]}}, "calibration.points", "from 0 to 1 m3/m3"),
+        ({"calibration": {"points": [[-1, 0.1], [700, 0.2]]}}, "calibration.points", "from 0 to 65535"),
+        ({"calibration": {"points": [[0, 0.1], [1e6, 0.2]]}}, "calibration.points", "from 0 to 65535"),
+        ({"calibration": {**SOIL, "version": -1}}, "calibration.version", "from 0 to 2147483647"),
+        ({"data_type": "temperature"}, "calibration", "not for temperature"),
+        ({"kind": "mqtt", "options": {"unit": "%"}}, "calibration", "this sensor's unit is %"),
+    ],
+)
+def test_calibration_must_suit_its_sensor(changes: dict[str, Any], field: str, says: str) -> None:
+    """Counts that a converter can give, values that the quantity can have, and a quantity that is counted."""
+    sensor = {"sensor_id": "s", "zone_id": "box", "data_type": "soil_moisture", "kind": "seesaw", "read_interval": 1}
+
+    with pytest.raises(MessageError, match=says) as refused:
+        require_calibration(SensorDescriptor.from_dict({**sensor, "calibration": SOIL, **changes}))
+
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize("options", [{}, {"unit": "count"}])
+def test_calibration_of_counts_is_taken(options: dict[str, str]) -> None:
+    """Falling ones too: some probes count less the wetter it is."""
+    falling = {"points": [[0, 1.0], [65_535, 0.0]]}
+    sensor = {"sensor_id": "s", "zone_id": "box", "data_type": "soil_moisture", "kind": "mqtt", "read_interval": 1}
+
+    require_calibration(SensorDescriptor.from_dict({**sensor, "calibration": falling, "options": options}))
+    require_calibration(SensorDescriptor.from_dict({**sensor, "options": options}))

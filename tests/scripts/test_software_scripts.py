@@ -137,3 +137,21 @@ def _send(bootstrap: str, topic: str, readings: list[tuple[float, str]]) -> None
         producer.send(topic, json.dumps(reading).encode(), b"box")
     producer.flush()
     producer.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("kafka_producer.py", "--count", "-1"), "argument --count: must be from 1 to 1000000000, not -1"),
+        (("kafka_producer.py", "--every", "-1"), "argument --every: must be from 0 to 31536000 s, not -1"),
+        (("kafka_producer.py", "--seconds", "nan"), "argument --seconds: must be from 0 to 31536000 s, not nan"),
+        (("kafka_consumer.py", "--count", "0"), "argument --count: must be from 1 to 1000000000, not 0"),
+        (("spark_stream.py", "--count", "-4"), "argument --count: must be from 1 to 1000000000, not -4"),
+    ],
+)
+def test_number_that_cannot_be_meant_is_refused(arguments: tuple[str, ...], says: str) -> None:
+    """Exit code 2, and the option with its limit, before a broker is asked."""
+    outcome = call(*arguments)
+
+    assert outcome.returncode == 2
+    assert says in outcome.stderr

@@ -85,7 +85,7 @@ def test_a_sensor_that_is_struck_out_vanishes(field: Field, clock: ManualClock) 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (RIG.replace("every_s = 1\n", "every_s = 0\n"), r"rig\.toml:\d+: every_s: must be at least 0\.1 s"),
+        (RIG.replace("every_s = 1\n", "every_s = 0\n"), r"rig\.toml:\d+: every_s: must be from 0\.1 to 86400 s"),
         (RIG + probe("soil-2", 0x36, "mint"), r"rig\.toml:\d+: address: 0x36 is another chip already \(soil\)"),
         (RIG + '[plants.sage]\nzone = "box"\n' + probe("soil-2", 0x37, "sage"), "the box has no pot of 'sage'"),
         (RIG + probe("soil-2", 0x37, depth=2), r"depth: must be a number from 0 \(top\) to 1 \(bottom\), not 2"),

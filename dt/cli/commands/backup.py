@@ -16,6 +16,7 @@ HELP = "write readings, records, pictures, models and rig into one file, while a
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own arguments."""
     parser.add_argument("file", metavar="FILE", type=Path, help="the backup, e.g. plants.tar.gz")
+    parser.add_argument("--force", action="store_true", help="where FILE is there already: replace it")
     parser.add_argument("--with-secrets", action="store_true", help="include tokens and password files of DATA_DIR")
 
 
@@ -27,7 +28,13 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_for("WARNING")
     with Progress("backing up") as progress:
         made = make_backup(
-            settings, args.file, SystemClock(), with_secrets=args.with_secrets, step=_say_step, progress=progress
+            settings,
+            args.file,
+            SystemClock(),
+            with_secrets=args.with_secrets,
+            force=args.force,
+            step=_say_step,
+            progress=progress,
         )
     for remark in made.remarks:
         say(f"attention: {remark}")

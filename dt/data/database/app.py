@@ -62,6 +62,7 @@ class DatabaseService(Service):
         self._precedence = Precedence()
         self._server: HttpServer | None = None
         self._readings: Readings | None = None
+        self._full_disk: FullDisk | None = None
         self._integrity: IntegrityCheck | None = None
         self._stored = Counter("dt_stored", "What was made durable, by kind", ["kind"], registry=self.metrics)
         self._thinned = Counter(
@@ -84,10 +85,11 @@ class DatabaseService(Service):
         registry = RegistryRecords(db)
         settings = self._settings
         where = str(settings.database_file) if file is not None else f"InfluxDB at {settings.influx_url}"
+        self._full_disk = FullDisk(self._messaging, self.clock, where)
         around = Surroundings(
             zone_of=registry.zone_of,
             archived=registry.archived_plants,
-            told_full=FullDisk(self._messaging, self.clock, where).hear,
+            told_full=self._full_disk.hear,
             give_way=self._precedence.give_way,
         )
         self._readings = open_readings(self._settings, file, self.clock, around)
@@ -113,6 +115,8 @@ class DatabaseService(Service):
             return "waits for the broker"
         if not all(s.is_assigned for s in self._subscriptions):
             return "waits for its partitions"
+        if self._full_disk is not None and self._full_disk.why is not None:
+            return self._full_disk.why
         watched = zip(_KINDS, self._subscriptions, self._stalls, strict=True)
         return next((why for kind, s, stall in watched if (why := stall.why(s.last_lag, self._counts[kind]))), None)
 

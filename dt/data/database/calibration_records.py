@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,11 +11,10 @@ from sqlalchemy import Connection, func, select
 
 from dt.data.database.record_keepers import ms
 from dt.data.database.tables import CALIBRATIONS
-from dt.plant.calibration import parse_calibration
+from dt.plant.calibration import MOST_VERSIONS, require_calibration
+from dt.utils.codec import as_timestamp
 from dt.utils.dataclasses import SensorCalibration, SensorDescriptor
 from dt.utils.exceptions import MessageError
-
-_MOST_VERSIONS = 2**31
 
 
 def version_of(sensor: SensorDescriptor) -> int:
@@ -22,7 +22,7 @@ def version_of(sensor: SensorDescriptor) -> int:
     if sensor.calibration is None:
         return 0
     version = sensor.calibration.get("version", 1)
-    return version if isinstance(version, int) and 0 <= version < _MOST_VERSIONS else 0
+    return version if isinstance(version, int) and 0 <= version < MOST_VERSIONS else 0
 
 
 def last_version(connection: Connection, sensor: SensorDescriptor) -> int:
@@ -34,7 +34,7 @@ def last_version(connection: Connection, sensor: SensorDescriptor) -> int:
 def with_version(changes: Mapping[str, Any], before: SensorDescriptor, last: int, now: float) -> dict[str, Any]:
     """Return changes of a sensor with a checked calibration whose version is higher than all before.
 
-    A calibration may say `since` when it holds; otherwise it holds from now on.
+    A calibration may say `since` when it holds (epoch seconds or ISO 8601); otherwise it holds from now on.
     """
     calibration = changes.get("calibration")
     if calibration is None or calibration == before.calibration:
@@ -42,11 +42,11 @@ def with_version(changes: Mapping[str, Any], before: SensorDescriptor, last: int
     if not isinstance(calibration, dict):
         raise MessageError("calibration", "must be an object with points")
     numbered = {"version": last + 1, **calibration}
-    if "points" in numbered:
-        parse_calibration(numbered)
-    if not isinstance(numbered["version"], int) or not last < numbered["version"] < _MOST_VERSIONS:
+    require_calibration(replace(before, calibration=numbered))
+    if not isinstance(numbered["version"], int) or not last < numbered["version"] < MOST_VERSIONS:
         raise MessageError("calibration.version", f"must be a whole number above {last}")
-    _since(numbered, now)
+    if "since" in numbered:
+        numbered["since"] = _since(numbered, now)
     return {**changes, "calibration": numbered}
 
 
@@ -82,7 +82,9 @@ def versions_of(connection: Connection, sensor_id: str | None) -> list[SensorCal
 
 
 def _since(calibration: Mapping[str, Any], now: float) -> float:
-    since = calibration.get("since", now)
-    if isinstance(since, bool) or not isinstance(since, int | float) or not 0.0 <= since <= now:
-        raise MessageError("calibration.since", f"must be epoch seconds up to now ({now:.0f}), not {str(since)[:40]}")
-    return float(since)
+    """Return since when a calibration holds, in epoch seconds."""
+    given = calibration.get("since", now)
+    since = as_timestamp("calibration.since", given)
+    if since > max(now, as_timestamp("calibration.since", now)):  # rounded to the millisecond
+        raise MessageError("calibration.since", f"must not be after now ({now:.0f}), and is {str(given)[:40]}")
+    return since

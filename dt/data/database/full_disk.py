@@ -27,7 +27,7 @@ class Voice(Protocol):
 
 
 class FullDisk:
-    """Hears after each attempt to store readings whether the disk was full; used by the recording thread alone."""
+    """Hears after each attempt to store readings whether the disk was full; told by the recording thread alone."""
 
     def __init__(self, messaging: Voice, clock: Clock, place: str) -> None:
         self._messaging = messaging
@@ -35,9 +35,16 @@ class FullDisk:
         self._place = place
         self._was_full: bool | None = None  # a process that died while the disk was full has left an alert open
         self._said_s = float("-inf")
+        self._is_full = False
+
+    @property
+    def why(self) -> str | None:
+        """Return that nothing is stored, while it is so."""
+        return f"no reading is stored: the disk of {self._place} is full" if self._is_full else None
 
     def hear(self, is_full: bool) -> None:  # noqa: FBT001 - the one thing there is to hear
         """Publish the condition when it changes, and every minute while it holds."""
+        self._is_full = is_full
         now_s = self._clock.monotonic()
         if is_full == self._was_full and not (is_full and now_s - self._said_s >= _AGAIN_S):
             return

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import msgspec
 from sqlalchemy import Connection, select
 
 from dt.data.database.frame_runs import frame_runs
 from dt.data.database.gaps import Change, GapQuery, GapReport, KeptNotice, Known, gap_report
 from dt.data.database.record_keepers import ms
 from dt.data.database.records_db import RecordsDB
+from dt.data.database.sensor_texts import descriptor_of, within_limits
 from dt.data.database.storage import Run, Storage
 from dt.data.database.tables import CADENCE_CHANGES, CADENCES, GAP_NOTICES, SENSORS
 from dt.utils.dataclasses import GapCause
@@ -58,7 +58,7 @@ def _known(connection: Connection, query: GapQuery, runs: Sequence[Run], late: i
     cadences = select(CADENCES.c.read_interval).filter_by(sensor_id=query.sensor_id)
     return Known(
         notices=_notices(connection, query, boots, begin),
-        cadences_s=list(connection.scalars(cadences.order_by(CADENCES.c.read_interval))),
+        cadences_s=sorted({within_limits(seconds) for seconds in connection.scalars(cadences)}),
         changes=_changes(connection, query.sensor_id, set(boots)),
         bound=_bound(connection, query.sensor_id),
         late=late,
@@ -97,4 +97,4 @@ def _changes(connection: Connection, sensor_id: str, boots: set[str]) -> list[Ch
 
 def _bound(connection: Connection, sensor_id: str) -> tuple[float, float] | None:
     row = connection.execute(select(SENSORS.c.updated_ms, SENSORS.c.body).filter_by(sensor_id=sensor_id)).first()
-    return None if row is None else (row[0] / 1000, float(msgspec.json.decode(row[1])["read_interval"]))
+    return None if row is None else (row[0] / 1000, descriptor_of(row[1]).read_interval)

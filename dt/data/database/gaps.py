@@ -25,6 +25,7 @@ _KEPT = "-kept-"  # of the boot under which a device's retained values come: the
 
 _UNSAID = "nobody said why"
 _BETWEEN = "nothing came between two starts of the collector"
+_NOT_LIVE = "some readings are backfilled or replayed: nothing is counted as lost beside them, for none was due"
 _NEVER = "no reading has ever come"
 _SHORTEST_S = 0.001  # of a step, where a clock was set back
 _AT_THE_END = "nothing has arrived since"
@@ -99,7 +100,10 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapReport:
-    """What was due, came, came late and is lost; `more` intervals are left out of a list that would be too long."""
+    """What was due, came, came late and is lost; `more` intervals are left out of a list that would be too long.
+
+    `note` says what the account cannot tell.
+    """
 
     expected: int
     received: int
@@ -107,6 +111,7 @@ class GapReport:
     lost: int
     intervals: list[Interval]
     more: int = 0
+    note: str = ""
 
 
 def gap_report(runs: Sequence[Run], known: Known, query: GapQuery, now: float) -> GapReport:
@@ -127,6 +132,7 @@ def gap_report(runs: Sequence[Run], known: Known, query: GapQuery, now: float) -
         lost=lost,
         intervals=intervals[:MOST_INTERVALS],
         more=max(0, len(intervals) - MOST_INTERVALS),
+        note="" if all(run.is_live for run in runs) else _NOT_LIVE,
     )
 
 

@@ -60,9 +60,11 @@ class PageQuery(Message):
     cursor: str | None = None
 
     def ensure_consistent(self) -> None:
-        """Refuse more than a page holds."""
+        """Refuse more than a page holds, and an empty range."""
         if not 1 <= self.limit <= MOST_ITEMS:
             raise MessageError("limit", f"must be from 1 to {MOST_ITEMS}, not {self.limit}")
+        if self.since is not None and self.until is not None and self.until <= self.since:
+            raise MessageError("until", f"must be after since ({self.since}), and is {self.until}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,9 @@ from dt.data.database.decision_records import DecisionRecords
 from dt.data.database.record_keepers import ms
 from dt.data.database.records_db import insert_into
 from dt.data.database.registry_messages import plant_record, sensor_record
+from dt.data.database.sensor_texts import descriptor_of, text_of
 from dt.data.database.tables import CADENCES, PLANTS, SENSORS, ZONES
-from dt.utils.codec import Message
+from dt.plant.calibration import require_calibration
 from dt.utils.dataclasses import Plant, SensorCalibration, SensorDescriptor
 from dt.utils.exceptions import ConflictError, MessageError
 from dt.utils.rig import Zone
@@ -38,33 +39,39 @@ class BindingConflictError(ConflictError):
     """A descriptor contradicts the one on record; `fields` says where."""
 
     def __init__(self, sensor_id: str, fields: list[str]) -> None:
-        super().__init__(f"{sensor_id} is registered with another {', '.join(fields)}; PATCH /sensors/{sensor_id}")
+        names = ", ".join(fields)
+        super().__init__(f"{sensor_id} is registered with another {names}; PATCH /sensors/{sensor_id} changes it")
         self.fields = fields
 
 
 class RegistryRecords(DecisionRecords):
     """Sensors with their calibrations, plants and zones; policies, grants and models."""
 
-    def bind(self, descriptor: SensorDescriptor, now: float) -> tuple[Binding, SensorDescriptor]:
-        """Register a sensor and return it as it now stands; raises BindingConflictError.
+    def bind(
+        self, descriptor: SensorDescriptor, now: float, *, take_over: bool = False
+    ) -> tuple[Binding, SensorDescriptor]:
+        """Register a sensor and return it as it now stands; raises BindingConflictError, or MessageError.
 
-        What a person changed by `patch` wins over what the collector repeats. A new name, cadence or calibration of
-        a higher version is taken over.
+        What a person changed by `patch` wins over what the collector repeats. Whoever says `take_over` speaks for the
+        rig: new name, cadence, options and calibrations of a higher version are taken over then, else they conflict.
         """
         with self._db.write() as connection:
             found = _sensor(connection, descriptor.sensor_id)
             if found is None:
-                row = {"bound": _text(descriptor), "body": _text(descriptor), "updated_ms": ms(now)}
+                require_calibration(descriptor)
+                row = {"bound": text_of(descriptor), "body": text_of(descriptor), "updated_ms": ms(now)}
                 connection.execute(SENSORS.insert().values(sensor_id=descriptor.sensor_id, **row))
                 keep_version(connection, None, descriptor, now, _RIG)
                 _keep_cadence(connection, descriptor)
                 return Binding.CREATED, descriptor
             bound, body = found
-            changed = _changes(descriptor, bound, body, last_version(connection, body))
+            changed = _changes(descriptor, bound, body, last_version(connection, body), take_over=take_over)
             if not changed:
                 return Binding.SAME, body
+            if "calibration" in changed:
+                require_calibration(descriptor)
             merged = SensorDescriptor.from_dict({**body.to_dict(), **changed})
-            _change(connection, merged, now, bound=_text(descriptor))
+            _change(connection, merged, now, bound=text_of(descriptor))
             keep_version(connection, body, merged, now, _RIG)
             return Binding.UPDATED, merged
 
@@ -88,7 +95,7 @@ class RegistryRecords(DecisionRecords):
         """Return every registered sensor by id."""
         with self._db.read() as connection:
             bodies = connection.scalars(select(SENSORS.c.body).order_by(SENSORS.c.sensor_id))
-            return [SensorDescriptor.from_json(body) for body in bodies]
+            return [descriptor_of(body) for body in bodies]
 
     def has_sensor(self, sensor_id: str) -> bool:
         """Return whether a sensor is registered."""
@@ -102,7 +109,7 @@ class RegistryRecords(DecisionRecords):
 
     def put_plant(self, plant: Plant, now: float, *, replace: bool = True) -> bool:
         """Keep a plant; return whether it is new. Without `replace` a known one stays as it is."""
-        row = {"body": _text(plant), "archived": plant.archived, "updated_ms": ms(now)}
+        row = {"body": text_of(plant), "archived": plant.archived, "updated_ms": ms(now)}
         return self._put(PLANTS, {"plant_id": plant.plant_id}, row, replace=replace)
 
     def plants(self) -> list[Plant]:
@@ -124,8 +131,15 @@ class RegistryRecords(DecisionRecords):
 
     def put_zone(self, zone: Zone, now: float, *, replace: bool = True) -> bool:
         """Keep a zone; return whether it is new. Without `replace` a known one stays as it is."""
-        row = {"body": _text(zone), "updated_ms": ms(now)}
+        row = {"body": text_of(zone), "updated_ms": ms(now)}
         return self._put(ZONES, {"zone_id": zone.zone_id}, row, replace=replace)
+
+    def places(self) -> tuple[set[str], set[str]]:
+        """Return the zones and plants that are known: those kept, and those that a registered sensor stands in."""
+        plants, sensors = self.plants(), self.sensors()
+        zones = {one.zone_id for one in self.zones()} | {one.zone_id for one in plants}
+        known = {plant.plant_id for plant in plants} | {one.plant_id for one in sensors if one.plant_id}
+        return zones | {one.zone_id for one in sensors}, known
 
     def zones(self) -> list[Zone]:
         """Return every zone by id."""
@@ -145,11 +159,11 @@ class RegistryRecords(DecisionRecords):
 def _sensor(connection: Connection, sensor_id: str) -> tuple[SensorDescriptor, SensorDescriptor] | None:
     """Return a sensor as it was bound and as it stands."""
     row = connection.execute(select(SENSORS.c.bound, SENSORS.c.body).filter_by(sensor_id=sensor_id)).first()
-    return None if row is None else (SensorDescriptor.from_json(row[0]), SensorDescriptor.from_json(row[1]))
+    return None if row is None else (descriptor_of(row[0]), descriptor_of(row[1]))
 
 
 def _change(connection: Connection, sensor: SensorDescriptor, now: float, **more: str) -> None:
-    row = {"body": _text(sensor), "updated_ms": ms(now), **more}
+    row = {"body": text_of(sensor), "updated_ms": ms(now), **more}
     connection.execute(update(SENSORS).filter_by(sensor_id=sensor.sensor_id).values(**row))
     _keep_cadence(connection, sensor)
 
@@ -159,20 +173,18 @@ def _keep_cadence(connection: Connection, sensor: SensorDescriptor) -> None:
     connection.execute(insert_into(connection, CADENCES).values(**row).on_conflict_do_nothing())
 
 
-def _changes(new: SensorDescriptor, bound: SensorDescriptor, body: SensorDescriptor, last: int) -> dict[str, Any]:
+def _changes(
+    new: SensorDescriptor, bound: SensorDescriptor, body: SensorDescriptor, last: int, *, take_over: bool
+) -> dict[str, Any]:
     """Return the fields that the rig changed since it bound the sensor last; raises BindingConflictError."""
     differing = [
         name
-        for name in (*_FIXED, "calibration", "name", "read_interval")
+        for name in (*_FIXED, "calibration", "name", "read_interval", "options")
         if getattr(new, name) not in (getattr(bound, name), getattr(body, name))
     ]
-    conflicts = [name for name in differing if name in _FIXED]
-    if "calibration" in differing and version_of(new) <= last:
+    conflicts = [name for name in differing if name in _FIXED or not take_over]
+    if take_over and "calibration" in differing and version_of(new) <= last:
         conflicts.append("calibration")
     if conflicts:
         raise BindingConflictError(new.sensor_id, conflicts)
     return {name: getattr(new, name) for name in differing}
-
-
-def _text(message: Message) -> str:
-    return message.to_json().decode()

@@ -3,6 +3,9 @@
 A process sees a jump only while it runs, so what is stored is looked at too: after a jump ahead, or a long time off,
 nothing lies in the days before now. A clock that the kernel calls synchronised is believed after a week with
 readings; one that it does not, when something was stored on every one of the last seven days.
+
+Readings of before `EARLIEST` tell nothing of when the store was in use: clocks without a battery begin there. A clock
+that is ahead is not believed for the lack of them: whatever it would make old in error was taken after that.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from collections.abc import Callable
 from dt.utils.clock import Clock
 from dt.utils.kernel_clock import is_clock_synced
 from dt.utils.logger import get_logger
+
+EARLIEST = 1_420_070_400.0  # 2015-01-01: the check `clock_time` calls all live readings before it bad
 
 NewestBefore = Callable[[float], float | None]  # when the newest thing stored before an instant was taken
 
@@ -70,7 +75,9 @@ class Steadiness:
         """Return when the last thing before some days ago was stored, where that was too long before."""
         end = now - before_days * _DAY_S
         newest = self._newest_before(end)
-        return newest if newest is not None and newest < end - longest_days * _DAY_S else None
+        if newest is None or newest < EARLIEST:
+            return None
+        return newest if newest < end - longest_days * _DAY_S else None
 
 
 def _say(begin: float, now: float, why: str) -> str:

@@ -14,6 +14,7 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+from amounts import whole
 from influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bucket", default=env("INFLUX_BUCKET") or "plant_twin", help="%(default)s")
     parser.add_argument("--quantity", default="temperature", help="the measurement (default: %(default)s)")
     parser.add_argument("--hours", type=float, default=1.0, help="how far back (default: %(default)s)")
-    parser.add_argument("--count", type=int, default=10, help="newest readings of each sensor (default: %(default)s)")
+    parser.add_argument("--count", type=whole, default=10, help="newest readings of each sensor (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print each reading as one JSON object")
     return parser
 

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 
+from amounts import seconds, whole
 from influxdb_client import InfluxDBClient, Point
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
@@ -64,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bucket", default=env("INFLUX_BUCKET") or "plant_twin", help="%(default)s")
     parser.add_argument("--sensor", default="hands-on", help="the tag sensor_id (default: %(default)s)")
     parser.add_argument("--zone", default="hands-on", help="the tag zone_id (default: %(default)s)")
-    parser.add_argument("--count", type=int, default=60, help="how many (default: %(default)s)")
-    parser.add_argument("--every", type=float, default=5.0, help="seconds between two (default: %(default)s)")
+    parser.add_argument("--count", type=whole, default=60, help="how many (default: %(default)s)")
+    parser.add_argument("--every", type=seconds, default=5.0, help="seconds between two (default: %(default)s)")
     return parser
 
 

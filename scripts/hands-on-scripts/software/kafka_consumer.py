@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from amounts import seconds, whole
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
@@ -111,8 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bootstrap", default="127.0.0.1:9092", help="broker, HOST:PORT (default: %(default)s)")
     parser.add_argument("--topic", action="append", help=f"topic to read; may be repeated (default: {DEFAULT_TOPIC})")
     parser.add_argument("--from-beginning", action="store_true", help="begin with the oldest record that is kept")
-    parser.add_argument("--count", type=int, default=1000, help="end after so many records (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="end after so long (default: %(default)s)")
+    parser.add_argument("--count", type=whole, default=1000, help="end after so many records (default: %(default)s)")
+    parser.add_argument("--seconds", type=seconds, default=60.0, help="end after so long (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print each value as it is")
     return parser
 

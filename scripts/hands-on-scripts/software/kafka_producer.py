@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from amounts import seconds, whole
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
@@ -91,9 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--topic", default="dt.sensors.temperature.raw", help="where to send (default: %(default)s)")
     parser.add_argument("--zone", default="hands-on", help="zone, which is the record's key (default: %(default)s)")
     parser.add_argument("--sensor", default="hands-on-temperature", help="sensor id (default: %(default)s)")
-    parser.add_argument("--every", type=float, default=1.0, help="seconds between readings (default: %(default)s)")
-    parser.add_argument("--count", type=int, default=10, help="end after so many records (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="end after so long (default: %(default)s)")
+    parser.add_argument("--every", type=seconds, default=1.0, help="seconds between readings (default: %(default)s)")
+    parser.add_argument("--count", type=whole, default=10, help="end after so many records (default: %(default)s)")
+    parser.add_argument("--seconds", type=seconds, default=60.0, help="end after so long (default: %(default)s)")
     return parser
 
 

@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from amounts import seconds, whole
+
 JAVA_AT_LEAST = 17
 TRIED = "4.1.1"  # a pyspark whose Kafka source of the same version is known to be there
 PATTERN = r"dt\.sensors\.[a-z_]+\.processed"
@@ -184,8 +186,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--window", default="1 minute", help="stretch of event time (default: %(default)s)")
     parser.add_argument("--from-beginning", action="store_true", help="begin with the oldest record that is kept")
     parser.add_argument("--jars", type=Path, help="folder with Spark's Kafka source (default: fetched into the cache)")
-    parser.add_argument("--count", type=int, default=1000, help="end after so many batches (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="end after so long (default: %(default)s)")
+    parser.add_argument("--count", type=whole, default=1000, help="end after so many batches (default: %(default)s)")
+    parser.add_argument("--seconds", type=seconds, default=60.0, help="end after so long (default: %(default)s)")
     return parser
 
 

@@ -51,7 +51,9 @@ def fill(
         session.headers["Authorization"] = f"Bearer {token}"
         session.post(f"{base}/bind_sensor", json=make_descriptor().to_dict(), timeout=5).raise_for_status()
         calibration = {"calibration": {"points": [[0, 0.0], [1, 1.0]]}}
-        session.patch(f"{base}/sensors/air-t", json=calibration, timeout=5).raise_for_status()
+        soil = make_descriptor("soil", "soil_moisture").to_dict()
+        session.post(f"{base}/bind_sensor", json=soil, timeout=5).raise_for_status()
+        session.patch(f"{base}/sensors/soil", json=calibration, timeout=5).raise_for_status()
         session.put(f"{base}/zones/box", json={"name": "Box"}, timeout=5).raise_for_status()
         session.put(f"{base}/plants/basil", json={"zone_id": "box"}, timeout=5).raise_for_status()
         session.put(f"{base}/policies/basil", json={"enabled": False}, timeout=5).raise_for_status()

@@ -78,12 +78,17 @@ def test_service_waits_on_a_full_disk_and_goes_on_when_there_is_room(
     for i in range(1, 5000):
         messaging.publish(Topics.TEMPERATURE.processed, make_reading(timestamp=NOW + i), key="box")
     eventually(lambda: conditions(messaging)[-1:] == [True], "an alert is asked for")
+    told, why = service.report(), service.ready()
+    assert (told["status"], told["why"]) == ("degraded", why)
+    assert str(small_disk) in str(why)
+    assert "is full" in str(why)
     with DatabaseApiClient(f"http://127.0.0.1:{service.port}", "test-token") as client:
         assert client.query_id(DBIdQuery(sensor_id="air-t", limit=1))
 
     ballast.unlink()
     eventually(lambda: conditions(messaging)[-1:] == [False], "the alert ends")
     eventually(lambda: service.health()["lag"] == 0, "all is stored")
+    assert (service.ready(), service.report()["status"]) == (None, "ok")
     service.stop()
     assert_whole(small_disk / "plant_twin.db", 5000)
 
@@ -133,6 +138,7 @@ def test_condition_is_said_when_it_changes_and_every_minute(messaging: MemoryMes
         clock.advance(seconds)
 
     assert conditions(messaging) == [False, True, True, False]
+    assert disk.why is None
     [last] = messaging.read_all(Topics.ALERT_CONDITIONS)[2:3]
     said = AlertCondition.from_json(last.value or b"")
     assert (said.severity, "store.db" in said.description, bool(said.advice)) == ("critical", True, True)

@@ -389,7 +389,7 @@ def test_gaps_are_asked_by_rest(client: DatabaseApiClient) -> None:
     client.bind_sensor(make_descriptor())
 
     assert client.gaps("air-t") == {
-        "expected": 0, "received": 0, "late": 0, "lost": 0, "intervals": [], "more": 0,
+        "expected": 0, "received": 0, "late": 0, "lost": 0, "intervals": [], "more": 0, "note": "",
     }  # fmt: skip
     for query, status, field in (
         ({"sensor_id": "nobody"}, 404, "sensor_id"),
@@ -406,3 +406,21 @@ def test_a_notice_is_kept_from_the_log(desk: Desk) -> None:
     assert {str(cause) for cause in GapCause} >= {"sensor", "outbox_full", "killed", "power_cut", "removed"}
     with pytest.raises(MessageError, match="last_sequence"):
         desk.notice("a", 3, None, "half a range")
+
+
+@pytest.mark.parametrize("origin", ["backfill", "replay"])
+def test_account_says_why_nothing_is_missed_of_a_file(desk: Desk, origin: str) -> None:
+    """Its readings had no slots; a live sensor's account has no such word."""
+    desk.take([0, 5, 20], origin=origin)
+
+    of_file = desk.report()
+
+    assert (of_file.received, of_file.lost) == (3, 0)
+    assert "backfilled or replayed" in of_file.note
+
+
+def test_account_of_live_readings_has_no_note(desk: Desk) -> None:
+    """It tells all."""
+    desk.take([0, 1, 4])
+
+    assert (desk.report().lost, desk.report().note) == (2, "")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from dt.data.database.records import PageQuery, Records
@@ -45,7 +48,7 @@ class TestCalibrations:
         registry.patch("soil", {"name": "Basil's"}, NOW + 2, "ada")
         registry.patch("soil", {"calibration": {"points": LINE}}, NOW + 3, "ada")
         registry.patch("soil", {"calibration": None}, NOW + 4, "bob")
-        binding, _kept = registry.bind(soil(4), NOW + 5)
+        binding, _kept = registry.bind(soil(4), NOW + 5, take_over=True)
 
         assert binding is Binding.UPDATED
         assert history(registry) == [
@@ -74,7 +77,7 @@ class TestCalibrations:
         registry.patch("soil", {"calibration": None}, NOW + 2, "ada")
 
         with pytest.raises(BindingConflictError, match="calibration"):
-            registry.bind(soil(2), NOW + 3)
+            registry.bind(soil(2), NOW + 3, take_over=True)
 
     def test_it_may_hold_since_an_earlier_instant(self, registry: RegistryRecords) -> None:
         """A probe that was moved this morning is calibrated at noon."""
@@ -82,6 +85,13 @@ class TestCalibrations:
         registry.patch("soil", {"calibration": {"points": LINE, "since": NOW - 9}}, NOW + 3, "ada")
 
         assert history(registry) == [(1, 0, "rig", True), (2, -9, "ada", True)]
+
+    def test_since_may_be_iso_8601(self, registry: RegistryRecords) -> None:
+        """As any other time."""
+        registry.bind(soil(1), NOW)
+        registry.patch("soil", {"calibration": {"points": LINE, "since": "2027-01-15T07:00:00Z"}}, NOW + 3, "ada")
+
+        assert history(registry)[1] == (2, -3600.0, "ada", True)
 
     @pytest.mark.parametrize(
         ("calibration", "field"),
@@ -92,6 +102,10 @@ class TestCalibrations:
             ({"points": [[0, 0.0], [9, 1.0]], "version": 1}, "calibration.version"),
             ({"points": LINE, "version": 2**31}, "calibration.version"),
             ({"points": [[1, 0.0]]}, "calibration.points"),
+            ({"points": [[300, 1e300], [700, -5]]}, "calibration.points"),
+            ({"points": [[300, 0.0], [1e6, 0.5]]}, "calibration.points"),
+            ({"points": [[-1, 0.0], [700, 0.5]]}, "calibration.points"),
+            ({"version": 7, "slope": 2, "offset": 1}, "calibration.points"),
             ("straight", "calibration"),
         ],
     )
@@ -106,6 +120,76 @@ class TestCalibrations:
 
         assert refused.value.field == field
         assert len(history(registry)) == 1
+
+
+class TestBinding:
+    """The same again changes nothing; another one is a conflict, unless it is the rig's own edit."""
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"name": "Other"},
+            {"read_interval": 9.0},
+            {"options": {"depth": 0.5}},
+            {"calibration": {"points": LINE}},
+        ],
+    )
+    def test_another_descriptor_is_a_conflict_that_changes_nothing(
+        self, registry: RegistryRecords, changes: dict[str, Any]
+    ) -> None:
+        """Name, cadence and calibration too."""
+        registry.bind(soil(), NOW)
+
+        with pytest.raises(BindingConflictError) as conflict:
+            registry.bind(soil(**changes) if "calibration" not in changes else soil(1), NOW)
+
+        assert conflict.value.fields == list(changes)
+        assert registry.sensors() == [soil()]
+
+    def test_edited_rig_is_taken_over(self, registry: RegistryRecords) -> None:
+        """It must be able to start; and what a person changed stays, as long as the rig repeats itself."""
+        registry.bind(soil(), NOW)
+        registry.patch("soil", {"name": "Basil's"}, NOW)
+        edited = {"read_interval": 9.0, "options": {"depth": 0.5}}
+        binding, kept = registry.bind(soil(**edited), NOW, take_over=True)
+
+        assert (binding, kept) == (Binding.UPDATED, soil(name="Basil's", **edited))
+        assert registry.bind(soil(**edited), NOW) == (Binding.SAME, kept)
+
+    def test_first_calibration_is_checked_too(self, registry: RegistryRecords) -> None:
+        """And nothing is kept of the sensor."""
+        with pytest.raises(MessageError) as refused:
+            registry.bind(replace(soil(1), calibration={"points": [[300, "a"], [400, None]]}), NOW)
+
+        assert refused.value.field == "calibration.points"
+        assert registry.sensors() == []
+
+    def test_unusable_calibration_of_before_does_not_stop_the_rig(
+        self, registry: RegistryRecords, db: RecordsDB
+    ) -> None:
+        """It repeats what it bound when nobody looked, and another field can still be changed."""
+        registry.bind(soil(1), NOW)
+        with db.write() as connection:
+            connection.exec_driver_sql("UPDATE sensors SET body = replace(body, '1000', '-9'), bound = body")
+            connection.exec_driver_sql("UPDATE sensors SET bound = body")
+        [kept] = registry.sensors()
+
+        assert registry.bind(kept, NOW)[0] is Binding.SAME
+        changed = registry.patch("soil", {"name": "Basil's"}, NOW)
+        assert changed is not None
+        assert changed.name == "Basil's"
+
+
+def test_cadence_of_before_there_were_limits_is_the_nearest_that_can_be(
+    registry: RegistryRecords, db: RecordsDB
+) -> None:
+    """The registry stays readable, and rebinding works."""
+    registry.bind(soil(), NOW)
+    with db.write() as connection:
+        connection.exec_driver_sql("UPDATE sensors SET body = replace(body, '5.0', '1e300')")
+
+    assert [sensor.read_interval for sensor in registry.sensors()] == [86_400.0]
+    assert registry.bind(soil(), NOW)[0] is Binding.SAME
 
 
 def test_cadences_are_kept_with_the_sensor(registry: RegistryRecords, db: RecordsDB) -> None:

@@ -98,7 +98,15 @@ def test_sensor_is_bound_once(ask: Ask, messaging: MemoryMessaging) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("kind", "bme280"), ("zone_id", "shelf"), ("pin", "GPIO9"), ("data_type", "humidity")]
+    ("field", "value"),
+    [
+        ("kind", "bme280"),
+        ("zone_id", "shelf"),
+        ("pin", "GPIO9"),
+        ("data_type", "humidity"),
+        ("name", "Other"),
+        ("read_interval", 9),
+    ],
 )
 def test_conflicting_sensor_is_refused_by_field(ask: Ask, field: str, value: str) -> None:
     """409 says where the two descriptors differ, and nothing changes."""
@@ -127,14 +135,20 @@ def test_calibration_is_changed_and_stays_when_the_sensor_is_bound_again(ask: As
 
 
 def test_rig_with_a_newer_calibration_is_taken_over(ask: Ask) -> None:
-    """A higher version, name or cadence in the rig file is no conflict; the same version with other points is one."""
+    """A higher version, name or cadence in the rig's file is no conflict; the same version with other points is one."""
     points = [[1, 0.0], [2, 1.0]]
     soil = {**make_descriptor("soil", "soil_moisture").to_dict(), "calibration": {"version": 1, "points": points}}
     ask("POST", "/bind_sensor", json=soil)
 
-    newer = ask("POST", "/bind_sensor", json={**soil, "calibration": {"version": 2, "points": points}, "name": "Soil"})
-    other = ask("POST", "/bind_sensor", json={**soil, "calibration": {"version": 2, "points": [[1, 0.0], [9, 1.0]]}})
+    new = {**soil, "calibration": {"version": 2, "points": points}, "name": "Soil", "read_interval": 9}
+    stranger = ask("POST", "/bind_sensor", json=new)
+    newer = ask("POST", "/bind_sensor", json={**new, "take_over": True})
+    again = ask("POST", "/bind_sensor", json=new)
+    last = {**new, "calibration": {"version": 2, "points": [[1, 0.0], [9, 1.0]]}, "take_over": True}
+    other = ask("POST", "/bind_sensor", json=last)
 
+    assert (stranger.status_code, stranger.json()["fields"]) == (409, ["calibration", "name", "read_interval"])
+    assert (again.status_code, again.json()) == (200, newer.json())
     assert (newer.status_code, newer.json()["name"], newer.json()["calibration"]["version"]) == (200, "Soil", 2)
     assert (other.status_code, other.json()["field"]) == (409, "calibration")
 
@@ -142,9 +156,13 @@ def test_rig_with_a_newer_calibration_is_taken_over(ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"calibration": {"points": [[1, 2]]}}, "calibration.points"),
+        ({"calibration": {"points": [[1, 0.0], [2, 1.0]]}}, "calibration"),
         ({"calibration": 7}, "calibration"),
         ({"read_interval": -1}, "read_interval"),
+        ({"read_interval": 1e300}, "read_interval"),
+        ({"read_interval": 1e-300}, "read_interval"),
+        ({"zone_id": "nowhere"}, "zone_id"),
+        ({"plant_id": "nobody"}, "plant_id"),
         ({"sensor_id": "other"}, "sensor_id"),
     ],
 )
@@ -264,7 +282,9 @@ READING_QUERY = {"data_type": "temperature", "since": 0, "until": 10}
         ("POST", "/data/timestamp", {**READING_QUERY, "data_type": "smell"}, 422, "data_type"),
         ("POST", "/data/timestamp", {**READING_QUERY, "since": "yesterday"}, 422, "since"),
         ("POST", "/data/timestamp", {**READING_QUERY, "since": True}, 422, "since"),
-        ("POST", "/data/timestamp", b'{"data_type": "temperature", "since": NaN, "until": 1}', 422, "$"),
+        ("POST", "/data/timestamp", b'{"data_type": "temperature", "since": NaN, "until": 1}', 422, "since"),
+        ("GET", "/dead_letters?since=5&until=1", None, 422, "until"),
+        ("GET", "/notes?since=5&until=5", None, 422, "until"),
         ("POST", "/data/timestamp", {**READING_QUERY, "until": -5}, 422, "until"),
         ("POST", "/data/timestamp", {**READING_QUERY, "since": 20}, 422, "until"),
         ("POST", "/data/timestamp", {"data_type": "temperature", "since": 0}, 422, "until"),
@@ -325,7 +345,7 @@ def test_registry_is_told_again_to_a_new_log(
 ) -> None:
     """A broker that was replaced learns all sensors with their calibrations, zones and plants from the store."""
     two_points = {"version": 1, "points": [[0, 0], [1, 1]]}
-    ask("POST", "/bind_sensor", json=make_descriptor(calibration=two_points).to_dict())
+    ask("POST", "/bind_sensor", json=make_descriptor("soil", "soil_moisture", calibration=two_points).to_dict())
     database.stop()
     fresh = MemoryMessaging()
     again = create_service(on_free_ports, fresh, SystemClock())
@@ -334,7 +354,7 @@ def test_registry_is_told_again_to_a_new_log(
 
     try:
         eventually(
-            lambda: set(registry(fresh)) == {*plants, "zone:box", "calibration:air-t:1", "sensor:air-t"},
+            lambda: set(registry(fresh)) == {*plants, "zone:box", "calibration:soil:1", "sensor:soil"},
             "all records are announced",
         )
     finally:

@@ -231,6 +231,52 @@ def test_clock_that_is_ahead_at_the_start_removes_nothing(
     assert len(raw(storage)) == 362
 
 
+_CLOCK_BAD = {"verdict": "bad", "check": "clock_time", "why": "the reading's time is before 2015"}
+
+
+@pytest.mark.parametrize("is_synced", [True, False])
+def test_reading_of_the_year_2000_does_not_hold_up_a_young_store(
+    file: SQLiteFile, clock: ManualClock, eventually: Eventually, is_synced: bool
+) -> None:
+    """A clock without a battery gave it; it goes as anything that old does, and what is young stays."""
+    young = SQLStorage(file)
+    young.insert([make_reading("lost", timestamp=946_684_800.0, quality=_CLOCK_BAD)])
+    young.insert([make_reading(timestamp=NOW - 3600 * hour) for hour in range(72)])
+
+    stop = retention(file, clock, is_synced=is_synced).start()
+    eventually(lambda: len(raw(young)) == 72, "what is old is gone")
+    stop()
+
+    assert min(reading.timestamp for reading in raw(young)) == NOW - 3600 * 71
+    young.close()
+
+
+@pytest.mark.parametrize(("is_synced", "ahead_days"), [(True, 120.0), (True, 22 * 365.0), (False, 95.0)])
+@pytest.mark.parametrize("is_bad", [True, False])
+def test_reading_of_the_year_2000_makes_no_clock_believed_that_is_ahead(
+    file: SQLiteFile,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+    eventually: Eventually,
+    is_synced: bool,
+    ahead_days: float,
+    is_bad: bool,
+) -> None:
+    """Not even where all else was called bad because the log's clock stood behind: those times may be right."""
+    young = SQLStorage(file)
+    quality = {**_CLOCK_BAD, "why": "the reading's time is 900 s ahead of its arrival"} if is_bad else None
+    young.insert([make_reading("lost", timestamp=946_684_800.0, quality=_CLOCK_BAD)])
+    young.insert([make_reading(timestamp=NOW - 3600 * hour, quality=quality) for hour in range(72)])
+    clock.set_wall(NOW + ahead_days * 86_400)
+
+    stop = retention(file, clock, is_synced=is_synced).start()
+    eventually(lambda: "once the clock can be believed" in caplog.text, "the clock is not believed")
+    stop()
+
+    assert len(raw(young)) == 73
+    young.close()
+
+
 def test_it_runs_once_a_day(file: SQLiteFile, storage: SQLStorage, clock: ManualClock, eventually: Eventually) -> None:
     """What grew old since goes the next day."""
     storage.insert([make_reading(timestamp=NOW - 20 * 86_400), make_reading(timestamp=NOW + 70 * 86_400)])

@@ -153,7 +153,7 @@ def test_only_a_live_reading_can_be_late(processor: Processor, origin: str, is_l
         (b"", "is not JSON"),
         (b"[1, 2]", "must be an object"),
         (b'{"sensor_id": "air-t"}', "data_type: is missing"),
-        (make_reading().to_json().replace(b"21.5", b"NaN"), "is not JSON"),
+        (make_reading().to_json().replace(b"21.5", b"NaN"), "value: must be a finite number"),
         (make_reading().to_json().replace(b"21.5", b"true"), "value: must be a number"),
         (make_reading().to_json().replace(b"21.5", b'"warm"'), "value: must be a number"),
         (make_reading().to_json().replace(b'"degC"', b'"parsec"'), "unit: must be one of"),

@@ -34,6 +34,13 @@ class ProblemBody:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewSensor(SensorDescriptor):
+    """A sensor to register; with `take_over` new name, cadence, options or newer calibration replace the kept ones."""
+
+    take_over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatestValue:
     """A sensor's newest believable value."""
 

@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 from dt.data.database.api import answers
 from dt.data.database.api.arguments import ListQuery, list_page, page_query
 from dt.data.database.api.described import described
-from dt.data.database.api.store import Store, require_same, unknown
+from dt.data.database.api.store import Store, require_id, require_same, unknown
 from dt.data.database.records import NOTE_FILTERS
 from dt.data.database.registry_messages import grant_record, policy_record
 from dt.utils.clock import Clock
@@ -43,6 +43,7 @@ def add_care(app: Flask, store: Store, clock: Clock) -> None:
         data = request_object()
         require_same("actuator_id", data.setdefault("actuator_id", actuator_id), actuator_id)
         kept = KeptGrant.from_dict(data)
+        require_id("actuator_id", actuator_id)
         is_new = store.registry.keep_grant(kept)
         store.announcer.announce(grant_record(kept, clock.wall()))
         return json_response(kept, 201 if is_new else 200)
@@ -98,6 +99,8 @@ def _add_notes(app: Flask, store: Store, clock: Clock) -> None:
         """Write a note about a plant, a zone or an instant (now); one with a known `note_id` takes its place."""
         told = {name: value for name, value in request_object().items() if value is not None}
         note = Note.from_dict({"note_id": new_correlation_id(clock.wall()), "timestamp": clock.wall(), **told})
+        require_id("note_id", note.note_id)
+        store.require_places(note.zone_id, note.plant_id)
         return json_response(note, 201 if store.records.put_note(note) else 200)
 
     @app.delete("/notes/<path:note_id>")

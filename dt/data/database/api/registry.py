@@ -9,7 +9,7 @@ from flask import Flask, Response
 from dt.data.database.api import answers
 from dt.data.database.api.arguments import ListQuery, list_page
 from dt.data.database.api.described import described
-from dt.data.database.api.store import Store, require_same, unknown
+from dt.data.database.api.store import Store, require_id, require_same, unknown
 from dt.data.database.registry_records import Binding, BindingConflictError, plant_record, sensor_record
 from dt.utils.clock import Clock
 from dt.utils.dataclasses import Plant, SensorData, SensorDescriptor
@@ -26,12 +26,19 @@ def add_registry(app: Flask, store: Store, clock: Clock) -> None:
 
 def _add_sensors(app: Flask, store: Store, clock: Clock) -> None:
     @app.post("/bind_sensor")
-    @described(_GROUP, {200: SensorDescriptor, 201: SensorDescriptor}, body=SensorDescriptor, problems=(409, 413, 415))
+    @described(_GROUP, {200: SensorDescriptor, 201: SensorDescriptor}, body=answers.NewSensor, problems=(409, 413, 415))
     def bind_sensor() -> Response:
-        """Register a sensor: 201; the same again 200; a conflicting one 409."""
-        descriptor = SensorDescriptor.from_dict(request_object())
+        """Register a sensor: 201; the same again 200 and no change; a conflicting one 409.
+
+        A rig whose file was edited says `take_over`: its new name, cadence, options or calibration of a higher version
+        are kept then. Its zone and plant need not be known yet.
+        """
+        asked = answers.NewSensor.from_dict(request_object())
+        descriptor = SensorDescriptor.from_dict(asked.to_dict())
+        for name in ("sensor_id", "zone_id", "plant_id"):
+            require_id(name, getattr(descriptor, name))
         try:
-            binding, kept = store.registry.bind(descriptor, clock.wall())
+            binding, kept = store.registry.bind(descriptor, clock.wall(), take_over=asked.take_over)
         except BindingConflictError as error:
             raise Problem(409, "Conflict", str(error), field=error.fields[0], fields=error.fields) from error
         # Also when nothing changed: the broker may be a new one.
@@ -54,6 +61,9 @@ def _add_sensors(app: Flask, store: Store, clock: Clock) -> None:
         changes = request_object()
         by = person_of(changes)
         changes.pop("by", None)
+        if not store.registry.has_sensor(sensor_id):
+            raise unknown("sensor", sensor_id)
+        store.require_places(changes.get("zone_id"), changes.get("plant_id"))
         changed = store.registry.patch(sensor_id, changes, clock.wall(), by)
         if changed is None:
             raise unknown("sensor", sensor_id)
@@ -71,10 +81,16 @@ def _add_plants(app: Flask, store: Store, clock: Clock) -> None:
     @app.put("/plants/<path:plant_id>")
     @described(_GROUP, {200: Plant, 201: Plant}, body=Plant, problems=(413, 415))
     def put_plant(plant_id: str) -> Response:
-        """Make or change a plant; `plant_id` may be left out of the body."""
+        """Make or change a plant in a zone that is known; `plant_id` may be left out of the body.
+
+        An archived plant may stand in a zone of its own name, as that of a replayed file does.
+        """
         data = request_object()
         require_same("plant_id", data.setdefault("plant_id", plant_id), plant_id)
         plant = Plant.from_dict(data)
+        require_id("plant_id", plant_id)
+        if not (plant.archived and plant.zone_id == plant_id):
+            store.require_places(plant.zone_id)
         is_new = store.registry.put_plant(plant, clock.wall())
         store.announcer.announce(plant_record(plant, clock.wall()))
         return json_response(plant, 201 if is_new else 200)

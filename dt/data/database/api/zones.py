@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 from dt.data.database.api import answers
 from dt.data.database.api.arguments import ListQuery, list_page
 from dt.data.database.api.described import described
-from dt.data.database.api.store import Store, require_same
+from dt.data.database.api.store import Store, require_id, require_same
 from dt.data.database.registry_messages import zone_record
 from dt.utils.clock import Clock
 from dt.utils.http import json_response, request_object
@@ -32,6 +32,7 @@ def add_zones(app: Flask, store: Store, clock: Clock) -> None:
         data = request_object()
         require_same("zone_id", data.setdefault("zone_id", zone_id), zone_id)
         zone = Zone.from_dict(data)
+        require_id("zone_id", zone_id)
         is_new = store.registry.put_zone(zone, clock.wall())
         store.announcer.announce(zone_record(zone, clock.wall()))
         return json_response(zone, 201 if is_new else 200)
