@@ -256,7 +256,7 @@ def test_who_acknowledges_ends_the_repetitions_that_wait(open_notices: Open, clo
         max_size=40,
     )
 )
-@limits_of_search(max_examples=60, deadline=None)
+@limits_of_search(max_examples=25, deadline=None)
 def test_however_an_address_fails_news_of_an_alert_come_in_order_and_none_after_its_end(
     steps: list[tuple[str, int, float, bool]],
 ) -> None:

@@ -138,6 +138,7 @@ def test_with_the_sun_no_day_is_longer_than_its_own_times_say(times: list[str], 
     days = [date(year, 1, 1) + count * _DAY for count in range(-1, 366)]
     instants = [(since.on(day, place), until.on(day, place)) for day in days]
     meant_s = [0.0 if a is None or b is None else b - a for a, b in instants]
+    assume(not 0.0 < max(meant_s) < _HOUR_S / 2)  # on the edge some years have such a day and others have none
     is_night = max(meant_s) <= 0.0
     nominal_s = [length % _A_DAY_S if is_night else max(0.0, length) for length in meant_s]
 
