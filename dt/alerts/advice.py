@@ -22,6 +22,7 @@ _BY_KIND: Mapping[str, str] = {
     "dose_weak": "Look for water on the floor, a kinked hose, or a reservoir that is nearly empty.",
     "storage_full": "Free space on the disk, or lower RETENTION_RAW_DAYS.",
     "service_silent": "See with dt status whether it runs, and start it with dt up; its log says why it ended.",
+    "alert_rules_wrong": "Put right the line of alerts.toml that it names; the file is read again when it changes.",
     "storage_damaged": "Stop the services and restore the last backup: dt restore FILE --force.",
 }
 

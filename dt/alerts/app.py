@@ -14,7 +14,8 @@ from dt.alerts.notice_queue import QUEUE_FILE, NoticeQueue
 from dt.alerts.notice_sender import AppriseSender
 from dt.alerts.notices import Notices
 from dt.alerts.rest import add_pages
-from dt.alerts.rules_file import RulesFile
+from dt.alerts.rules_file import LAST_GOOD_FILE, RulesFile
+from dt.alerts.rules_watch import RulesWatch
 from dt.communication.health_beat import HealthBeat
 from dt.communication.messaging import MessagingService, Outgoing, Record, Subscription
 from dt.communication.process import run_process
@@ -43,7 +44,7 @@ class AlertService(Service):
         super().__init__("alerts", clock)
         self._settings = settings
         self._messaging = messaging
-        self._rules = RulesFile(settings.alerts_file)
+        self._rules = RulesFile(settings.alerts_file, settings.data_dir / LAST_GOOD_FILE)
         self._addresses = _checked_addresses(settings)
         self._events = Counter("dt_alert_events", "steps of alerts", ["state", "severity"], registry=self.metrics)
         self._desk = AlertDesk(
@@ -52,6 +53,7 @@ class AlertService(Service):
             self._note,
             rules=lambda: self._rules.rules,
             read_health=lambda: messaging.read_all(Topics.HEALTH),
+            own=RulesWatch(self._rules).conditions,
         )
         self._log_watch = LogWatch(clock)
         self._notices: Notices | None = None
@@ -137,6 +139,10 @@ class AlertService(Service):
         if not self._subscription.is_assigned:
             return "waiting for the log"
         return None if self._messaging.health()["connected"] else "the log is away"
+
+    def trouble(self) -> str | None:
+        """Return what is wrong with the file of rules: others hold meanwhile."""
+        return self._rules.why or None
 
     def health(self) -> dict[str, object]:
         """Return which alerts are open."""

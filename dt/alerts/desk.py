@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from dt.alerts.rules import AlertRules
@@ -40,12 +40,14 @@ class AlertDesk:
         told: Callable[[AlertEvent], None] = lambda _event: None,
         rules: Callable[[], AlertRules] = AlertRules,
         read_health: Callable[[], Sequence[Record]] = list,
+        own: Callable[[float], Iterable[AlertCondition]] = lambda _now: (),
     ) -> None:
         self._read_events = read_events
         self._clock = clock
         self._told = told
         self._rules = rules
         self._read_health = read_health
+        self._own = own  # what this service has to say of itself
         self._services = ServiceWatch()
         self._tracks: dict[str, Track] | None = None  # by key; None while the events have to be read
         self._state: dict[str, Track] = {}  # as it was committed when this began, without the alerts
@@ -162,7 +164,7 @@ class AlertDesk:
                 after, events = advance(track, self._patience(key), now)
                 if events:
                     due[key] = after, events
-        for condition in self._services.conditions(now):
+        for condition in (*self._services.conditions(now), *self._own(now)):
             key = condition.key
             before, earlier = due.get(key) or (tracks.get(key) or Track(key=key), [])
             after, events = hear(before, condition, self._patience(key), now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +28,27 @@ CREATE TABLE IF NOT EXISTS notices (
     made_at   REAL NOT NULL,
     due_at    REAL NOT NULL,
     attempts  INTEGER NOT NULL DEFAULT 0,
-    state     TEXT NOT NULL DEFAULT 'waiting', -- sent, given_up
+    state     TEXT NOT NULL DEFAULT 'waiting', -- sent, given_up, overtaken; of steps that are not told: over, heeded
     ended_at  REAL,
     PRIMARY KEY (notice_id, address)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS notices_waiting ON notices (state, due_at);
+CREATE INDEX IF NOT EXISTS notices_of_alert ON notices (alert_id, address);
 CREATE TABLE IF NOT EXISTS sendings (
     address TEXT NOT NULL, bundle TEXT NOT NULL, at REAL NOT NULL, is_ok INTEGER NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (address, at, bundle)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS asked (alert_id TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
+"""
+
+# News of an alert that are followed by later ones are none any more; who acknowledges ends the repetitions only.
+_OVERTAKE = """
+UPDATE notices SET state = 'overtaken', ended_at = made_at
+WHERE state = 'waiting' AND (:alert_id IS NULL OR alert_id = :alert_id) AND EXISTS (
+    SELECT 1 FROM notices AS later
+    WHERE later.alert_id = notices.alert_id AND later.address = notices.address AND later.rowid > notices.rowid
+    AND (later.state != 'heeded' OR notices.bundle LIKE 'escalation/%')
+)
 """
 
 log = get_logger(__name__)
@@ -96,19 +107,47 @@ class NoticeQueue:
             log.warning("notices are kept on disk again: %s", self._path)
 
     def put(self, notices: Sequence[tuple[Notice, str, float]], now: float) -> None:
-        """Keep notices for addresses, due at a time each; those that are known already stay as they are."""
+        """Keep notices for addresses, due at a time each; those that are known already stay as they are.
+
+        What waits of the same alert for the same address is overtaken: no retry brings it after its successor.
+        """
         rows = [
             (n.notice_id, address, n.alert_id, n.group, str(n.severity), int(n.is_over), n.text, now, due_at)
             for n, address, due_at in notices
         ]
-        self._write(
-            lambda db: db.executemany(
+
+        def keep(db: sqlite3.Connection) -> None:
+            db.executemany(
                 "INSERT OR IGNORE INTO notices"
                 " (notice_id, address, alert_id, bundle, severity, is_over, text, made_at, due_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
-        )
+            for alert_id in {row[2] for row in rows}:
+                db.execute(_OVERTAKE, {"alert_id": alert_id})
+
+        self._write(keep)
+
+    def note_step(self, step_id: str, alert_id: str, addresses: Iterable[str], now: float, *, is_over: bool) -> None:
+        """Note a step of an alert that nobody is told of: its end drops what waits, an answer the repetitions."""
+        state = "over" if is_over else "heeded"
+        rows = [(step_id, address, alert_id, int(is_over), now, now, state, now) for address in addresses]
+
+        def keep(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "INSERT OR IGNORE INTO notices"
+                " (notice_id, address, alert_id, bundle, severity, is_over, text, made_at, due_at, state, ended_at)"
+                " VALUES (?, ?, ?, '', 'info', ?, '', ?, ?, ?, ?)",
+                rows,
+            )
+            db.execute(_OVERTAKE, {"alert_id": alert_id})
+
+        self._write(keep)
+
+    def still_waiting(self, waiting: Sequence[Waiting]) -> list[Waiting]:
+        """Return those that nothing has overtaken meanwhile."""
+        known = {(one.notice_id, one.address) for one in self.waiting()}
+        return [one for one in waiting if (one.notice_id, one.address) in known]
 
     def waiting(self) -> list[Waiting]:
         """Return what waits, oldest first."""
@@ -239,10 +278,11 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
 
     def bring(db: sqlite3.Connection) -> None:
         for name in ("notices", "sendings", "asked"):
-            rows = source.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608 - a name of our own
+            rows = source.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall()  # noqa: S608 - a name of our own
             if rows:
                 marks = ", ".join("?" * len(rows[0]))
                 db.executemany(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", rows)  # noqa: S608
+        db.execute(_OVERTAKE, {"alert_id": None})
 
     _change(target, bring)
 

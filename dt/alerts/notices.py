@@ -54,6 +54,8 @@ class Notices:
             notice = notice_of(event, rules)
             if notice is not None and now - event.timestamp <= RECENT_S:
                 self._put(notice, rules, now)
+            elif event.state in (AlertState.ACKNOWLEDGED, AlertState.RESOLVED):
+                self._note_untold(event, now)
 
     def repeat(self, open_alerts: Iterable[AlertEvent]) -> None:
         """Put what nobody acknowledged in the queue again, once it is time."""
@@ -107,6 +109,13 @@ class Notices:
         ids = dict.fromkeys(address.address_id for address in addresses)
         self._queue.put([(notice, address_id, due_at) for address_id in ids], now)
 
+    def _note_untold(self, event: AlertEvent, now: float) -> None:
+        """Let what still waits of an alert go that is over, or the repetitions of one that somebody heeds."""
+        addresses = {address.address_id for address in self._addresses}
+        step_id = f"{event.alert_id}/{event.state}/untold/{event.timestamp:.3f}"
+        is_over = event.state is AlertState.RESOLVED
+        self._queue.note_step(step_id, event.alert_id, addresses, now, is_over=is_over)
+
     def _not_too_old(self, waiting: list[Waiting]) -> list[Waiting]:
         now, limit_s = self._clock.wall(), self._rules().notices.give_up_after_s
         old = [one for one in waiting if one.attempts and now - one.made_at > limit_s]
@@ -134,6 +143,9 @@ class Notices:
         return critical[:room_critical] + other[:room]
 
     def _try(self, address: Address, bundle: list[Waiting]) -> bool:
+        bundle = self._queue.still_waiting(bundle)  # an address before this one may have taken its time
+        if not bundle:
+            return False
         title, body = message_of([(one.alert_id, one.severity, one.is_over, one.text) for one in bundle])
         severity = max((one.severity for one in bundle if not one.is_over), default=None, key=list(Severity).index)
         why = self._send(address, title, body, "success" if severity is None else _KINDS[severity])

@@ -181,5 +181,6 @@ KEY_RULES: Mapping[str, KeyRule] = {
     "budget_used": KeyRule(cool_down_s=3600.0, group="outputs"),
     "storage_full": KeyRule(resolves_after_s=60.0, group="storage"),
     "service_silent": KeyRule(group="services"),
+    "alert_rules_wrong": KeyRule(group="services"),
     "storage_damaged": KeyRule(stale_after_s=2 * _DAY_S, group="storage"),
 }

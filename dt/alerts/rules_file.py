@@ -14,39 +14,82 @@ from dt.utils.codec import Message
 from dt.utils.exceptions import ConfigError, MessageError
 from dt.utils.logger import get_logger
 from dt.utils.text_file import text_of
+from dt.utils.whole_file import whole_file
 
 SETTING = "ALERTS_FILE"
+LAST_GOOD_FILE = "alerts/alerts.last-good.toml"  # under DATA_DIR
+_BEFORE = "the last good rules"
 _Section = TypeVar("_Section", bound=Message)
 
 log = get_logger(__name__)
 
 
 class RulesFile:
-    """The rules as the file says now; without the file, the defaults."""
+    """The rules as the file says now; without the file, the defaults.
 
-    def __init__(self, path: Path) -> None:
+    A wrong file keeps nothing from running: the last good rules hold, also over a restart, by the copy in `kept`.
+    """
+
+    def __init__(self, path: Path, kept: Path | None = None) -> None:
         self._path = path
-        self._seen = _stamp(path)
-        self.rules = load_rules(path)
-        self.why = ""  # what is wrong with the file as it is now; the rules before it hold
+        self._kept = kept
+        self._seen: tuple[int, int] | None = None
+        self.rules = AlertRules()
+        self.instead = ""  # the rules that hold while the file is wrong
+        self.why = ""  # what is wrong with the file as it is now
+        self._read()
+        if self.why:
+            self.rules, self.instead = self._last_good()
 
     def look(self) -> AlertRules:
         """Return the rules, read again when the file has changed; a wrong file changes nothing and is said."""
-        stamp = _stamp(self._path)
-        if stamp != self._seen:
-            self._seen = stamp
-            try:
-                self.rules, self.why = load_rules(self._path), ""
-                log.info("%s was read again", self._path)
-            except ConfigError as error:
-                self.why = str(error)
-                log.error("the rules of alerts stay as they were: %s", error)  # noqa: TRY400 - one line for a person
+        if _stamp(self._path) != self._seen:
+            self._read()
         return self.rules
+
+    def _read(self) -> None:
+        self._seen = _stamp(self._path)
+        try:
+            self.rules, self.why = load_rules(self._path), ""
+        except ConfigError as error:
+            self.why, self.instead = str(error), self.instead or _BEFORE
+            log.error("the rules of alerts are not followed: %s", error)  # noqa: TRY400 - one line for a person
+            return
+        self.instead = ""
+        log.info("%s was read", self._path)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Keep a copy of what is good, and none of a file that is not there."""
+        if self._kept is None:
+            return
+        try:
+            if self._path.exists():
+                self._kept.parent.mkdir(parents=True, exist_ok=True)
+                with whole_file(self._kept) as copy:
+                    copy.write(self._path.read_bytes())
+            else:
+                self._kept.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("the last good rules of alerts are not kept over a restart: %s: %s", self._kept, error)
+
+    def _last_good(self) -> tuple[AlertRules, str]:
+        """Return the rules of the copy, and what to call them; the defaults where there is no good one."""
+        try:
+            if self._kept is not None and self._kept.exists():
+                return load_rules(self._kept), _BEFORE
+        except (ConfigError, OSError) as error:
+            log.warning("the copy of the last good rules of alerts cannot be used: %s", error)
+        return AlertRules(), "the defaults"
 
 
 def load_rules(path: Path) -> AlertRules:
     """Read the file, or return the defaults where there is none; raises ConfigError with file, line and field."""
-    return parse_rules(text_of(path, SETTING), path) if path.exists() else AlertRules()
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        raise ConfigError(f"{SETTING}: {path}: {error.strerror}") from error
+    return parse_rules(text_of(path, SETTING), path) if is_there else AlertRules()
 
 
 def parse_rules(text: str, path: Path = Path("alerts.toml")) -> AlertRules:

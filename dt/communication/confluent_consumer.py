@@ -13,7 +13,7 @@ from kafka.structs import OffsetAndMetadata
 from dt.communication.confluent_errors import in_kafka_words, kafka_words
 from dt.communication.confluent_producer import in_own_words, places
 
-_AT_ONCE = 10_000  # records of one poll, and of the largest batch
+_AT_ONCE = 14_000  # records of one poll, and of the largest batch
 _ASKS_FOR_S = 5.0
 _END = confluent_kafka.KafkaError._PARTITION_EOF
 _STORED = confluent_kafka.OFFSET_STORED

@@ -9,7 +9,7 @@ from dt.communication.kafka_options import SESSION_TIMEOUT_MS, TRANSACTION_TIMEO
 from dt.communication.messaging import Start
 
 _MIB = 1024 * 1024
-_QUEUE_KIB = 16 * 1024  # of records that are fetched and not yet taken, in all; the default of 64 MiB is for one topic
+_QUEUE_KIB = 12 * 1024  # of records that are fetched and not yet taken, in all; the default of 64 MiB is for one topic
 _QUEUE_RECORDS = 20_000
 
 _SECURITY = {

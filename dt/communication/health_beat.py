@@ -54,7 +54,7 @@ class HealthBeat:
         while not self._service.is_started and not self._clock.wait(self._stop, 0.05):
             continue  # the first word is about a service that has started
         while not self._stop.is_set():
-            why = self._service.ready() or ""
+            why = self._service.ready() or self._service.trouble() or ""
             now = (HealthStatus.DEGRADED if why else HealthStatus.OK, why)
             if now != last or beats_left == 0:
                 self._publish(*now)

@@ -95,6 +95,10 @@ class ControllerCore:
         self.stop_button = StopButton(guard)
         self._output_watch = OutputWatch(self.actuators, clock)
         self._lock_words = LockWords(self.actuators, self.locks, self.desk, clock)
+        doer = Doer(self.gate, clock, longest_s=self.observer.longest_s, most_ml=self.observer.most_ml)
+        self.policies = PolicyRound(
+            actuators=self.actuators, decisions=self.decisions, see=self._view, doer=doer, clock=clock
+        )
         self.loop = self._make_loop(ensure_guard)
 
     # -- in -----------------------------------------------------------------------------------------------------
@@ -174,13 +178,10 @@ class ControllerCore:
             heaters=heaters, sense=self.observer.heat_of, light_of=self.observer.light_of, switch_off=self.gate.end,
             locks=self.locks, clock=self._clock,
         )  # fmt: skip
-        doer = Doer(self.gate, self._clock, longest_s=self.observer.longest_s, most_ml=self.observer.most_ml)
-        policies = PolicyRound(
-            actuators=self.actuators, decisions=self.decisions, see=self._view, doer=doer, clock=self._clock
-        )
         return ControlLoop(
             guard=self.guard, stop_button=self.stop_button, gate=self.gate, results=self.results, clock=self._clock,
-            policies=(self.recommendation, policies), watches=(_Flows(self.actuators), heat, self.effects, water, rise),
+            policies=(self.recommendation, self.policies),
+            watches=(_Flows(self.actuators), heat, self.effects, water, rise),
             ensure_guard=ensure_guard,
         )  # fmt: skip
 

@@ -78,8 +78,8 @@ class GuardLink(Protocol):
         """Return the ledger's entry of an action, or None."""
         ...
 
-    def entries(self, limit: int = 200) -> list[dict[str, Any]]:
-        """Return the ledger's latest entries, newest first."""
+    def entries(self, limit: int = 200, actuator_id: str = "") -> list[dict[str, Any]]:
+        """Return the ledger's latest entries, of one actuator or of all, newest first."""
         ...
 
     def close(self) -> None:
@@ -192,9 +192,9 @@ class InProcessGuard:
         """Return the ledger's entry of an action, or None."""
         return self._desk.entry(action_id)
 
-    def entries(self, limit: int = 200) -> list[dict[str, Any]]:
-        """Return the ledger's latest entries, newest first."""
-        return self._desk.entries(limit)
+    def entries(self, limit: int = 200, actuator_id: str = "") -> list[dict[str, Any]]:
+        """Return the ledger's latest entries, of one actuator or of all, newest first."""
+        return self._desk.entries(limit, actuator_id)
 
     def close(self) -> None:
         """Switch everything off and close the ledger."""
@@ -300,9 +300,10 @@ class GuardClient:
         """Return the ledger's entry of an action, or None."""
         return cast("dict[str, Any] | None", self._orders.ask({"op": "entry", "action_id": action_id})["entry"])
 
-    def entries(self, limit: int = 200) -> list[dict[str, Any]]:
-        """Return the ledger's latest entries, newest first."""
-        return cast("list[dict[str, Any]]", self._orders.ask({"op": "entries", "limit": limit})["entries"])
+    def entries(self, limit: int = 200, actuator_id: str = "") -> list[dict[str, Any]]:
+        """Return the ledger's latest entries, of one actuator or of all, newest first."""
+        wanted = {"actuator_id": actuator_id} if actuator_id else {}
+        return cast("list[dict[str, Any]]", self._orders.ask({"op": "entries", "limit": limit, **wanted})["entries"])
 
     def close(self) -> None:
         """Give the lease back, which switches everything off, and hang up."""

@@ -120,10 +120,10 @@ class GuardDesk:
             self._flows[actuator_id] = flow_ml_s
         return Answer(accepted=True)
 
-    def entries(self, limit: int) -> list[dict[str, Any]]:
-        """Return the ledger's latest entries, newest first."""
+    def entries(self, limit: int, actuator_id: str = "") -> list[dict[str, Any]]:
+        """Return the ledger's latest entries, of one actuator or of all, newest first."""
         with self._disk():
-            return self._ledger.entries(limit)
+            return self._ledger.entries(limit, actuator_id)
 
     def entry(self, action_id: str) -> dict[str, Any] | None:
         """Return what is known of an action, or None."""

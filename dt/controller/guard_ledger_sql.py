@@ -70,6 +70,7 @@ FORGET = "DELETE FROM entries WHERE ended_s < ? AND reported = 1 AND reservoir I
 
 ENTRY = "SELECT * FROM entries WHERE action_id = ?"
 LATEST = "SELECT * FROM entries ORDER BY rowid DESC LIMIT ?"
+LATEST_OF = "SELECT * FROM entries WHERE actuator_id = ? ORDER BY rowid DESC LIMIT ?"
 UNREPORTED = "SELECT * FROM entries WHERE reported = 0 AND outcome IS NOT NULL ORDER BY ended_s LIMIT 1000"
 SPENT = "SELECT coalesce(sum(kept_ml), 0) FROM entries WHERE plant_id = ? AND (ended_s IS NULL OR ended_s > ?)"
 DRAWN = """

@@ -207,6 +207,8 @@ _OPERATIONS: Mapping[str, Callable[[GuardDesk, Mapping[str, Any]], dict[str, Any
     "refill": _refill,
     "status": lambda desk, _request: desk.status(),
     "budget": lambda desk, request: dict(desk.budget(str(request["actuator_id"]))),
-    "entries": lambda desk, request: {"entries": desk.entries(int(request.get("limit", 200)))},
+    "entries": lambda desk, request: {
+        "entries": desk.entries(int(request.get("limit", 200)), str(request.get("actuator_id", "")))
+    },
     "entry": lambda desk, request: {"entry": desk.entry(str(request["action_id"]))},
 }

@@ -184,8 +184,10 @@ class Ledger:
         row = self._db.execute(sql.ENTRY, (action_id,)).fetchone()
         return None if row is None else dict(row)
 
-    def entries(self, limit: int = 200) -> list[dict[str, Any]]:
-        """Return the latest entries, newest first."""
+    def entries(self, limit: int = 200, actuator_id: str = "") -> list[dict[str, Any]]:
+        """Return the latest entries, of one actuator or of all, newest first."""
+        if actuator_id:
+            return [dict(row) for row in self._db.execute(sql.LATEST_OF, (actuator_id, limit))]
         return [dict(row) for row in self._db.execute(sql.LATEST, (limit,))]
 
     def unreported(self) -> list[dict[str, Any]]:

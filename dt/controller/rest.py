@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from dt.controller.guard_types import GuardUnreachableError
 from dt.controller.kinds.base_actuator import BaseActuator
 from dt.controller.kinds.pump import Pump, calibrate_command, measured_flow, prime_command
-from dt.controller.rest_answers import optional_object, person, read_number, require_actuator, require_done
+from dt.controller.rest_answers import optional_object, person, read_number, require_actuator, require_done, taken_back
 from dt.controller.rest_decisions import add_decision_pages
 from dt.utils.dataclasses import ActionCommand, Command, Refusal
 from dt.utils.exceptions import MessageError
@@ -62,8 +62,13 @@ class _Pages:
 
     @acts
     def command(self, actuator_id: str) -> Response:
-        """`POST /actuators/<id>/commands`: 202 with what became of it, or 409 with the refusal."""
-        return self._submit(self._read_command(actuator_id))
+        """`POST /actuators/<id>/commands`: 202 with what became of it, or 409 with the refusal.
+
+        `taken_back_by` and `note` say that the policy in automatic mode undoes it within seconds.
+        """
+        command = self._read_command(actuator_id)
+        policy = self._service.core.policies.takes_back(command, self._running(actuator_id))
+        return self._submit(command, taken_back(command, policy) if policy else {})
 
     @acts
     def prime(self, actuator_id: str) -> Response:
@@ -108,14 +113,16 @@ class _Pages:
         return json_response({"active": False, "by": by})
 
     def ledger(self) -> Response:
-        """`GET /ledger?limit`: what was charged, kept and refused, newest first."""
-        limit = _limit(request.args.get("limit", "200"))
+        """`GET /ledger?limit&actuator_id`: what was charged, kept and refused, of one actuator or all, newest first."""
+        limit, wanted = _limit(request.args.get("limit", "200")), request.args.get("actuator_id", "")
+        if wanted:
+            require_actuator(self._service, wanted)
         budgets = {
             actuator_id: self._service.guard.budget(actuator_id)
             for actuator_id, actuator in self._service.actuators.items()
             if actuator.waters
         }
-        return json_response({"items": self._service.guard.entries(limit), "budgets": budgets, "next": None})
+        return json_response({"items": self._service.guard.entries(limit, wanted), "budgets": budgets, "next": None})
 
     @acts
     def refill(self, reservoir: str) -> Response:
@@ -152,12 +159,16 @@ class _Pages:
             "pause_left_s": state["pause_left_s"],
         }
 
-    def _submit(self, command: ActionCommand) -> Response:
+    def _running(self, actuator_id: str) -> str | None:
+        status = self._service.loop.status
+        return None if status is None else status["outputs"].get(actuator_id, {}).get("action_id")
+
+    def _submit(self, command: ActionCommand, more: Mapping[str, str] | None = None) -> Response:
         result = self._service.gate.submit_from_outside(command)
         if result is None:
             return json_response({"action_id": command.action_id, "outcome": "accepted", "command": command}, 202)
         require_done(result)
-        return json_response(result, 202)
+        return json_response({**result.to_dict(), **(more or {})}, 202)
 
     def _why_not(self, actuator: BaseActuator) -> list[dict[str, Any]]:
         """Return what a person's smallest command would meet now, each refusal with its margin."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request
 
-from dt.utils.dataclasses import ActionResult, Outcome
+from dt.utils.dataclasses import ActionCommand, ActionResult, Outcome
 from dt.utils.exceptions import MessageError
 from dt.utils.http import Problem, person_of, request_object
 from dt.utils.number import number_of
@@ -54,6 +54,12 @@ def read_number(body: Mapping[str, Any], name: str, low: float, high: float) -> 
     if not low <= value <= high:
         raise wrong
     return value
+
+
+def taken_back(command: ActionCommand, policy: str) -> dict[str, str]:
+    """Return what an answer says besides of a command that a policy undoes."""
+    note = f"{command.actuator_id} is in automatic mode, and its policy {policy} takes this back within seconds; "
+    return {"taken_back_by": policy, "note": f"{note}mode manual keeps it for as long as you say, mode off for good"}
 
 
 def _refused(result: ActionResult) -> Problem:

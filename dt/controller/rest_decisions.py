@@ -60,6 +60,8 @@ class _Decisions:
         )
         if grant.until is not None and grant.until <= self._service.clock.wall():
             raise MessageError("until", "lies in the past")
+        if grant.until is not None and said in (Mode.OFF, Mode.RECOMMEND):
+            raise MessageError("until", f"must be left out: {said} has no end, only manual and automatic may have one")
         now = self._core.set_mode(actuator_id, Mode(said), grant.by, until=grant.until, note=_note(body))
         return json_response({"actuator_id": actuator_id, **now.to_dict()})
 
@@ -113,6 +115,7 @@ class _Decisions:
     def set_policy(self, plant_id: str) -> Response:
         """`PUT /policies/<plant_id>`: {"policy", "enabled", "parameters", "actuator_id", "by"}.
 
+        What is left out stays as it was: a policy that was switched off stays off without `enabled`.
         Without an `actuator_id` it is for every actuator of the plant that the policy is for.
         """
         names = self._actuators_at(plant_id)
@@ -172,9 +175,20 @@ class _Decisions:
         if not chosen:
             raise MessageError("actuator_id", f"{place} has no actuator that could follow a policy")
         for policy in chosen:
-            actuator = self._service.actuators[policy.actuator_id or ""]
-            make_policy(policy.policy, policy.parameters, actuator.kind)
+            self._require_sensible(policy)
         return chosen
+
+    def _require_sensible(self, policy: Policy) -> None:
+        """Refuse what makes no sense; switching off what stands already is always possible."""
+        name = policy.actuator_id or ""
+        before = self._core.decisions.policy_of(name)
+        is_same = before is not None and (before.policy, before.parameters) == (policy.policy, policy.parameters)
+        if is_same and not policy.enabled:
+            return
+        actuator = self._service.actuators[name]
+        plant = self._service.plants.get(actuator.descriptor.plant_id)
+        limits = None if plant is None else plant.limits
+        make_policy(policy.policy, policy.parameters, actuator.kind, limits)
 
     def _policy(self, name: str, body: dict[str, Any]) -> Policy:
         descriptor = self._service.actuators[name].descriptor
@@ -190,7 +204,7 @@ class _Decisions:
                 "zone_id": descriptor.zone_id,
                 "actuator_id": name,
                 "policy": policy,
-                "enabled": body.get("enabled", True),
+                "enabled": body.get("enabled", before.enabled if before is not None else True),
                 "parameters": parameters,
                 "by": person(body),
                 "mode": str(self._core.decisions.mode_of(name).mode),

@@ -85,7 +85,7 @@ class Solo:
         while not self._clock.wait(self._stop, _LOOKS_EVERY_S):
             self._process.try_again()
             for service in self._process.services:
-                why = service.ready() or ""
+                why = service.ready() or service.trouble() or ""
                 if service.name in self._process.waiting:
                     why = f"waits for the disk: {self._process.waiting[service.name]}"
                 if why != told.get(service.name, ""):

@@ -42,6 +42,10 @@ class Service:
         """Return None when the service does its work, else what it waits for."""
         return None if self._is_started else "not started"
 
+    def trouble(self) -> str | None:
+        """Return what a person should put right although the service does its work, or None."""
+        return None
+
     def health(self) -> dict[str, object]:
         """Return what a person would want to know, within a second or two."""
         return {}
@@ -82,12 +86,12 @@ class Service:
 
     def report(self) -> dict[str, object]:
         """Return the body of `GET /health`."""
-        waits_for = self.ready()
+        why = self.ready() or self.trouble()
         up_s = 0.0 if self._started_at is None else self.clock.monotonic() - self._started_at
         return {
             "service": self.name,
-            "status": "ok" if waits_for is None else "degraded",
-            "why": waits_for or "",
+            "status": "ok" if why is None else "degraded",
+            "why": why or "",
             "up_s": round(up_s, 3),
             **self.health(),
         }

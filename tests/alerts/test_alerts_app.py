@@ -458,16 +458,46 @@ def test_a_test_of_notices_needs_the_token(messaging: MemoryMessaging, start: St
     assert requests.post(f"http://127.0.0.1:{service.port}/notices/test", timeout=5).status_code == 401
 
 
-def test_wrong_rules_and_addresses_keep_the_service_from_starting(
-    messaging: MemoryMessaging, settings: Settings, clock: ManualClock, tmp_path: Path
+def test_wrong_addresses_keep_the_service_from_starting(
+    messaging: MemoryMessaging, settings: Settings, clock: ManualClock
 ) -> None:
     """They are said before anything runs."""
-    rules = tmp_path / "alerts.toml"
-    rules.write_text("[flapping]\nchanges = 0")
-    with pytest.raises(ConfigError, match=r"alerts.toml:2: flapping.changes"):
-        create_service(settings.model_copy(update={"alerts_file": rules}), messaging, clock)
     with pytest.raises(ConfigError, match="NOTICE_URLS 1: apprise does not understand"):
         create_service(settings.model_copy(update={"notice_urls": "nobody://x"}), messaging, clock)
+
+
+def test_wrong_rules_are_an_alert_and_the_last_good_ones_hold_over_a_restart(
+    messaging: MemoryMessaging, start: Start, eventually: Eventually, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Rules of alerts must not keep sensors and water from running; health is degraded until they are right."""
+    rules = tmp_path / "alerts.toml"
+    rules.write_text("[keys.soil_dry]\nopens_after_s = 60")
+    first = start(messaging, alerts_file=rules)
+    eventually(lambda: dealt_with(first))
+    assert _health(first)["status"] == "ok"
+
+    rules.write_text("[flapping]\nchanges = 0  # every alert would flap")
+    eventually(lambda: clock.advance(1) or events(messaging), "the wrong file opened an alert")
+    first.stop()
+    second = start(messaging, alerts_file=rules)
+    eventually(lambda: dealt_with(second))
+    eventually(lambda: _health(second)["status"] == "degraded")
+    [opened] = events(messaging)
+    assert opened.key == "alert_rules_wrong"
+    assert f"{rules}:2: flapping.changes: must be from 3 to 1000, not 0" in opened.description
+    assert "the last good rules hold" in opened.description
+    assert "flapping.changes" in _health(second)["why"]
+    assert second._rules.rules.of("soil_dry:basil").opens_after_s == 60.0
+
+    rules.write_text("[flapping]\nchanges = 9")
+    eventually(lambda: clock.advance(1) or len(events(messaging)) == 2, "the file that was put right ended it")
+    assert events(messaging)[1].state is AlertState.RESOLVED
+    assert _health(second)["status"] == "ok"
+
+
+def _health(service: AlertService) -> dict[str, Any]:
+    body: dict[str, Any] = requests.get(f"http://127.0.0.1:{service.port}/health", timeout=5).json()
+    return body
 
 
 def test_every_alert_says_what_to_do(clock: ManualClock) -> None:
@@ -487,7 +517,15 @@ def test_every_alert_says_what_to_do(clock: ManualClock) -> None:
 
     desk = AlertDesk(list, clock)
     desk.restore([])
-    kinds = ("soil_dry:b", "sensor_silent:s", "output_on:pump", "storage_full", "storage_damaged", "new_kind:x")
+    kinds = (
+        "soil_dry:b",
+        "sensor_silent:s",
+        "output_on:pump",
+        "storage_full",
+        "storage_damaged",
+        "alert_rules_wrong",
+        "new_kind:x",
+    )
     conditions = [
         AlertCondition(
             key=key,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as limits_of_search
+from hypothesis import strategies as st
 
 from dt.alerts.addresses import Address, load_addresses
 from dt.alerts.notice import Notice
@@ -177,6 +182,141 @@ def test_a_notice_is_given_up_in_the_end(open_notices: Open, clock: ManualClock,
 
     assert tries < 30
     assert hook.taken == []
+
+
+def test_what_is_over_is_not_told_as_open_by_a_retry(open_notices: Open, clock: ManualClock, hook: Webhook) -> None:
+    """While the webhook fails, its sensor comes back: people hear that it is over, and nothing after that."""
+    hook.status = 500
+    notices = open_notices()
+    notices.hear([event()])
+    for _try in range(6):  # the next try is 16 min away
+        clock.advance(320)
+        notices.step()
+    over = event(at=1930, state=AlertState.RESOLVED, active=False, description="Sensor s1 is back.")
+    notices.hear([over])
+    hook.status = 200
+    for _minute in range(120):
+        clock.advance(60)
+        notices.step()
+
+    assert [message["message"] for message in hook.taken] == ["Over: Sensor s1 is back."]
+
+
+def test_what_a_person_resolved_is_not_told_by_a_retry(open_notices: Open, clock: ManualClock, hook: Webhook) -> None:
+    """Nor when the person's step is delivered again after the alert was reopened, which is news."""
+    hook.status = 500
+    notices = open_notices(escalation=Escalation(after_s=60))
+    critical = event(severity=Severity.CRITICAL)
+    notices.hear([critical])
+    clock.advance(65)
+    notices.repeat([critical])
+    notices.step()
+    resolved = event(at=70, severity=Severity.CRITICAL, state=AlertState.RESOLVED, by="ada", active=False)
+    notices.hear([resolved])
+    hook.status = 200
+    clock.advance(3600)
+    notices.step()
+    assert hook.taken == []
+
+    notices.hear([event(at=3600, state=AlertState.REOPENED, description="Sensor s1 is silent anew."), resolved])
+    clock.advance(60)
+    notices.step()
+    [message] = hook.taken
+    assert message["message"].startswith("Again: Sensor s1 is silent anew.")
+
+
+def test_who_acknowledges_ends_the_repetitions_that_wait(open_notices: Open, clock: ManualClock, hook: Webhook) -> None:
+    """'Nobody has acknowledged this' is not true any more."""
+    notices = open_notices(escalation=Escalation(after_s=60))
+    critical = event(severity=Severity.CRITICAL)
+    notices.hear([critical])
+    clock.advance(10)
+    notices.step()
+    hook.status = 500
+    clock.advance(60)
+    notices.repeat([critical])
+    notices.step()
+    notices.hear([event(at=75, severity=Severity.CRITICAL, state=AlertState.ACKNOWLEDGED, by="ada")])
+    hook.status = 200
+    clock.advance(3600)
+    notices.step()
+
+    assert len(hook.taken) == 1
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["open", "worse", "over", "resolved", "acknowledged", "redelivered"]),
+            st.integers(0, 2),
+            st.sampled_from([1.0, 10.0, 70.0, 700.0]),
+            st.booleans(),
+        ),
+        min_size=3,
+        max_size=40,
+    )
+)
+@limits_of_search(max_examples=25, deadline=None)
+def test_however_an_address_fails_news_of_an_alert_come_in_order_and_none_after_its_end(
+    steps: list[tuple[str, int, float, bool]],
+) -> None:
+    """Numbered news of three alerts: those that are taken only rise, and an open one is never told once it is over."""
+    with TemporaryDirectory() as folder:
+        clock = ManualClock(wall=NOON)
+        told: list[str] = []
+        is_well = [True]
+
+        def send(_address: Address, _title: str, body: str, _kind: str) -> str:
+            told.extend(re.findall(r"news \d+ of \d", body) if is_well[0] else [])
+            return "" if is_well[0] else "500"
+
+        rules = AlertRules(escalation=Escalation(after_s=60, every_s=60, times=2))
+        queue = NoticeQueue(Path(folder) / "notices.db")
+        notices = Notices([Address(name="one", url="json://one")], queue, send, lambda: rules, clock)
+        alerts: dict[int, AlertEvent] = {}
+        heard: list[AlertEvent] = []
+        for number, (does, which, pause_s, is_well_then) in enumerate(steps, 1):
+            is_well[0] = is_well_then
+            step = _step_of(does, which, number, alerts.get(which), clock.wall())
+            if does == "redelivered":
+                notices.hear(heard[-3:])
+            elif step is not None:
+                alerts[which] = step
+                heard.append(step)
+                notices.hear([step])
+            open_now = {f"of {one}" for one, last in alerts.items() if last.state is not AlertState.RESOLVED}
+            notices.repeat([last for last in alerts.values() if last.state is not AlertState.RESOLVED])
+            before = len(told)
+            clock.advance(pause_s)
+            notices.step()
+            for news in told[before:]:
+                last_over = alerts[int(news[-1])]
+                assert news[-4:] in open_now or f"news {int(last_over.description.split()[1])} " in news
+        queue.close()
+
+    for which in range(3):
+        numbers = [int(news.split()[1]) for news in told if news.endswith(f"of {which}")]
+        assert numbers == sorted(numbers)
+
+
+def _step_of(does: str, which: int, number: int, last: AlertEvent | None, now: float) -> AlertEvent | None:
+    """The next step of an alert, or None where it cannot take that one."""
+    is_open = last is not None and last.state is not AlertState.RESOLVED
+    states = {
+        "open": None if is_open else AlertState.OPEN if last is None else AlertState.REOPENED,
+        "worse": AlertState.REOPENED if is_open else None,
+        "over": AlertState.RESOLVED if is_open else None,
+        "resolved": AlertState.RESOLVED if is_open else None,
+        "acknowledged": AlertState.ACKNOWLEDGED if is_open else None,
+    }
+    state = states.get(does)
+    if state is None:
+        return None
+    severity = Severity.CRITICAL if does == "worse" or last is None else last.severity
+    return event(
+        which, now - NOON, state=state, severity=severity, description=f"news {number} of {which}",
+        by="ada" if does in ("resolved", "acknowledged") else "alerts", active=state is not AlertState.RESOLVED,
+    )  # fmt: skip
 
 
 def test_in_quiet_hours_only_what_is_critical_is_told(open_notices: Open, clock: ManualClock, hook: Webhook) -> None:
@@ -370,5 +510,11 @@ def test_notices_go_on_in_memory_when_the_file_fails_later(tmp_path: Path, clock
 def notice(number: int) -> Notice:
     """Return one to keep."""
     return Notice(
-        notice_id=f"n{number}", alert_id="a", group="g", severity=Severity.WARNING, is_over=False, text="x", at=NOON
+        notice_id=f"n{number}",
+        alert_id=f"a{number}",
+        group="g",
+        severity=Severity.WARNING,
+        is_over=False,
+        text="x",
+        at=NOON,
     )

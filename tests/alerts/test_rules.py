@@ -10,6 +10,7 @@ import pytest
 
 from dt.alerts.rules import KEY_RULES, QuietHours
 from dt.alerts.rules_file import RulesFile, load_rules, parse_rules
+from dt.alerts.rules_watch import RulesWatch
 from dt.utils.exceptions import ConfigError
 from dt.utils.vocabulary import Severity
 
@@ -95,6 +96,61 @@ def test_a_changed_file_is_read_again_and_a_wrong_one_changes_nothing(tmp_path: 
     path.unlink()
     assert file.look().flapping.changes == 6
     assert file.why == ""
+
+
+@pytest.mark.parametrize("text", ["[flapping]\nchanges = 1", "[[", "\x00"])
+def test_a_file_that_is_wrong_from_the_start_leaves_the_last_good_rules_or_the_defaults(
+    tmp_path: Path, text: str
+) -> None:
+    """A copy of what was good last is kept; one that is damaged, and no copy at all, mean the defaults."""
+    path, kept = tmp_path / "alerts.toml", tmp_path / "alerts" / "kept.toml"
+    path.write_text(text)
+    first = RulesFile(path, kept)
+    assert (first.rules.flapping.changes, first.instead) == (6, "the defaults")
+    assert "alerts.toml" in first.why
+
+    path.write_text("[flapping]\nchanges = 9")
+    os.utime(path, (1, 1))
+    assert first.look().flapping.changes == 9
+    path.write_text(text)
+    again = RulesFile(path, kept)
+    assert (again.rules.flapping.changes, again.instead) == (9, "the last good rules")
+
+    kept.write_text("[")
+    assert RulesFile(path, kept).rules.flapping.changes == 6
+    path.unlink()
+    assert (RulesFile(path, kept).why, kept.exists()) == ("", False)
+
+
+@pytest.mark.parametrize("place", ["folder", "bytes"])
+def test_what_is_no_file_of_text_is_said_and_stops_nothing(tmp_path: Path, place: str) -> None:
+    """A folder of that name, or what is not UTF-8."""
+    path = tmp_path / "alerts.toml"
+    path.mkdir() if place == "folder" else path.write_bytes(b"\xff\xfe")
+
+    file = RulesFile(path)
+
+    assert file.why.startswith("ALERTS_FILE: ")
+    assert file.look().flapping.changes == 6
+
+
+def test_another_mistake_ends_the_alert_of_the_one_before_and_opens_it_anew(tmp_path: Path) -> None:
+    """So that an open alert always names the line that is wrong now; what lasts is said every minute."""
+    path = tmp_path / "alerts.toml"
+    path.write_text("[flapping]\nchanges = 1")
+    file = RulesFile(path)
+    watch = RulesWatch(file)
+    said = [(one.active, one.description) for second in range(61) for one in watch.conditions(1000.0 + second)]
+    assert [active for active, _words in said] == [True, True]
+    assert "the defaults hold" in said[0][1]
+
+    path.write_text("[notices]\nper_hour = 0")
+    os.utime(path, (1, 1))
+    file.look()
+    later = [one for second in range(70) for one in watch.conditions(1061.0 + second)]
+
+    assert [one.active for one in later] == [False, True, True]
+    assert "notices.per_hour: must be from 1 to 1000, not 0" in later[1].description
 
 
 def at(text: str) -> float:

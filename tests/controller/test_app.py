@@ -119,6 +119,23 @@ def test_actuators_show_desired_and_reported_state(rest: Rest, eventually: Event
     eventually(lambda: one()["reported"]["on"] is False, "the pump is reported off")
 
 
+def test_the_ledger_of_one_actuator_shows_its_own_entries_however_busy_others_are(
+    rest: Rest, eventually: Eventually
+) -> None:
+    """A pump's dose is found behind the many runs of a fan; an actuator that is not there is 404."""
+    rest("POST", "/actuators/one/commands", {"command": "dose", "dose_ml": 5.0})
+    eventually(lambda: rest("GET", "/ledger").json()["items"][0]["outcome"] == "done", "the dose is settled")
+    for _time in range(6):
+        rest("POST", "/actuators/fan/commands", {"command": "off"})
+
+    newest = rest("GET", "/ledger?limit=5").json()["items"]
+    own = rest("GET", "/ledger?limit=5&actuator_id=one").json()["items"]
+
+    assert {entry["actuator_id"] for entry in newest} == {"fan"}
+    assert [(entry["actuator_id"], entry["outcome"]) for entry in own] == [("one", "done")]
+    assert rest("GET", "/ledger?actuator_id=three").status_code == 404
+
+
 def test_the_ledger_lists_what_was_charged(rest: Rest, eventually: Eventually) -> None:
     """Newest first, with budgets."""
     rest("POST", "/actuators/one/commands", {"command": "dose", "dose_ml": 5, "action_id": "a-1"})

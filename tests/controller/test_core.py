@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -101,6 +102,26 @@ def test_manual_rests_the_policy_until_its_end_and_then_it_goes_on(garden: Garde
 
     assert core.decisions.mode_of("fan").mode is Mode.AUTOMATIC
     assert garden.level("fan") == 1.0
+
+
+def test_a_person_is_told_when_the_policy_takes_a_command_back(garden: Garden) -> None:
+    """An off, or another level of the policy's own run, in automatic mode; not a run of the person's own."""
+    core = garden.room.core
+    garden.act("fan", "hysteresis", {"quantity": "temperature", "on_at": 17.0, "off_at": 15.0, "level": 0.5})
+    garden.run(10.0)
+    off = dose(garden.room.clock, "p-1", actuator_id="fan", plant_id=None, command=Command.OFF, dose_ml=None)
+    level = replace(off, command=Command.LEVEL, level=0.2)
+    running = garden.room.guard.status()["outputs"]["fan"]["action_id"]
+
+    assert core.policies.takes_back(off, running) == "hysteresis"
+    assert core.policies.takes_back(level, running) == "hysteresis"
+    assert core.policies.takes_back(level, "a person's run") == ""
+    garden.room.gate.submit(off)
+    garden.run(30.0)
+    assert garden.level("fan") == 0.5  # so the answer was true
+    core.set_mode("fan", Mode.MANUAL, "anna", until=garden.room.clock.wall() + 600.0)
+    garden.run(5.0)
+    assert core.policies.takes_back(off, running) == ""
 
 
 def test_automatic_is_a_grant_with_who_and_when_and_recommend_takes_it_back(garden: Garden) -> None:

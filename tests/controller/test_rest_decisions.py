@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import requests
 
 from dt.controller.app import ControllerService
 from dt.controller.locks import LockOut
+from dt.utils.dataclasses import Policy
 from tests.controller.rest_box import Rest
 
 
@@ -96,6 +99,55 @@ def test_a_policy_is_chosen_by_plant_and_actuator_with_its_parameters(rest: Rest
     assert "soil_water_deficit" in [one["policy"] for one in everything["known"]]
 
 
+def test_a_policy_that_was_switched_off_stays_off_until_somebody_says_otherwise(rest: Rest) -> None:
+    """Another parameter does not let it water again; and what makes no sense any more can always be switched off."""
+    rest("PUT", "/policies/basil", {"policy": "soil_water_deficit", "actuator_id": "one"})
+    rest("PUT", "/policies/basil", {"enabled": False, "actuator_id": "one"})
+
+    changed = rest("PUT", "/policies/basil", {"parameters": {"part": 0.3}, "actuator_id": "one"}).json()
+    another = rest("PUT", "/policies/basil", {"policy": "recommendation", "actuator_id": "one"}).json()
+
+    assert (changed["enabled"], changed["parameters"]) == (False, {"part": 0.3})
+    assert another["enabled"] is False
+    assert rest("PUT", "/policies/basil", {"enabled": True, "actuator_id": "one"}).json()["enabled"] is True
+
+
+def test_a_stored_policy_that_makes_no_sense_is_not_switched_on_and_always_switched_off(
+    rest: Rest, service: ControllerService
+) -> None:
+    """One of an earlier version, or of a plant whose limits were lowered since."""
+    old = Policy(
+        plant_id="basil", zone_id="box", actuator_id="one", policy="hysteresis",
+        parameters={"on_at": 0.5, "off_at": 0.1}, by="anna",
+    )  # fmt: skip
+    service.core.decisions.set_policy(old)
+
+    refused = rest("PUT", "/policies/basil", {"enabled": True, "actuator_id": "one"})
+    off = rest("PUT", "/policies/basil", {"enabled": False, "actuator_id": "one"})
+
+    assert (refused.status_code, refused.json()["field"]) == (422, "parameters.on_at")
+    assert off.json()["enabled"] is False
+
+
+def test_an_off_that_the_policy_takes_back_says_so(
+    rest: Rest, service: ControllerService, eventually: Callable[[Callable[[], object], str], None]
+) -> None:
+    """The answer names the policy and what would keep it; in manual mode it is kept, and nothing is said."""
+    now = datetime.fromtimestamp(service.clock.wall(), UTC)
+    times = {"since": f"{now - timedelta(hours=2):%H:%M}", "until": f"{now + timedelta(hours=2):%H:%M}"}
+    rest("PUT", "/policies/box", {"policy": "schedule", "actuator_id": "fan", "parameters": times})
+    rest("PUT", "/actuators/fan/mode", {"mode": "automatic", "by": "anna"})
+    eventually(lambda: _item(rest, "fan")["desired"]["on"], "the fan turns")
+
+    answer = rest("POST", "/actuators/fan/commands", {"command": "off"}).json()
+
+    assert (answer["outcome"], answer["taken_back_by"]) == ("done", "schedule")
+    assert "fan is in automatic mode, and its policy schedule takes this back within seconds" in answer["note"]
+    rest("PUT", "/actuators/fan/mode", {"mode": "manual", "until": service.clock.wall() + 60.0})
+    eventually(lambda: not _item(rest, "fan")["desired"]["on"], "the policy rests")
+    assert "note" not in rest("POST", "/actuators/fan/commands", {"command": "off"}).json()
+
+
 def test_a_policy_without_an_actuator_is_for_all_that_it_fits(rest: Rest) -> None:
     """Both pumps of the basil; of the box itself the fan alone turns by humidity."""
     rest("PUT", "/policies/basil", {"policy": "schedule", "parameters": {"times": ["07:00"]}})
@@ -136,10 +188,25 @@ def test_a_pump_is_primed_and_its_flow_measured(rest: Rest) -> None:
         ("PUT", "/actuators/one/mode", {"mode": "manual"}, "until"),
         ("PUT", "/actuators/one/mode", {"mode": "manual", "until": 5}, "until"),
         ("PUT", "/actuators/one/mode", {"mode": "off", "by": ""}, "by"),
+        ("PUT", "/actuators/one/mode", {"mode": "off", "until": 4e9}, "until"),
+        ("PUT", "/actuators/one/mode", {"mode": "recommend", "until": 4e9}, "until"),
         ("PUT", "/policies/basil", {"policy": "pid"}, "policy"),
         ("PUT", "/policies/basil", {"policy": "magic"}, "policy"),
         ("PUT", "/policies/basil", {"policy": "schedule", "parameters": {"dose_ml": -3}}, "parameters.dose_ml"),
         ("PUT", "/policies/basil", {"policy": "schedule", "actuator_id": "fan"}, "actuator_id"),
+        ("PUT", "/policies/basil", {"policy": "schedule"}, "parameters.times"),
+        (
+            "PUT",
+            "/policies/basil",
+            {"policy": "soil_water_deficit", "parameters": {"target": 0.9}},
+            "parameters.target",
+        ),
+        (
+            "PUT",
+            "/policies/basil",
+            {"policy": "hysteresis", "parameters": {"on_at": 0.5, "off_at": 0.1}},
+            "parameters.on_at",
+        ),
         ("PUT", "/policies/basil", {"policy": "schedule", "parameters": 5}, "parameters"),
         ("PUT", "/policies/box", {"enabled": True}, "policy"),
         ("PUT", "/actuators/one/mode", {"mode": ["off"]}, "mode"),

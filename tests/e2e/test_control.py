@@ -327,6 +327,85 @@ def test_a_vacation_says_what_it_plans_and_is_ended(chromium: Browser, demo: Dem
     page.context.close()
 
 
+def test_the_ledger_of_a_plant_shows_its_own_pump_however_busy_other_outputs_are(chromium: Browser, demo: Demo) -> None:
+    """Eight switchings of the fan do not push the lettuce's dose out."""
+    act_on(demo, "POST", "herb/commands", {"command": "dose", "dose_ml": 20})
+    for _time in range(8):
+        act_on(demo, "POST", "fan/commands", {"command": "off"})
+    page = open_page(chromium, demo)
+    shown_plant(page, "lettuce")
+
+    page.locator("x-water-ledger li:has-text('herb')").first.wait_for()
+    page.context.close()
+
+
+def test_an_off_that_the_policy_takes_back_says_so_and_offers_manual(chromium: Browser, demo: Demo) -> None:
+    """Done, and yet it would be on again within seconds: one press more keeps it off."""
+    always = {"quantity": "temperature", "on_at": 5.0, "off_at": 3.0}
+    url, headers = demo.urls["flask_controller_url"], {"Authorization": f"Bearer {demo.token}"}
+    policy = {"policy": "hysteresis", "actuator_id": "fan", "parameters": always, "enabled": True}
+    assert requests.put(f"{url}/policies/box", json=policy, headers=headers, timeout=10).status_code == 200
+    act_on(demo, "PUT", "fan/mode", {"mode": "automatic"})
+    page = open_page(chromium, demo)
+    wait_until(lambda: demo.actuator("fan")["reported"]["on"], "the fan turns by its policy")
+
+    page.locator(f"{FAN} .by-hand button:has-text('Off')").click()
+    page.locator(f"{FAN} .said:has-text('the policy hysteresis takes it back within seconds')").wait_for()
+    page.locator(f"{FAN} .said button").click()
+
+    page.locator(f"{FAN} .said:has-text('it stays off')").wait_for()
+    page.locator(f"{FAN} .badge:has-text('manual')").wait_for()
+    wait_until(lambda: not demo.actuator("fan")["reported"]["on"], "the fan stands still")
+    off = {"enabled": False, "actuator_id": "fan"}
+    assert requests.put(f"{url}/policies/box", json=off, headers=headers, timeout=10).status_code == 200
+    act_on(demo, "PUT", "fan/mode", {"mode": "recommend"})
+    page.context.close()
+
+
+def act_on(demo: Demo, method: str, path: str, body: dict[str, Any]) -> None:
+    """Tell the controller something, as a program with the token does; a refusal is an answer too."""
+    headers = {"Authorization": f"Bearer {demo.token}"}
+    url = f"{demo.urls['flask_controller_url']}/actuators/{path}"
+    assert requests.request(method, url, json=body, headers=headers, timeout=10).status_code in (200, 202, 409)
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_the_stop_is_in_view_at_once_in_every_dialog(chromium: Browser, demo: Demo, size: str) -> None:
+    """Also in the longest, that of a policy: above the fold, and at the same place once scrolled to its end."""
+    page = open_page(chromium, demo, size)
+    page.locator(f"{PUMP} button:has-text('Change…')").click()
+    for policy in ("schedule", "hysteresis", "soil_water_deficit"):
+        page.locator(f"{PUMP} dialog select").first.select_option(policy)
+        for where in ("0", "99999"):
+            page.evaluate(f"document.querySelector('{PUMP} dialog').scrollTo(0, {where})")
+            box = page.locator(f"{PUMP} dialog .stop-here").bounding_box()
+            assert box is not None
+            assert 0 <= box["y"] <= box["y"] + box["height"] <= SIZES[size]["height"]
+    page.locator(f"{PUMP} dialog [name=largest_ml]").fill("10")
+    page.locator(f"{PUMP} dialog button:has-text('Cancel')").click()
+    page.context.close()
+
+
+def test_what_was_said_before_an_emergency_stop_does_not_stay(chromium: Browser, demo: Demo) -> None:
+    """'Begun' is no longer so; an empty dose says what is missing."""
+    page = open_page(chromium, demo)
+    page.locator(f"{PUMP} fieldset > .by-hand > label input").first.fill("")
+    page.locator(f"{PUMP} button:has-text('Give…')").click()
+    page.locator(f"{PUMP} > .said:has-text('Say how many ml: from 1 to')").wait_for()
+    wait_until(lambda: not demo.actuator("fan")["pause_left_s"], "the fan may start")
+    page.locator(f"{FAN} button:has-text('Switch on')").click()
+    page.locator(f"{FAN} > .said:has-text('begun')").wait_for()
+
+    page.locator("x-emergency-stop button").click()
+
+    page.wait_for_selector("x-stop-banner:has-text('pressed by dashboard')")
+    page.wait_for_function(f"document.querySelector('{FAN} > .said').textContent === ''")
+    page.click("x-stop-banner button")
+    page.click("x-confirm-dialog .danger")
+    page.wait_for_selector("x-stop-banner", state="hidden")
+    page.context.close()
+
+
 def test_the_stop_is_in_reach_while_something_is_asked(chromium: Browser, demo: Demo) -> None:
     """A dialog covers the header, so it has a stop of its own: it gives no dose, and everything is off."""
     page = open_page(chromium, demo)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ControlFeed } from "../../dt/webapp/static/js/control-feed.js";
-import { budgetWords, duration, parameterOf, policyWords, spentShare, stateWords, takesDoses, takesLevels, whyNotWords } from "../../dt/webapp/static/js/control.js";
+import { budgetWords, doseProblem, duration, newest, parameterOf, policyWords, spentShare, stateWords, takenBackWords, takesDoses, takesLevels, whyNotWords } from "../../dt/webapp/static/js/control.js";
 import { Api, ApiError } from "../../dt/webapp/static/js/api.js";
 import { Store } from "../../dt/webapp/static/js/store.js";
 
@@ -30,6 +30,22 @@ test("budgets, policies and times are words", () => {
   assert.equal(policyWords(null), "No policy");
   assert.deepEqual([59, 60, 90, 3600, 14_400].map(duration), ["59 s", "1 min", "90 s", "60 min", "4 h"]);
   assert.deepEqual([takesDoses({ commands: ["dose"] }), takesLevels({ commands: ["on", "off"] })], [true, false]);
+});
+
+test("a dose that is empty or out of range says what is missing", () => {
+  assert.equal(doseProblem("", 250), "Say how many ml: from 1 to 250.");
+  assert.equal(doseProblem("300", 250), "A dose is from 1 to 250 ml, not 300.");
+  assert.equal(doseProblem("0", 250), "A dose is from 1 to 250 ml, not 0.");
+  assert.equal(doseProblem("250", 250), "");
+});
+
+test("a command that the policy undoes says so", () => {
+  assert.equal(takenBackWords({ outcome: "done", taken_back_by: "daily_light" }), " But the mode is automatic: the policy daily light takes it back within seconds.");
+  assert.equal(takenBackWords({ outcome: "done" }), "");
+});
+
+test("the newest entries of several pumps are one list", () => {
+  assert.deepEqual(newest([{ wall: 1 }, { wall: 3 }, { wall: 2 }], 2), [{ wall: 3 }, { wall: 2 }]);
 });
 
 test("a parameter is read as its policy declares it, within its limits", () => {

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from dt.controller.policies.base_policy import BasePolicy, fitting, made_policy
+from dt.utils.dataclasses import PlantLimits
 from dt.utils.exceptions import MessageError
 
 RECOMMENDATION = "recommendation"
@@ -36,11 +37,15 @@ def policy_type(name: str) -> type[BasePolicy]:
     return loaded
 
 
-def make_policy(name: str, parameters: Mapping[str, Any], actuator_kind: str) -> BasePolicy:
-    """Return a policy for an actuator's kind; raises MessageError that names the field and its limit."""
+def make_policy(
+    name: str, parameters: Mapping[str, Any], actuator_kind: str, limits: PlantLimits | None = None
+) -> BasePolicy:
+    """Return a policy for an actuator's kind and a plant's limits; raises MessageError with the field and its limit."""
     cls = policy_type(name)
     fitting(cls, actuator_kind)
-    return made_policy(cls, cls.parameters_type, parameters)
+    made = made_policy(cls, cls.parameters_type, parameters)
+    made.check_use(actuator_kind, limits)
+    return made
 
 
 def describe_policies() -> list[dict[str, Any]]:

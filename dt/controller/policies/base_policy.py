@@ -81,6 +81,9 @@ class BasePolicy(ABC):
     def check(self) -> None:  # noqa: B027 - most policies have nothing more to check
         """Refuse parameters that do not fit together; raises MessageError."""
 
+    def check_use(self, kind: str, limits: PlantLimits | None) -> None:  # noqa: B027 - most suit every use
+        """Refuse parameters that make no sense for an actuator's kind or its plant's limits; raises MessageError."""
+
     @classmethod
     def describe(cls) -> dict[str, Any]:
         """Return name, words, kinds of actuators and a JSON schema of the parameters."""

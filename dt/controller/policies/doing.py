@@ -54,6 +54,7 @@ class Held:
     recommended_s: float = float("-inf")
     recommended_key: str = ""
     was_wished: bool = False
+    holds_at: float = 0.0  # the level at which the policy would hold its output by itself now
     cause: str = ""
 
 
@@ -119,6 +120,7 @@ class Doer:
         may_act: bool,
     ) -> None:
         wanted = 0.0 if wish is None or wish.level is None else wish.level
+        held.holds_at = wanted if may_act else 0.0
         if self._is_ours(held, state):
             self._keep(actuator, wanted if may_act else 0.0, held, state, policy)
             return

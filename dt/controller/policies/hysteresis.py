@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dt.controller.policies.base_policy import BasePolicy, PolicyView, Wish
-from dt.controller.policies.parameters import choice, number
+from dt.controller.policies.parameters import choice, number, require_below_high
+from dt.utils.dataclasses import PlantLimits
 from dt.utils.exceptions import MessageError
 from dt.utils.quantities import QUANTITIES, Quantity
 
@@ -54,6 +55,18 @@ class Hysteresis(BasePolicy):
             value = getattr(self._is, name)
             if not low <= value <= high:
                 raise MessageError(f"parameters.{name}", f"must be from {low:g} to {high:g} {unit}, not {value:g}")
+
+    def check_use(self, kind: str, limits: PlantLimits | None) -> None:
+        """Refuse a pump that waters what is wet already; by warmth or VPD it may begin above, as misting does."""
+        if kind != "pump" or self._quantity not in (Quantity.SOIL_MOISTURE, Quantity.HUMIDITY):
+            return
+        if self._is.on_at >= self._is.off_at:
+            raise MessageError(
+                "parameters.on_at",
+                f"must be below off_at ({self._is.off_at:g}) for a pump, which makes wetter, not {self._is.on_at:g}",
+            )
+        if self._quantity is Quantity.SOIL_MOISTURE and limits is not None:
+            require_below_high("parameters.off_at", self._is.off_at, limits)
 
     def decide(self, view: PolicyView) -> Wish | None:
         """Return level or dose while it is on."""

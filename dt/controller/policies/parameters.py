@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
+from dt.utils.dataclasses import PlantLimits
 from dt.utils.exceptions import MessageError
 from dt.utils.number import number_of
 
@@ -51,6 +52,14 @@ def describe_parameters(kind: type[Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {row.name: _described(row) for row in rows},
     }
+
+
+def require_below_high(name: str, value: float, limits: PlantLimits) -> None:
+    """Refuse a soil moisture (m3/m3) above the plant's upper limit, up to which nothing waters (S5)."""
+    if value > limits.soil_moisture_high:
+        raise MessageError(
+            name, f"must be at most {limits.soil_moisture_high:g} m3/m3, the plant's upper limit, not {value:g}"
+        )
 
 
 def _checked(row: dataclasses.Field[Any], value: Any) -> Any:

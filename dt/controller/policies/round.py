@@ -13,7 +13,7 @@ from dt.controller.policies import RECOMMENDATION, make_policy
 from dt.controller.policies.base_policy import BasePolicy, PolicyView, Wish
 from dt.controller.policies.doing import Doer, Held
 from dt.utils.clock import Clock
-from dt.utils.dataclasses import Policy
+from dt.utils.dataclasses import ActionCommand, Command, Policy
 from dt.utils.exceptions import MessageError
 from dt.utils.logger import get_logger
 from dt.utils.quantities import Quantity
@@ -57,6 +57,18 @@ class PolicyRound:
             state = outputs.get(name)
             if state is not None:
                 self._look(actuator, self._held[name], state)
+
+    def takes_back(self, command: ActionCommand, running: str | None) -> str:
+        """Return the policy that undoes a person's off or level as soon as it is asked again; '' for none.
+
+        `running` is the `action_id` of the output's run: one that a person began is left alone until its end.
+        """
+        held, mode = self._held[command.actuator_id], self._decisions.mode_of(command.actuator_id).mode
+        is_own = bool(held.action_id) and running == held.action_id
+        is_undone = command.command is Command.OFF or (command.command is Command.LEVEL and is_own)
+        policy = self._decisions.policy_of(command.actuator_id)
+        is_held = policy is not None and policy.enabled and mode is Mode.AUTOMATIC and held.holds_at > 0
+        return policy.policy if policy is not None and is_held and is_undone else ""
 
     def _look(self, actuator: BaseActuator, held: Held, state: Mapping[str, Any]) -> None:
         name = actuator.actuator_id

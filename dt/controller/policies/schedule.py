@@ -8,6 +8,7 @@ from typing import ClassVar
 from dt.controller.policies.base_policy import BasePolicy, PolicyView, Wish
 from dt.controller.policies.parameters import number, text, texts
 from dt.controller.policies.wall_times import days_around, parse_wall_time, span_at
+from dt.utils.dataclasses import PlantLimits
 from dt.utils.exceptions import MessageError
 
 
@@ -19,7 +20,7 @@ class ScheduleParameters:
     dose_ml: float = number(50.0, 1.0, 2000.0, "ml", "How much each time.")
     late_min: float = number(15.0, 1.0, 120.0, "min", "How late a dose may still come; later ones are left out.")
     since: str = text("07:00", "When an output goes on.")
-    until: str = text("21:00", "When it goes off; the next day's, if it is earlier than `since`.")
+    until: str = text("21:00", "When it goes off; the next day's, if it is never later than `since`.")
     level: float = number(1.0, 0.05, 1.0, "", "How strongly meanwhile.")
 
 
@@ -44,6 +45,13 @@ class Schedule(BasePolicy):
         doubled = {said for said in self._is.times if self._is.times.count(said) > 1}
         if doubled:
             raise MessageError("parameters.times", f"{min(doubled)} stands there twice")
+
+    def check_use(self, kind: str, limits: PlantLimits | None) -> None:  # noqa: ARG002 - of all policies
+        """Refuse a pump without a time to dose at, which would do nothing."""
+        if kind == "pump" and not self._times:
+            raise MessageError(
+                "parameters.times", "is missing: a pump needs from 1 to 24 times such as 07:30 to dose at"
+            )
 
     def decide(self, view: PolicyView) -> Wish | None:
         """Return the dose that is due, or the level that holds now."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dt.controller.policies.base_policy import BasePolicy, PolicyView, Wish
-from dt.controller.policies.parameters import number
+from dt.controller.policies.parameters import number, require_below_high
 from dt.utils.dataclasses import PlantLimits
 from dt.utils.exceptions import MessageError
 
 _ML_PER_L = 1000.0
+_LEAST_BAND = 0.01  # m3/m3 between start and target
 _DONE_WITHIN = 0.005  # m3/m3 of the target: about what a good capacitive probe resolves
 
 
@@ -49,6 +50,19 @@ class SoilWaterDeficit(BasePolicy):
         """Refuse a target that is not above the start."""
         if self._is.start is not None and self._is.target is not None and self._is.target < self._is.start + 0.01:
             raise MessageError("parameters.target", f"must be at least 0.01 m3/m3 above start ({self._is.start:g})")
+
+    def check_use(self, kind: str, limits: PlantLimits | None) -> None:  # noqa: ARG002 - of all policies
+        """Refuse a target above the plant's upper limit, and a start that is not below the target in force."""
+        if limits is None or (self._is.start is None and self._is.target is None):
+            return
+        if self._is.target is not None:
+            require_below_high("parameters.target", self._is.target, limits)
+        start, target = self._band(limits, None)
+        if target < start + _LEAST_BAND - 1e-9:
+            name = "start" if self._is.start is not None else "target"
+            other = f"below target ({target:g})" if name == "start" else f"above start ({start:g})"
+            said = start if name == "start" else target
+            raise MessageError(f"parameters.{name}", f"must be at least {_LEAST_BAND:g} m3/m3 {other}, not {said:g}")
 
     def decide(self, view: PolicyView) -> Wish | None:
         """Return a dose while the soil is below the target and a watering has begun."""

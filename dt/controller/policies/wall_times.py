@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from dt.plant.sun import sun_times
@@ -13,6 +14,8 @@ from dt.utils.rig import Zone
 
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _SUN = re.compile(r"(sunrise|sunset)(?:([+-])(\d{1,2}):([0-5]\d))?")
+_REFERENCE_DAY = date(2028, 1, 1)  # of one year for all, so that no span changes its kind at New Year
+_DAYS_OF_LEAP_YEAR = 366
 _HOW = "must be a time such as 07:30, sunrise, sunrise+00:30 or sunset-01:00"
 
 
@@ -71,13 +74,36 @@ class Span:
 
 
 def span_at(now: float, since: WallTime, until: WallTime, zone: Zone) -> Span | None:
-    """Return the span from `since` to the next `until` in which an instant lies, or None."""
+    """Return the span from `since` to its `until` in which an instant lies, or None."""
     for day in days_around(now, zone):
-        begins = since.on(day, zone)
-        ends = [end for shift in (0, 1) if (end := until.on(day + timedelta(days=shift), zone)) is not None]
-        if begins is None:
-            continue
-        end = next((end for end in ends if end > begins), None)
-        if end is not None and begins <= now < end:
-            return Span(day=day, since=begins, until=end)
+        span = span_of(day, since, until, zone)
+        if span is not None and span.since <= now < span.until:
+            return span
     return None
+
+
+def span_of(day: date, since: WallTime, until: WallTime, zone: Zone) -> Span | None:
+    """Return the span that begins on a local day; None where the sun, or a clock that is put forward, leaves nothing.
+
+    It ends on the next day only where it does so by its clock times, or by the sun on every day of the year.
+    """
+    ends_on = day + timedelta(days=1 if is_overnight(since, until, zone) else 0)
+    begins, ends = since.on(day, zone), until.on(ends_on, zone)
+    if begins is None or ends is None or ends <= begins:
+        return None
+    return Span(day=day, since=begins, until=ends)
+
+
+def is_overnight(since: WallTime, until: WallTime, zone: Zone) -> bool:
+    """Return whether a span is meant to reach into the next day: never merely because the days are long just now."""
+    if since.anchor == until.anchor:
+        return until.minutes <= since.minutes
+    return _is_overnight_all_year(since, until, zone.timezone, zone.latitude, zone.longitude)
+
+
+@lru_cache(maxsize=256)
+def _is_overnight_all_year(since: WallTime, until: WallTime, timezone: str, latitude: float, longitude: float) -> bool:
+    place = Zone(zone_id="place", timezone=timezone, latitude=latitude, longitude=longitude)
+    days = [_REFERENCE_DAY + timedelta(days=count) for count in range(_DAYS_OF_LEAP_YEAR)]
+    instants = [(since.on(day, place), until.on(day, place)) for day in days]
+    return all(end <= begin for begin, end in instants if begin is not None and end is not None)

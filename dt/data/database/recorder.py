@@ -21,8 +21,8 @@ RECORDS_GROUP = "database_records"
 PICTURES_GROUP = "database_frames"
 _PICTURES_AT_ONCE = 20
 _STANDS_BACK_EVERY = 100  # records, half a millisecond's work
-_READINGS_AT_ONCE = 10_000  # one durable write for a whole backlog's batch; live batches are small anyway
-_PIECE = 2_500  # is decoded while the store writes the one before
+_READINGS_AT_ONCE = 14_000  # one durable write for a whole backlog's batch; live batches are small anyway
+_PIECE = 3_000  # is decoded while the store writes the one before
 _LAST_PIECE = 400  # the end of a batch waits for this one alone
 
 _RECORD_TYPES: Mapping[str, type[Message]] = {

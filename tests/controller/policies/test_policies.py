@@ -146,6 +146,9 @@ def test_the_lamp_stays_off_while_nobody_knows_the_days_light() -> None:
         ("soil_water_deficit", "heater", {}, "policy"),
         ("schedule", "pump", {"times": ["25:00"]}, "parameters.times"),
         ("schedule", "pump", {"times": "07:00"}, "parameters.times"),
+        ("schedule", "pump", {}, "parameters.times"),
+        ("hysteresis", "pump", {"on_at": 0.5, "off_at": 0.1}, "parameters.on_at"),
+        ("hysteresis", "pump", {"quantity": "humidity", "on_at": 80.0, "off_at": 60.0}, "parameters.on_at"),
         ("schedule", "pump", {"times": ["07:00", "07:00"]}, "parameters.times"),
         ("schedule", "light", {"since": "sunset+13:00"}, "parameters.since"),
         ("schedule", "light", {"since": "07:00", "until": "07:00"}, "parameters.until"),
@@ -175,3 +178,35 @@ def test_every_policy_describes_itself_for_a_page() -> None:
             assert row["description"], name
             if row.get("type") == "number":
                 assert row["minimum"] <= row["default"] <= row["maximum"], name
+
+
+@pytest.mark.parametrize(
+    ("policy", "parameters", "field", "says"),
+    [
+        ("soil_water_deficit", {"target": 0.9}, "parameters.target", "at most 0.45 m3/m3, the plant's upper limit"),
+        ("soil_water_deficit", {"start": 0.4}, "parameters.start", "at least 0.01 m3/m3 below target (0.35), not 0.4"),
+        ("soil_water_deficit", {"target": 0.2}, "parameters.target", "at least 0.01 m3/m3 above start (0.25), not 0.2"),
+        ("hysteresis", {"on_at": 0.3, "off_at": 0.6}, "parameters.off_at", "at most 0.45 m3/m3, the plant's upper"),
+    ],
+)
+def test_what_makes_no_sense_for_the_plant_is_refused_with_its_limit(
+    policy: str, parameters: dict[str, Any], field: str, says: str
+) -> None:
+    """By the plant's own limits: from 0.25 to 0.45, with 0.35 as target."""
+    with pytest.raises(MessageError) as error:
+        make_policy(policy, parameters, "pump", PlantLimits())
+
+    assert error.value.field == field
+    assert says in error.value.why
+
+
+def test_what_makes_sense_is_taken() -> None:
+    """Misting may begin above; thresholds up to the plant's limit, and those that follow it, are good."""
+    for policy, parameters in [
+        ("hysteresis", {"quantity": "vpd", "on_at": 1.5, "off_at": 1.0}),
+        ("hysteresis", {"on_at": 0.3, "off_at": 0.45}),
+        ("soil_water_deficit", {"target": 0.45}),
+        ("soil_water_deficit", {}),
+        ("schedule", {"times": ["07:00"]}),
+    ]:
+        make_policy(policy, parameters, "pump", PlantLimits())

@@ -75,9 +75,10 @@ export class Api {
     return this.#ask("/api/actuators", { signal });
   }
 
-  /** What was charged and what is left. @param {AbortSignal} [signal] */
-  ledger(signal) {
-    return this.#ask("/api/ledger?limit=8", { signal });
+  /** What was charged, of one actuator or of all, and what is left. @param {AbortSignal} [signal] @param {string} [actuatorId] */
+  ledger(signal, actuatorId = "") {
+    const query = new URLSearchParams({ limit: "5", ...(actuatorId ? { actuator_id: actuatorId } : {}) });
+    return this.#ask(`/api/ledger?${query}`, { signal });
   }
 
   /** The policies that there are, with their parameters. @param {AbortSignal} [signal] */

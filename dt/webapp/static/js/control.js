@@ -91,6 +91,33 @@ export function policyWords(policy) {
   return `${name.charAt(0).toUpperCase()}${name.slice(1)}${rest}${policy.enabled === false ? " (switched off)" : ""}`;
 }
 
+/**
+ * The newest entries of a ledger.
+ * @param {Record<string, any>[]} entries @param {number} most
+ */
+export function newest(entries, most) {
+  return [...entries].sort((a, b) => b.wall - a.wall).slice(0, most);
+}
+
+/**
+ * What a person reads beside "done" when the policy undoes it at once; empty when it does not.
+ * @param {Record<string, any>} answer @returns {string}
+ */
+export function takenBackWords(answer) {
+  if (!answer.taken_back_by) return "";
+  return ` But the mode is automatic: the policy ${answer.taken_back_by.replaceAll("_", " ")} takes it back within seconds.`;
+}
+
+/**
+ * What is missing of a dose, in words; empty when nothing is.
+ * @param {string} text as it was typed @param {number} most ml
+ */
+export function doseProblem(text, most) {
+  const value = Number(text);
+  if (text.trim() === "") return `Say how many ml: from 1 to ${plain(most)}.`;
+  return value >= 1 && value <= most ? "" : `A dose is from 1 to ${plain(most)} ml, not ${text.trim()}.`;
+}
+
 /** @param {number} seconds @returns {string} */
 export function duration(seconds) {
   if (seconds < 120 && seconds % 60 !== 0) return `${Math.round(seconds)} s`;

@@ -71,7 +71,10 @@ export class PolicyForm {
       }
     }
     if (await this.#save({ policy: this.#policy.value, enabled: this.#enabled.checked, parameters })) this.#dialog.close();
-    else this.#problem.textContent = this.#dialog.parentElement?.querySelector(".said")?.textContent ?? "It was not saved.";
+    else {
+      this.#problem.textContent = this.#dialog.parentElement?.querySelector(".said")?.textContent ?? "It was not saved.";
+      this.#problem.scrollIntoView({ block: "center" }); // the row of buttons lies over the dialog's end
+    }
   }
 }
 

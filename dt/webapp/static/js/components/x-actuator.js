@@ -1,5 +1,5 @@
 import "./x-pump-routines.js";
-import { MODES, duration, failureWords, ml, policyWords, stateWords, takesDoses, takesLevels, whyNotWords } from "../control.js";
+import { MODES, doseProblem, duration, failureWords, ml, policyWords, stateWords, takenBackWords, takesDoses, takesLevels, whyNotWords } from "../control.js";
 import { commandWords, outcomeWords } from "../records.js";
 import { confirmed } from "./x-confirm-dialog.js";
 import { make, PageElement } from "../element.js";
@@ -14,6 +14,7 @@ class Actuator extends PageElement {
   #actuator = null;
   /** @type {any} */
   #routines = null;
+  #wasStopped = false;
   #name = make("h3");
   #badge = make("span", { class: "badge" });
   #state = make("p", { class: "state" });
@@ -34,6 +35,7 @@ class Actuator extends PageElement {
     const isNew = this.#actuator === null;
     this.#actuator = actuator;
     if (isNew) this.#build(actuator);
+    this.#showStop(Boolean(this.store.control?.emergency_stop.active));
     const state = stateWords(actuator);
     setText(this.#state, state.text);
     this.toggleAttribute("data-differs", !state.agrees);
@@ -98,7 +100,12 @@ class Actuator extends PageElement {
   async #giveDose() {
     const actuator = /** @type {Record<string, any>} */ (this.#actuator);
     const dose_ml = Number(this.#dose.value);
-    if (!this.#dose.reportValidity() || !(dose_ml > 0)) return;
+    const problem = this.#dose.validity.badInput ? "A dose is a number of ml." : doseProblem(this.#dose.value, Number(this.#dose.max));
+    if (problem) {
+      this.#say(problem, true);
+      this.#dose.focus();
+      return;
+    }
     const lines = [`${ml(dose_ml)} go to ${actuator.plant_id} now, by ${actuator.name || actuator.actuator_id}.`,
       ...actuator.why_not.map((refusal) => `It would be refused now: ${whyNotWords(refusal)}.`)];
     if (await confirmed({ title: `Give ${ml(dose_ml)}?`, lines, action: "Give it" })) await this.#command({ command: "dose", dose_ml });
@@ -130,30 +137,50 @@ class Actuator extends PageElement {
     return this.#do(async () => { const known = await this.api.policies(); new PolicyForm(actuator, known, save).open(this); }, () => "");
   }
 
-  #command(command) {
-    return this.#do(() => this.api.command(this.#id, command), (answer) => {
+  async #command(command) {
+    let isTakenBack = false;
+    await this.#do(() => this.api.command(this.#id, command), (answer) => {
       if (answer.outcome === "accepted") return `${commandWords(command)}: begun.`;
       const done = outcomeWords(answer);
-      return `${commandWords(command)}: ${answer.outcome}${done ? `, ${done}` : ""}.`;
+      isTakenBack = Boolean(answer.taken_back_by);
+      return `${commandWords(command)}: ${answer.outcome}${done ? `, ${done}` : ""}.${takenBackWords(answer)}`;
     });
+    this.#said.toggleAttribute("data-warn", isTakenBack);
+    if (isTakenBack) this.#said.append(" ", button("Manual for an hour", () => this.#byHandNow(command), "text-button"));
+  }
+
+  /** Manual ends what the policy holds; a level has to be set again. */
+  #byHandNow({ command }) {
+    const mode = { mode: "manual", until: Date.now() / 1000 + MANUAL_S };
+    return this.#do(() => this.api.setMode(this.#id, mode), () => `Manual for an hour: ${command === "off" ? "it stays off" : "set the level again"}.`);
   }
 
   get #id() { return /** @type {Record<string, any>} */ (this.#actuator).actuator_id; }
 
   /** Do something, and say what came of it; returns whether it went well. */
   async #do(act, words) {
-    this.#said.textContent = "";
-    this.#said.removeAttribute("data-bad");
+    this.#say("");
     try {
-      this.#said.textContent = words(await act());
+      this.#say(words(await act()));
       return true;
     } catch (error) {
-      this.#said.textContent = failureWords(error);
-      this.#said.setAttribute("data-bad", "");
+      this.#say(failureWords(error), true);
       return false;
     } finally {
       document.dispatchEvent(new CustomEvent("control-changed"));
     }
+  }
+
+  #say(text, isBad = false) {
+    this.#said.textContent = text;
+    this.#said.removeAttribute("data-warn");
+    this.#said.toggleAttribute("data-bad", isBad);
+  }
+
+  /** What was said before an emergency stop is true no more. */
+  #showStop(isStopped) {
+    if (isStopped && !this.#wasStopped) this.#say("");
+    this.#wasStopped = isStopped;
   }
 
   #showLock(lock) {
