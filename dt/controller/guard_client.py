@@ -136,8 +136,8 @@ class InProcessGuard:
         """Look at the button, switch what is due and settle what ended."""
         self._button.look()
         self._desk.note_ended(self.guard.tick())
-        while self._desk.settle_next(block=False):
-            pass
+        while self._desk.settle_next(block=False) and self._desk.ledger_error is None:
+            pass  # what a sick disk refuses waits for the next tick
 
     def renew(self, published: Sequence[str] = ()) -> dict[str, Any]:
         """Prolong the lease and return the status."""

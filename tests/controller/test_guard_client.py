@@ -142,3 +142,25 @@ def test_s03_a_flow_far_from_the_rigs_is_denied(
     assert answer.denial is not None
     assert (answer.denial.invariant, answer.denial.limit) == ("S3", limit)
     assert answer.denial.margin is None or answer.denial.margin < 0
+
+
+def test_s03_a_disk_that_stays_ill_holds_up_no_tick(tmp_path: Path, levels: _Levels) -> None:
+    """A run that ended is written down once the disk is well; until then every look at the pins ends."""
+    guard = InProcessGuard(config=_config(tmp_path), set_pin=levels.set, clock=SystemClock(), threaded=False)
+    guard.renew()
+    assert guard.run(order("a-1", "pump-0", 0.05)).accepted
+    guard.tick()
+    assert levels.on == {"pump-0"}
+    guard._desk._ledger._db.execute("PRAGMA query_only = ON")
+
+    deadline = time.monotonic() + 10.0
+    while "pump-0" in levels.on and time.monotonic() < deadline:
+        guard.tick()
+    guard.tick()
+    assert levels.levels["pump-0"] == 0.0
+    assert "readonly" in str(guard._desk.ledger_error)
+
+    guard._desk._ledger._db.execute("PRAGMA query_only = OFF")
+    guard.tick()
+    assert (guard._desk._ledger.entry("a-1") or {})["outcome"] == "done"
+    guard.close()
