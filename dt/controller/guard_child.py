@@ -88,10 +88,13 @@ def run_child(config: GuardConfig, folder: Path, beat_fd: int, orders_fd: int) -
     _end_on(pulse, orders_fd)
     keeper = threading.Thread(target=_keep_ledger, args=(desk, pulse), name="ledger", daemon=True)
     keeper.start()
+    button = StopWatch(desk, clock, pins.is_button_pressed)
+    with contextlib.suppress(PinError):  # the pin thread meets it again, and ends
+        button.look()  # before anybody can order anything
     doors = GuardDoors(desk, folder, lambda: pulse.reported, pulse.wait_until_told)
     desk.heed_left_stop()
     try:
-        return _own_pins(desk, pins, StopWatch(desk, clock, pins.is_button_pressed), pulse)
+        return _own_pins(desk, pins, button, pulse)
     finally:
         doors.close()
         pins.close()

@@ -97,13 +97,11 @@ def test_a_bad_rig_file_changes_nothing(field: Field, clock: ManualClock, text: 
     board = field.simulator.wire
 
     rewritten(field, text)
-    clock.advance(1.1)
-    wait_until(lambda: "rig_refused" in field.simulator.health(), "the file was refused")
+    _look_until(clock, lambda: "rig_refused" in field.simulator.health(), "the file was refused")
     refused = str(field.simulator.health()["rig_refused"])
     is_there = answers(board, 0x36)
     rewritten(field, RIG)
-    clock.advance(1.1)
-    wait_until(lambda: "rig_refused" not in field.simulator.health(), "the file was taken up")
+    _look_until(clock, lambda: "rig_refused" not in field.simulator.health(), "the file was taken up")
 
     assert re.search(why, refused)
     assert is_there
@@ -148,3 +146,13 @@ def test_the_watch_reads_a_file_once_per_change(field: Field, clock: ManualClock
 
     assert first
     assert watch.refused == ""
+
+
+def _look_until(clock: ManualClock, condition: Callable[[], bool], what: str) -> None:
+    """Let the clock go on: a look that was under way when it went on counts its pause from then."""
+
+    def advanced() -> bool:
+        clock.advance(1.1)
+        return condition()
+
+    wait_until(advanced, what)
