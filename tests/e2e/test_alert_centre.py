@@ -51,12 +51,10 @@ def page(chromium: Browser, settings: Settings, messaging: MemoryMessaging, hook
     webapp = create_webapp(load_settings(**here, **urls, flask_dashboard_url="http://127.0.0.1:0"), messaging, clock)
     webapp.start()
     url = f"http://127.0.0.1:{webapp.port}"
-    requests.put(
-        f"{urls['flask_db_url']}/plants/basil",
-        json=Plant(plant_id="basil", zone_id="box", name="Basil").to_dict(),
-        headers={"Authorization": f"Bearer {settings.dt_token}"},
-        timeout=10,
-    ).raise_for_status()
+    headers = {"Authorization": f"Bearer {settings.dt_token}"}
+    plant = Plant(plant_id="basil", zone_id="box", name="Basil").to_dict()
+    for path, body in (("zones/box", {"zone_id": "box"}), ("plants/basil", plant)):
+        requests.put(f"{urls['flask_db_url']}/{path}", json=body, headers=headers, timeout=10).raise_for_status()
     context = chromium.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(f"{error}\n{error.stack}"))

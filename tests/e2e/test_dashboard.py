@@ -61,17 +61,11 @@ def dashboard_url(settings: Settings, messaging: MemoryMessaging, eventually: Ev
     own = load_settings(**here, flask_dashboard_url="http://127.0.0.1:0", flask_db_url=database_url)
     webapp = create_webapp(own, messaging, clock)
     webapp.start()
-    for plant in (
-        Plant(plant_id="basil", zone_id="box", name="Basil"),
-        Plant(plant_id="pot-2019", zone_id="pot-2019", name="Pot of 2019", archived=True),
-    ):
-        answer = requests.put(
-            f"{database_url}/plants/{plant.plant_id}",
-            json=plant.to_dict(),
-            headers={"Authorization": f"Bearer {settings.dt_token}"},
-            timeout=10,
-        )
-        answer.raise_for_status()
+    headers = {"Authorization": f"Bearer {settings.dt_token}"}
+    plant = Plant(plant_id="basil", zone_id="box", name="Basil").to_dict()
+    old = Plant(plant_id="pot-2019", zone_id="pot-2019", name="Pot of 2019", archived=True).to_dict()
+    for path, body in (("zones/box", {"zone_id": "box"}), ("plants/basil", plant), ("plants/pot-2019", old)):
+        requests.put(f"{database_url}/{path}", json=body, headers=headers, timeout=10).raise_for_status()
     now = time.time()
     messaging.publish_batch([*_history(now), *_records(now)])
     series = f"{database_url}/series?plant_id=basil&data_type=soil_moisture&points=1000"
