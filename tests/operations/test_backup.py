@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import re
 import sqlite3
 import tarfile
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -218,6 +220,13 @@ def test_running_service_is_not_restored_under(home: Settings, tmp_path: Path) -
     assert str(home.database_file) in str(refusal.value)
 
 
+def _inflated(packed: bytes) -> bytes | None:
+    try:
+        return gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
 def test_damaged_backup_changes_nothing(home: Settings, elsewhere: Settings, tmp_path: Path) -> None:
     """A flipped byte anywhere is found before anything is put in place."""
     with closing(SQLStorage(SQLiteFile(home.database_file))) as storage:
@@ -227,6 +236,8 @@ def test_damaged_backup_changes_nothing(home: Settings, elsewhere: Settings, tmp
 
     for place in range(100, len(whole), len(whole) // 20):
         damaged = whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]
+        if _inflated(damaged) == _inflated(whole):  # deflate can say the same in several ways: nothing is damaged
+            continue
         (tmp_path / "damaged.tar.gz").write_bytes(damaged)
         with pytest.raises(BackupError):
             restored(elsewhere, tmp_path / "damaged.tar.gz")
