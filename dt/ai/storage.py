@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dt.ai.models.base_model import ModelError, ModelNotFoundError
+from dt.utils.whole_file import make_names_durable
 
 _PICKLE_NAMES = frozenset({".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle"})
 _PICKLE_STARTS = tuple(bytes((0x80, protocol)) for protocol in range(2, 16))  # PROTO opcode of protocols 2 and later
@@ -102,12 +103,4 @@ def _replace(path: Path, data: bytes) -> None:
     except BaseException:  # Ctrl-C too must leave no half a model behind
         aside.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    make_names_durable(path.parent)

@@ -148,29 +148,38 @@ def test_restored_installation_answers_as_before(
     assert not list(tmp_path.glob("elsewhere/.*restore*"))
 
 
-def test_backup_has_one_state_while_readings_come_in(home: Settings, elsewhere: Settings, tmp_path: Path) -> None:
-    """Batches of ten are in it whole or not at all, though the writer never stops."""
-    storage = SQLStorage(SQLiteFile(home.database_file))
+@contextmanager
+def writing(write: Callable[[int], object], at_least: int) -> Iterator[list[int]]:
+    """Call `write` with 0, 1, ... in a thread until the block ends; begins after some, gives how many there are."""
     written, stop = [0], threading.Event()
 
-    def write() -> None:
+    def run() -> None:
         while not stop.is_set():
-            first = 10 * written[0]
-            storage.insert([make_reading(timestamp=NOW + first + i) for i in range(10)])
+            write(written[0])
             written[0] += 1
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=run)
     writer.start()
     try:
-        while written[0] < 20:
+        while written[0] < at_least:
             assert writer.is_alive()
-        before = written[0]
-        manifest = backed_up(home, tmp_path / "b.tar.gz")
-        after = written[0]
+        yield written
     finally:
         stop.set()
         writer.join()
-        storage.close()
+
+
+def test_backup_has_one_state_while_readings_come_in(home: Settings, elsewhere: Settings, tmp_path: Path) -> None:
+    """Batches of ten are in it whole or not at all, though the writer never stops."""
+    with closing(SQLStorage(SQLiteFile(home.database_file))) as storage:
+
+        def write(number: int) -> None:
+            storage.insert([make_reading(timestamp=NOW + 10 * number + i) for i in range(10)])
+
+        with writing(write, at_least=20) as written:
+            before = written[0]
+            manifest = backed_up(home, tmp_path / "b.tar.gz")
+            after = written[0]
 
     restored(elsewhere, tmp_path / "b.tar.gz")
 

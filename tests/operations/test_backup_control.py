@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from dt.utils.clock import ManualClock
 from dt.utils.config import Settings
 from dt.utils.dataclasses import Policy, Severity
 from tests.data.readings import NOW
-from tests.operations.test_backup import backed_up, restored
+from tests.operations.test_backup import backed_up, restored, writing
 
 PUMP, FAN = "pump", "fan"
 RULES = "[default]\nopens_after_s = 7.0\n"
@@ -92,24 +91,14 @@ def test_what_people_decided_comes_back_from_a_busy_folder(
     dose = HealthyDose(poured=0.1, share=2.0)
     UsualFile(home.data_dir / USUAL_MEMBER).learn(PUMP, past, dose)
     with closing(NoticeQueue(home.data_dir / QUEUE_FILE)) as queue:
-        stop, written = threading.Event(), [0]
 
-        def write() -> None:
-            while not stop.is_set():
-                queue.put([notice(10 * written[0] + i) for i in range(10)], clock.wall())
-                written[0] += 1
+        def write(number: int) -> None:
+            queue.put([notice(10 * number + i) for i in range(10)], clock.wall())
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            while written[0] < 5:
-                assert writer.is_alive()
+        with writing(write, at_least=5) as written:
             before = written[0]
             backed_up(home, tmp_path / "b.tar.gz")
             after = written[0]
-        finally:
-            stop.set()
-            writer.join()
 
     done = restored(elsewhere, tmp_path / "b.tar.gz")
 
